@@ -1,0 +1,75 @@
+#!/usr/bin/env bash
+# Installs the packages of deps/apt.txt that are missing.
+# --missing only lists them, --llvm prints the clang version to use; neither touches the network.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+installed() { [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
+available() { LC_ALL=C apt-cache policy "$1" 2>/dev/null | grep -q 'Candidate: [^(]'; }
+
+# first CHECK NAME...: the first name that passes the check
+first() {
+  local check=$1 name
+  shift
+  for name; do "$check" "$name" && { echo "$name"; return; }; done
+  return 1
+}
+
+llvm_version() { # CHECK
+  local versions version
+  versions=$(sed -n 's/^# llvm: //p' deps/apt.txt)
+  for version in $versions; do "$1" "clang-$version" && { echo "$version"; return; }; done
+  return 1
+}
+
+wanted() { # LLVM: the list, one line of alternatives each, without commands that are there
+  local line
+  sed -e 's/#.*//' -e "s/LLVM/$1/" -e '/^ *$/d' deps/apt.txt | while read -r line; do
+    if [[ $line == *:* ]]; then
+      command -v "${line%%:*}" >/dev/null && continue
+      line=${line#*:}
+    fi
+    echo "${line//|/ }"
+  done
+}
+
+missing() { # LLVM
+  local names
+  wanted "$1" | while read -r names; do
+    # shellcheck disable=SC2086
+    first installed $names >/dev/null || echo "$names"
+  done
+}
+
+as_root() {
+  if [ "$(id -u)" = 0 ]; then "$@"
+  elif command -v sudo >/dev/null && { [ -t 0 ] || sudo -n true 2>/dev/null; }; then sudo "$@"
+  else
+    echo "setup: packages are missing and this is neither root nor able to sudo. As root, run:" >&2
+    echo "  $*" >&2
+    exit 1
+  fi
+}
+
+main() {
+  local llvm names packages=()
+  llvm=$(llvm_version installed) || llvm=
+  case ${1:-} in
+    --llvm) echo "$llvm"; return ;;
+    --missing) missing "${llvm:-LLVM}"; return ;;
+  esac
+
+  command -v apt-get >/dev/null || {
+    echo "setup: no apt-get here. Install the equivalents of deps/apt.txt by hand." >&2; exit 1; }
+  as_root apt-get update -q
+  [ -n "$llvm" ] || llvm=$(llvm_version available) || {
+    echo "setup: this distribution offers no clang of deps/apt.txt" >&2; exit 1; }
+  while read -r names; do
+    # shellcheck disable=SC2086
+    packages+=("$(first available $names)") || {
+      echo "setup: no package for: $names (is the universe or main component enabled?)" >&2; exit 1; }
+  done < <(missing "$llvm")
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${packages[@]}"
+}
+
+main "$@"
