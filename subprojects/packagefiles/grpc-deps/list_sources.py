@@ -7,7 +7,7 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parent
 FOLDERS = {'absl': 'third_party/abseil-cpp/absl', 're2': 'third_party/re2/re2 third_party/re2/util'}
 # Tests, benchmarks, fuzzers, generators, and what only Windows or Apple compile.
-NOT_OURS = re.compile(r'test|benchmark|mock|fuzz|print_hash_of|chi_square|gentables|'
+NOT_OURS = re.compile(r'test|benchmark|fuzz|print_hash_of|chi_square|gentables|'
                       r'status_matchers|scoped_set_env|time_zone_name_win|/pcre\.')
 
 

@@ -1,0 +1,82 @@
+#!/usr/bin/env python3
+"""image.py BUILD OUT.tar: a docker archive with the programs of BUILD and the shared libraries they need.
+
+The image holds nothing else: no shell, no package manager. Equal inputs give equal bytes.
+"""
+import hashlib
+import io
+import json
+import os
+import pathlib
+import platform
+import re
+import subprocess
+import sys
+import tarfile
+
+TAG = 'aquifer:dev'
+PROGRAMS = ('node-proxy/aquifer-node', 'waypoint/aquifer-waypoint', 'control/aquifer-control',
+            'control/aquifer', 'redirect/aquifer-cni')
+ARCHITECTURES = {'x86_64': 'amd64', 'aarch64': 'arm64'}
+
+
+def libraries(program):
+    """The loader and shared libraries of a program: path in the image, and the file behind it."""
+    listed = subprocess.run(['ldd', program], check=True, capture_output=True, text=True).stdout
+    if 'not found' in listed:
+        sys.exit(f'image: {program} lacks a library:\n{listed}')
+    paths = re.findall(r'(?:=> )?(/\S+) \(0x', listed)
+    return {p: os.path.realpath(p) for p in paths}
+
+
+def add(tar, name, data, mode=0o755):
+    info = tarfile.TarInfo(name.lstrip('/'))
+    info.size, info.mode = len(data), mode
+    tar.addfile(info, io.BytesIO(data))
+
+
+def layer(programs):
+    files = {f'/usr/local/bin/{p.name}': str(p) for p in programs}
+    for program in programs:
+        files |= libraries(program)
+    # Kubernetes' API and other servers are verified against what the cluster mounts; this is the rest.
+    roots = '/etc/ssl/certs/ca-certificates.crt'
+    if os.path.exists(roots):
+        files[roots] = roots
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode='w') as tar:
+        for name, source in sorted(files.items()):
+            add(tar, name, pathlib.Path(source).read_bytes())
+        folder = tarfile.TarInfo('tmp')
+        folder.type, folder.mode = tarfile.DIRTYPE, 0o1777
+        tar.addfile(folder)
+    return out.getvalue()
+
+
+def write_archive(path, layer_bytes):
+    digest = hashlib.sha256(layer_bytes).hexdigest()
+    config = json.dumps({
+        'architecture': ARCHITECTURES.get(platform.machine(), platform.machine()), 'os': 'linux',
+        'config': {'Env': ['PATH=/usr/local/bin'], 'WorkingDir': '/',
+                   'Cmd': ['/usr/local/bin/aquifer-node']},
+        'rootfs': {'type': 'layers', 'diff_ids': [f'sha256:{digest}']},
+    }).encode()
+    config_name = hashlib.sha256(config).hexdigest() + '.json'
+    manifest = json.dumps([{'Config': config_name, 'RepoTags': [TAG], 'Layers': [f'{digest}.tar']}])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(path, 'w') as tar:
+        add(tar, f'{digest}.tar', layer_bytes, 0o644)
+        add(tar, config_name, config, 0o644)
+        add(tar, 'manifest.json', manifest.encode(), 0o644)
+
+
+def main():
+    build, out = map(pathlib.Path, sys.argv[1:3])
+    programs = [build / p for p in PROGRAMS if (build / p).exists()]
+    if not programs:
+        sys.exit(f'image: no program in {build}')
+    write_archive(out, layer(programs))
+    print(f'{out}: {TAG}, {out.stat().st_size >> 20} MiB, ' + ' '.join(p.name for p in programs))
+
+
+main()
