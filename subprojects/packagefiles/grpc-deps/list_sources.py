@@ -8,7 +8,7 @@ ROOT = pathlib.Path(__file__).resolve().parent
 FOLDERS = {'absl': 'third_party/abseil-cpp/absl', 're2': 'third_party/re2/re2 third_party/re2/util'}
 # Tests, benchmarks, fuzzers, generators, and what only Windows or Apple compile.
 NOT_OURS = re.compile(r'test|benchmark|fuzz|print_hash_of|chi_square|gentables|'
-                      r'status_matchers|scoped_set_env|time_zone_name_win|/pcre\.')
+                      r'status_matchers|scoped_|time_zone_name_win|/pcre\.')
 
 
 def main():
