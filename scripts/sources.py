@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Brings what deps/ pins from PyPI and crates.io: Meson into build/venv, sources into subprojects/.
+"""Brings what deps/ pins from PyPI and crates.io: programs into build/venv, sources into subprojects/.
 
 pip and cargo compare every archive with its SHA-256; the unpacked sources get our Meson files from
 subprojects/packagefiles. Nothing is fetched when all of it is there already.
@@ -44,17 +44,20 @@ def stamped(stamp, text):
 
 
 def make_venv():
-    pins = DEPS / 'pypi-tools.txt'
+    pin_files = [DEPS / 'pypi-tools.txt', DEPS / 'pypi-demo.txt']
+    pins = ''.join(f.read_text() for f in pin_files)
     stamp = BUILD / 'venv/pins.txt'
-    if stamped(stamp, pins.read_text()):
+    if stamped(stamp, pins):
         return
-    print('setup: Meson into build/venv', flush=True)
-    # Debian's own interpreter where it is: a version manager's may go away under the venv.
-    python = '/usr/bin/python3' if os.path.exists('/usr/bin/python3') else sys.executable
-    subprocess.run([python, '-m', 'venv', '--clear', BUILD / 'venv'], check=True)
-    subprocess.run([VENV_PYTHON, '-m', 'pip', 'install', '--quiet', '--require-hashes', '-r', pins],
-                   check=True)
-    stamp.write_text(pins.read_text())
+    print('setup: Meson and httpbin into build/venv', flush=True)
+    if not VENV_PYTHON.exists():
+        # The system's interpreter where it is: a version manager's may go away under the venv.
+        python = '/usr/bin/python3' if os.path.exists('/usr/bin/python3') else sys.executable
+        subprocess.run([python, '-m', 'venv', BUILD / 'venv'], check=True)
+    requirements = [arg for f in pin_files for arg in ('-r', f)]
+    subprocess.run([VENV_PYTHON, '-m', 'pip', 'install', '--quiet', '--only-binary', ':all:',
+                    '--require-hashes', *requirements], check=True)
+    stamp.write_text(pins)
 
 
 def fetch_pypi(pin):
