@@ -1,0 +1,228 @@
+#include "core/io/socket.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/un.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#include "core/rt/await.h"
+
+namespace aquifer::io {
+namespace {
+
+constexpr std::size_t kBurstBytes = 64 * 1024;
+constexpr std::size_t kGather = 64;  // chunks a system call, well under IOV_MAX
+
+void SetInt(int fd, int level, int option, int value) {
+  // A socket that lacks one of these still works; there is nobody to tell.
+  static_cast<void>(::setsockopt(fd, level, option, &value, sizeof value));
+}
+
+Result<Chunk> Failed(int result, StopToken stop) { return ErrorFromResult(result, stop); }
+
+Result<UniqueFd> MakeSocket(int family, int type) {
+  UniqueFd fd(::socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!fd.valid()) return Error{ReasonFromErrno(errno), errno};
+  return fd;
+}
+
+Result<sockaddr_un> UnixAddress(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.empty() || path.size() >= sizeof address.sun_path) return Error{Reason::kSystem, ENAMETOOLONG};
+  std::memcpy(address.sun_path, path.data(), path.size());
+  return address;
+}
+
+Task<Result<SocketPtr>> ConnectRaw(UniqueFd fd, const sockaddr* address, socklen_t length, StopToken stop) {
+  Op op;
+  op.kind = OpKind::kConnect;
+  op.fd = fd.get();
+  op.address = address;
+  op.address_length = length;
+  const int result = co_await OpAwaiter(op, stop);
+  if (result < 0) co_return ErrorFromResult(result, stop);
+  co_return std::make_unique<Socket>(std::move(fd));
+}
+
+}  // namespace
+
+void SetTunnelOptions(int fd) {
+  constexpr int kKeepaliveSeconds = 180;
+  constexpr int kKeepaliveProbes = 9;
+  SetInt(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+  SetInt(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+  SetInt(fd, IPPROTO_TCP, TCP_KEEPIDLE, kKeepaliveSeconds);
+  SetInt(fd, IPPROTO_TCP, TCP_KEEPINTVL, kKeepaliveSeconds);
+  SetInt(fd, IPPROTO_TCP, TCP_KEEPCNT, kKeepaliveProbes);
+}
+
+Task<Result<Chunk>> Socket::Read(StopToken stop) {
+  if (burst_) co_return co_await ReadBurst(stop);
+  Op op;
+  op.kind = OpKind::kRecvPooled;
+  op.fd = fd_.get();
+  const int result = co_await OpAwaiter(op, stop);
+  if (op.block != nullptr) {
+    const std::size_t size = result > 0 ? static_cast<std::size_t>(result) : 0;
+    Chunk chunk = Chunk::Adopt(op.block, Block::kHeadroom, size);
+    burst_ = size == Block::kReadBytes;
+    if (result >= 0) co_return chunk;
+  }
+  if (result < 0) co_return Failed(result, stop);
+  co_return Chunk();
+}
+
+// Reads what is there into a large block; when nothing is there the next read waits without one.
+Task<Result<Chunk>> Socket::ReadBurst(StopToken stop) {
+  Chunk chunk = Chunk::Allocate(kBurstBytes);
+  Op op;
+  op.kind = OpKind::kRecv;
+  op.fd = fd_.get();
+  op.data = chunk.writable().data();
+  op.size = kBurstBytes;
+  op.flags = MSG_DONTWAIT;
+  const int result = co_await OpAwaiter(op, stop);
+  burst_ = result >= static_cast<int>(Block::kReadBytes);
+  if (result == -EAGAIN) {
+    chunk = Chunk();
+    co_return co_await Read(stop);
+  }
+  if (result < 0) co_return Failed(result, stop);
+  chunk.Grow(static_cast<std::size_t>(result));
+  co_return chunk;
+}
+
+Task<Status> Socket::Write(Chunk chunk, StopToken stop) {
+  while (!chunk.empty()) {
+    Op op;
+    op.kind = OpKind::kSend;
+    op.fd = fd_.get();
+    op.data = const_cast<std::uint8_t*>(chunk.data());
+    op.size = chunk.size();
+    const int result = co_await OpAwaiter(op, stop);
+    if (result < 0) co_return ErrorFromResult(result, stop);
+    chunk.RemovePrefix(static_cast<std::size_t>(result));
+  }
+  co_return Status();
+}
+
+Task<Status> Socket::WriteMany(std::vector<Chunk> chunks, StopToken stop) {
+  std::size_t first = 0;
+  while (first < chunks.size()) {
+    std::array<iovec, kGather> parts{};
+    std::size_t count = 0;
+    for (std::size_t i = first; i < chunks.size() && count < kGather; ++i) {
+      parts[count++] = {const_cast<std::uint8_t*>(chunks[i].data()), chunks[i].size()};
+    }
+    msghdr message{};
+    message.msg_iov = parts.data();
+    message.msg_iovlen = count;
+    Op op;
+    op.kind = OpKind::kSendMessage;
+    op.fd = fd_.get();
+    op.message = &message;
+    const int result = co_await OpAwaiter(op, stop);
+    if (result < 0) co_return ErrorFromResult(result, stop);
+    std::size_t sent = static_cast<std::size_t>(result);
+    while (first < chunks.size() && sent >= chunks[first].size()) {
+      sent -= chunks[first].size();
+      chunks[first++] = Chunk();
+    }
+    if (sent > 0) chunks[first].RemovePrefix(sent);
+  }
+  co_return Status();
+}
+
+Task<Status> Socket::ShutdownWrite(StopToken) {
+  if (::shutdown(fd_.get(), SHUT_WR) != 0) co_return Error{ReasonFromErrno(errno), errno};
+  co_return Status();
+}
+
+void Socket::Reset() {
+  const linger abort{.l_onoff = 1, .l_linger = 0};
+  static_cast<void>(::setsockopt(fd_.get(), SOL_SOCKET, SO_LINGER, &abort, sizeof abort));
+}
+
+const Address& Socket::peer() {
+  if (!peer_) {
+    sockaddr_storage storage{};
+    socklen_t length = sizeof storage;
+    if (::getpeername(fd_.get(), reinterpret_cast<sockaddr*>(&storage), &length) != 0) storage.ss_family = AF_UNSPEC;
+    peer_ = Address::FromSockaddr(storage).value_or(Address{});
+  }
+  return *peer_;
+}
+
+const Address& Socket::local() {
+  if (!local_) {
+    sockaddr_storage storage{};
+    socklen_t length = sizeof storage;
+    if (::getsockname(fd_.get(), reinterpret_cast<sockaddr*>(&storage), &length) != 0) storage.ss_family = AF_UNSPEC;
+    local_ = Address::FromSockaddr(storage).value_or(Address{});
+  }
+  return *local_;
+}
+
+Result<std::unique_ptr<Listener>> Listener::Listen(const Address& address, const ListenOptions& options) {
+  AQ_TRY(UniqueFd fd, MakeSocket(address.ip.is_v4() ? AF_INET : AF_INET6, SOCK_STREAM));
+  SetInt(fd.get(), SOL_SOCKET, SO_REUSEADDR, 1);
+  if (options.reuse_port) SetInt(fd.get(), SOL_SOCKET, SO_REUSEPORT, 1);
+  if (address.ip.is_v6()) SetInt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, address.ip.is_any() ? 0 : 1);
+  sockaddr_storage storage{};
+  const socklen_t length = address.ToSockaddr(storage);
+  if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&storage), length) != 0 ||
+      ::listen(fd.get(), options.backlog) != 0) {
+    return Error{ReasonFromErrno(errno), errno};
+  }
+  return std::make_unique<Listener>(std::move(fd));
+}
+
+Result<std::unique_ptr<Listener>> Listener::ListenUnix(const std::string& path) {
+  AQ_TRY(const sockaddr_un address, UnixAddress(path));
+  AQ_TRY(UniqueFd fd, MakeSocket(AF_UNIX, SOCK_STREAM));
+  static_cast<void>(::unlink(path.c_str()));
+  if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 || ::listen(fd.get(), 128) != 0) {
+    return Error{ReasonFromErrno(errno), errno};
+  }
+  return std::make_unique<Listener>(std::move(fd));
+}
+
+Task<Result<SocketPtr>> Listener::Accept(StopToken stop) {
+  Op op;
+  op.kind = OpKind::kAccept;
+  op.fd = fd_.get();
+  const int result = co_await OpAwaiter(op, stop);
+  if (result < 0) co_return ErrorFromResult(result, stop);
+  co_return std::make_unique<Socket>(UniqueFd(result));
+}
+
+Address Listener::local() const {
+  sockaddr_storage storage{};
+  socklen_t length = sizeof storage;
+  if (::getsockname(fd_.get(), reinterpret_cast<sockaddr*>(&storage), &length) != 0) return Address{};
+  return Address::FromSockaddr(storage).value_or(Address{});
+}
+
+Task<Result<SocketPtr>> Connect(Address address, StopToken stop) {
+  AQ_CO_TRY(UniqueFd fd, MakeSocket(address.ip.is_v4() ? AF_INET : AF_INET6, SOCK_STREAM));
+  SetTunnelOptions(fd.get());
+  co_return co_await ConnectWith(std::move(fd), address, stop);
+}
+
+Task<Result<SocketPtr>> ConnectWith(UniqueFd fd, Address address, StopToken stop) {
+  sockaddr_storage storage{};
+  const socklen_t length = address.ToSockaddr(storage);
+  co_return co_await ConnectRaw(std::move(fd), reinterpret_cast<const sockaddr*>(&storage), length, stop);
+}
+
+Task<Result<SocketPtr>> ConnectUnix(std::string path, StopToken stop) {
+  AQ_CO_TRY(const sockaddr_un address, UnixAddress(path));
+  AQ_CO_TRY(UniqueFd fd, MakeSocket(AF_UNIX, SOCK_STREAM));
+  co_return co_await ConnectRaw(std::move(fd), reinterpret_cast<const sockaddr*>(&address), sizeof address, stop);
+}
+
+}  // namespace aquifer::io
