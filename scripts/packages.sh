@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 installed() { [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
-available() { LC_ALL=C apt-cache policy "$1" 2>/dev/null | grep -q 'Candidate: [^(]'; }
+available() { [[ $(LC_ALL=C apt-cache policy "$1" 2>/dev/null) == *'Candidate: '[^\(]* ]]; }
 
 # first CHECK NAME...: the first name that passes the check
 first() {
@@ -29,7 +29,7 @@ wanted() { # LLVM: the list, one line of alternatives each, without commands tha
       command -v "${line%%:*}" >/dev/null && continue
       line=${line#*:}
     fi
-    echo "${line//|/ }"
+    echo "${line// | / }"
   done
 }
 
@@ -57,6 +57,8 @@ main() {
   case ${1:-} in
     --llvm) echo "$llvm"; return ;;
     --missing) missing "${llvm:-LLVM}"; return ;;
+    '') ;;
+    *) echo "usage: packages.sh [--missing | --llvm]" >&2; exit 2 ;;
   esac
 
   command -v apt-get >/dev/null || {
