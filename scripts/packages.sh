@@ -3,6 +3,7 @@
 # --missing only lists them, --llvm prints the clang version to use; neither touches the network.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+llvm_versions=$(sed -n 's/^# llvm: //p' deps/apt.txt)
 
 installed() { [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
 available() { [[ $(LC_ALL=C apt-cache policy "$1" 2>/dev/null) == *'Candidate: '[^\(]* ]]; }
@@ -16,9 +17,8 @@ first() {
 }
 
 llvm_version() { # CHECK
-  local versions version
-  versions=$(sed -n 's/^# llvm: //p' deps/apt.txt)
-  for version in $versions; do "$1" "clang-$version" && { echo "$version"; return; }; done
+  local version
+  for version in $llvm_versions; do "$1" "clang-$version" && { echo "$version"; return; }; done
   return 1
 }
 
@@ -56,7 +56,7 @@ main() {
   llvm=$(llvm_version installed) || llvm=
   case ${1:-} in
     --llvm) echo "$llvm"; return ;;
-    --missing) missing "${llvm:-LLVM}"; return ;;
+    --missing) missing "${llvm:-${llvm_versions%% *}}"; return ;;
     '') ;;
     *) echo "usage: packages.sh [--missing | --llvm]" >&2; exit 2 ;;
   esac
