@@ -40,13 +40,25 @@ class Test:
             try:
                 status = process.wait(self.timeout_s)
             except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-                status = None
+                status = self.end(process)
                 out.write(f'\nnot ok {self.name}: no end after {self.timeout_s} s\n')
         self.seconds = time.monotonic() - start
         self.count(self.log.read_text(errors='replace'), status)
         return self
+
+    def end(self, process):
+        """Asks first: on SIGABRT Catch2 names the test that hangs, on SIGINT Python cleans up."""
+        try:
+            os.killpg(process.pid, signal.SIGABRT if self.suite in COMPILED else signal.SIGINT)
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            pass
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        process.wait()
+        return None
 
     def count(self, text, status):
         """Counts results; a bad exit status without a failed test, or no result, is a failure."""

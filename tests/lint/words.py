@@ -12,8 +12,8 @@ CODE_RULES = [
     (CPP, r'^tests/', r'\b(sleep_for|sleep_until|usleep|nanosleep)\b', 'a test waits for an event, not for time'),
     (CPP, r'', r'\.detach\(\)', 'every thread and task is joined'),
     (CPP, r'^(?!tests/)', r'\bthrow\b', 'errors are Result; exceptions of libraries end at the boundary'),
-    # A private constructor needs new; it must go into its owner in the same expression.
-    (CPP, r'^(?!core/(base|rt)/)', r'(?<!_ptr)(?<!>\()(?<!Ptr\()\bnew\s+(?!\()[A-Za-z_:]',
+    # A private constructor needs new; it goes straight into its owner: shared_ptr<T> context(new T(...)).
+    (CPP, r'^(?!core/(base|rt)/)', r'(?<![(\s])\s*\bnew\s+(?!\()[A-Za-z_:]',
      'unique_ptr or a member; new only straight into its owner'),
 ]
 TEXT_RULES = [
@@ -28,10 +28,9 @@ EXCEPT = {'tests/lint/words.py', 'LICENSE'}
 def search(path, text, rules):
     for suffixes, where, what, why in rules:
         if path.suffix in suffixes and re.search(where, str(path)):
-            for number, line in enumerate(text.splitlines(), 1):
-                found = re.search(what, line)
-                if found:
-                    yield f'{path}:{number}: "{found[0].strip()}": {why}'
+            for found in re.finditer(what, text, re.M):
+                line = text.count('\n', 0, found.end()) + 1
+                yield f'{path}:{line}: "{found[0].strip()}": {why}'
 
 
 def main():
