@@ -71,7 +71,8 @@ class CertificateBundle {
   // Of the leaf, when it has exactly one URI SAN and that is a SPIFFE id.
   const std::optional<Identity>& identity() const { return identity_; }
 
-  bool Expired(WallTime now) const { return now > leaf().not_after; }
+  // By the same measure as certs/verify.h applies to peers: the last second does not count.
+  bool Expired(WallTime now) const { return now >= leaf().not_after; }
   // The moment at which half of the leaf's life is over.
   WallTime HalfLife() const { return leaf().not_before + (leaf().not_after - leaf().not_before) / 2; }
   // Chain text, leaf first, for a CertificateBundle elsewhere or a file.

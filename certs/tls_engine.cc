@@ -183,6 +183,12 @@ void TlsEngine::Feed(Chunk chunk) {
   input_.push_back(std::move(chunk));
 }
 
+size_t TlsEngine::held_bytes() const {
+  size_t held = 0;
+  for (const Chunk& chunk : input_) held += chunk.footprint();
+  return held;
+}
+
 void TlsEngine::DropConsumed() {
   input_.erase(input_.begin(), input_.begin() + static_cast<std::ptrdiff_t>(input_head_));
   input_head_ = 0;

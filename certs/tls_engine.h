@@ -75,6 +75,8 @@ class TlsEngine {
   // Records sealed with one key before it is replaced: RFC 8446 section 5.5 allows AES-GCM about 24
   // million full ones.
   void set_records_per_key(std::uint64_t records) { records_per_key_ = records; }
+  // Memory that waiting input keeps alive.
+  size_t held_bytes() const;
   // For tests of what the peer may send.
   SSL* ssl() const { return ssl_.get(); }
 

@@ -1,0 +1,88 @@
+#include "certs/key.h"
+
+#include <openssl/bn.h>
+#include <openssl/bytestring.h>
+#include <openssl/ec_key.h>
+#include <openssl/mem.h>
+#include <openssl/nid.h>
+#include <openssl/rsa.h>
+
+#include "certs/pem.h"
+#include "tests/support/catch.h"
+
+namespace aquifer::certs {
+namespace {
+
+std::string ToPkcs8(const EVP_PKEY* key, std::string_view label = "PRIVATE KEY") {
+  bssl::ScopedCBB writer;
+  std::uint8_t* der = nullptr;
+  size_t length = 0;
+  REQUIRE(CBB_init(writer.get(), 256));
+  REQUIRE(EVP_marshal_private_key(writer.get(), key));
+  REQUIRE(CBB_finish(writer.get(), &der, &length));
+  std::string pem = MakePem(label, {der, length});
+  OPENSSL_free(der);
+  return pem;
+}
+
+bssl::UniquePtr<EVP_PKEY> EcKey(int curve) {
+  bssl::UniquePtr<EC_KEY> ec(EC_KEY_new_by_curve_name(curve));
+  bssl::UniquePtr<EVP_PKEY> key(EVP_PKEY_new());
+  REQUIRE(EC_KEY_generate_key(ec.get()));
+  REQUIRE(EVP_PKEY_set1_EC_KEY(key.get(), ec.get()));
+  return key;
+}
+
+bssl::UniquePtr<EVP_PKEY> RsaKey(int bits) {
+  bssl::UniquePtr<RSA> rsa(RSA_new());
+  bssl::UniquePtr<BIGNUM> exponent(BN_new());
+  bssl::UniquePtr<EVP_PKEY> key(EVP_PKEY_new());
+  REQUIRE(BN_set_word(exponent.get(), RSA_F4));
+  REQUIRE(RSA_generate_key_ex(rsa.get(), bits, exponent.get(), nullptr));
+  REQUIRE(EVP_PKEY_set1_RSA(key.get(), rsa.get()));
+  return key;
+}
+
+TEST_CASE("a key survives being written and read") {
+  const PrivateKey key = PrivateKey::Generate();
+  const auto read = PrivateKey::FromPem(key.ToPem());
+  REQUIRE(read.ok());
+  CHECK(EVP_PKEY_cmp(key.get(), read->get()) == 1);
+}
+
+TEST_CASE("two generated keys differ") {
+  CHECK(EVP_PKEY_cmp(PrivateKey::Generate().get(), PrivateKey::Generate().get()) != 1);
+}
+
+TEST_CASE("a copy shares the key") {
+  const PrivateKey key = PrivateKey::Generate();
+  const PrivateKey copy = key;
+  CHECK(copy.get() == key.get());
+}
+
+TEST_CASE("P-384 and RSA of 2048 bits are read") {
+  CHECK(PrivateKey::FromPem(ToPkcs8(EcKey(NID_secp384r1).get())).ok());
+  CHECK(PrivateKey::FromPem(ToPkcs8(RsaKey(2048).get())).ok());
+}
+
+TEST_CASE("weak keys and curves that nobody uses are refused") {
+  CHECK(!PrivateKey::FromPem(ToPkcs8(RsaKey(1024).get())).ok());
+  CHECK(!PrivateKey::FromPem(ToPkcs8(EcKey(NID_secp521r1).get())).ok());
+}
+
+TEST_CASE("a block of another label, two blocks and no block are refused as a key") {
+  const PrivateKey key = PrivateKey::Generate();
+  CHECK(!PrivateKey::FromPem(ToPkcs8(key.get(), "EC PRIVATE KEY")).ok());
+  CHECK(!PrivateKey::FromPem(key.ToPem() + key.ToPem()).ok());
+  CHECK(!PrivateKey::FromPem("").ok());
+}
+
+TEST_CASE("a key with bytes behind it is refused") {
+  auto blocks = ParsePem(PrivateKey::Generate().ToPem(), {});
+  REQUIRE(blocks.ok());
+  blocks->front().der.push_back(0);
+  CHECK(!PrivateKey::FromPem(MakePem("PRIVATE KEY", blocks->front().der)).ok());
+}
+
+}  // namespace
+}  // namespace aquifer::certs
