@@ -24,7 +24,7 @@ void SetInt(int fd, int level, int option, int value) {
 Result<Chunk> Failed(int result, StopToken stop) { return ErrorFromResult(result, stop); }
 
 Result<UniqueFd> MakeSocket(int family, int type) {
-  UniqueFd fd(::socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  UniqueFd fd(::socket(family, type | SOCK_CLOEXEC, 0));
   if (!fd.valid()) return Error{ReasonFromErrno(errno), errno};
   return fd;
 }

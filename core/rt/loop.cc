@@ -19,7 +19,7 @@ thread_local Loop* current = nullptr;
 Result<std::unique_ptr<Loop>> Loop::Create(const LoopOptions& options) {
   std::unique_ptr<Loop> loop(new Loop(options));
   AQ_TRY(loop->backend_, MakeUringBackend(options.queue_entries));
-  loop->wakeup_.Reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  loop->wakeup_.Reset(::eventfd(0, EFD_CLOEXEC));
   if (!loop->wakeup_.valid()) return Error{ReasonFromErrno(errno), errno};
   return loop;
 }
@@ -37,19 +37,22 @@ void Loop::Run(Task<void> main) {
     Scope scope;
     scope.Spawn(std::move(main));
     ArmWakeup();
-    while (scope.live() > 0) Turn();
+    RunReady();
+    while (scope.live() > 0) {
+      backend_->Wait(WaitUntil(), *this);
+      RunReady();
+    }
     Disarm();
   }
   current = outer;
 }
 
-void Loop::Turn() {
+void Loop::RunReady() {
   if (!options_.virtual_time) now_ = Clock::now();
   timers_.Fire(now_);
   RunPosted();
   ResumeReady();
   ArmWakeup();
-  backend_->Wait(WaitUntil(), *this);
 }
 
 TimePoint Loop::WaitUntil() {

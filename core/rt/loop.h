@@ -65,7 +65,7 @@ class Loop final : private CompletionSink {
   explicit Loop(const LoopOptions& options) : options_(options), now_(Clock::now()) {}
   void OnComplete(Op& op) override;
 
-  void Turn();
+  void RunReady();
   TimePoint WaitUntil();
   void ResumeReady();
   void RunPosted();

@@ -39,7 +39,7 @@ class StopToken {
   StopSource* source_ = nullptr;
 };
 
-class StopSource : private StopCallback {
+class StopSource final : private StopCallback {
  public:
   StopSource() = default;
   explicit StopSource(StopToken parent);

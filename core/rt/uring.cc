@@ -126,7 +126,7 @@ class UringBackend final : public Backend {
   static void Prepare(io_uring_sqe& sqe, Op& op) {
     switch (op.kind) {
       case OpKind::kAccept:
-        return io_uring_prep_accept(&sqe, op.fd, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        return io_uring_prep_accept(&sqe, op.fd, nullptr, nullptr, SOCK_CLOEXEC);
       case OpKind::kConnect:
         return io_uring_prep_connect(&sqe, op.fd, op.address, op.address_length);
       case OpKind::kRecv:
