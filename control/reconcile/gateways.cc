@@ -1,0 +1,293 @@
+#include "control/reconcile/gateways.h"
+
+#include <algorithm>
+#include <array>
+#include <optional>
+
+#include "control/names.h"
+
+namespace aquifer::control {
+namespace {
+
+constexpr std::string_view kGatewayName = "gateway.networking.k8s.io/gateway-name";
+constexpr std::string_view kOldGatewayName = "istio.io/gateway-name";
+
+struct KnownName {
+  std::string_view name;
+  GatewayRole role;
+};
+// Classes that need no GatewayClass object, and the controllers whose classes we serve.
+constexpr std::array<KnownName, 4> kClasses = {{{"istio", GatewayRole::kIngress},
+                                                {"aquifer", GatewayRole::kIngress},
+                                                {"istio-waypoint", GatewayRole::kWaypoint},
+                                                {"aquifer-waypoint", GatewayRole::kWaypoint}}};
+constexpr std::array<KnownName, 4> kControllers = {
+    {{"istio.io/gateway-controller", GatewayRole::kIngress},
+     {"aquifer.dev/gateway-controller", GatewayRole::kIngress},
+     {"istio.io/mesh-controller", GatewayRole::kWaypoint},
+     {"aquifer.dev/waypoint-controller", GatewayRole::kWaypoint}}};
+
+std::optional<GatewayRole> RoleIn(const std::array<KnownName, 4>& table, std::string_view name) {
+  for (const KnownName& known : table) {
+    if (known.name == name) return known.role;
+  }
+  return std::nullopt;
+}
+
+std::optional<GatewayRole> RoleOf(const Gateway& gateway, const MeshIndex& index) {
+  const auto* object = FindObject(index.objects().gateway_classes, "", gateway.class_name);
+  return object != nullptr ? RoleIn(kControllers, object->controller_name)
+                           : RoleIn(kClasses, gateway.class_name);
+}
+
+// The label of the Gateway beats that of its class. A waypoint of an account handles all traffic to
+// its pods unless told otherwise.
+WaypointScope ScopeOf(const BoundGateway& gateway, const MeshIndex& index) {
+  static constexpr std::string_view kKey = "istio.io/waypoint-for";
+  std::string_view word = LabelOf(gateway.object->meta.labels, kKey);
+  const auto* object = FindObject(index.objects().gateway_classes, "", gateway.object->class_name);
+  if (word.empty() && object != nullptr) word = LabelOf(object->meta.labels, kKey);
+  if (word.empty() && !gateway.for_service_account.empty()) return WaypointScope::kAll;
+  if (word == "workload") return WaypointScope::kWorkload;
+  if (word == "all") return WaypointScope::kAll;
+  return word == "none" ? WaypointScope::kNone : WaypointScope::kService;
+}
+
+bool SelectsByGatewayName(const Service& service, std::string_view gateway) {
+  return LabelOf(service.selector, kGatewayName) == gateway ||
+         LabelOf(service.selector, kOldGatewayName) == gateway;
+}
+
+const Service* ServiceByConvention(const BoundGateway& gateway, const MeshIndex& index) {
+  const auto& services = index.objects().services;
+  for (auto at = services.lower_bound({gateway.namespace_name(), ""});
+       at != services.end() && at->first.first == gateway.namespace_name(); ++at) {
+    if (LabelOf(at->second.meta.labels, kGatewayName) == gateway.name()) return &at->second;
+  }
+  const std::string suffix = gateway.role == GatewayRole::kWaypoint ? "-istio-waypoint" : "-istio";
+  if (const Service* found =
+          FindObject(services, gateway.namespace_name(), gateway.name() + suffix))
+    return found;
+  // A service that merely shares the gateway's name may well be the application behind it.
+  const Service* same_name = FindObject(services, gateway.namespace_name(), gateway.name());
+  return same_name != nullptr && SelectsByGatewayName(*same_name, gateway.name()) ? same_name
+                                                                                  : nullptr;
+}
+
+// A Hostname address links the Gateway to a Service of its own namespace, by short or full name.
+void BindNamedService(BoundGateway& gateway, std::string_view value, const MeshIndex& index) {
+  std::string_view service = value;
+  const std::string suffix = index.HostnameOf(gateway.namespace_name(), "");
+  if (service.ends_with(suffix)) service.remove_suffix(suffix.size());
+  if (service.empty() || service.find('.') != std::string_view::npos) {
+    gateway.unsupported_address =
+        "only Services of the Gateway's own namespace can be its address, not " +
+        std::string(value);
+    return;
+  }
+  gateway.service = FindObject(index.objects().services, gateway.namespace_name(), service);
+}
+
+void BindService(BoundGateway& gateway, const MeshIndex& index) {
+  const auto& addresses = gateway.object->addresses;
+  const bool automatic =
+      addresses.empty() || (addresses.size() == 1 && addresses[0].type == "IPAddress");
+  if (automatic) {
+    gateway.service = ServiceByConvention(gateway, index);
+  } else if (addresses.size() == 1 && addresses[0].type == "Hostname") {
+    BindNamedService(gateway, addresses[0].value, index);
+  } else {
+    gateway.unsupported_address =
+        "spec.addresses may hold one address of type Hostname or IPAddress";
+  }
+}
+
+void AddPods(std::vector<const Pod*>& pods, const std::vector<const Pod*>& more) {
+  for (const Pod* pod : more) {
+    if (std::find(pods.begin(), pods.end(), pod) == pods.end()) pods.push_back(pod);
+  }
+}
+
+void BindPods(BoundGateway& gateway, const MeshIndex& index) {
+  for (const std::string_view key : {kGatewayName, kOldGatewayName}) {
+    AddPods(gateway.pods,
+            index.PodsWith(gateway.namespace_name(), {{std::string(key), gateway.name()}}));
+  }
+  if (gateway.service != nullptr) AddPods(gateway.pods, index.PodsOf(*gateway.service));
+  const std::string suffix = gateway.role == GatewayRole::kWaypoint ? "-istio-waypoint" : "-istio";
+  gateway.service_account =
+      gateway.pods.empty() ? gateway.name() + suffix : gateway.pods[0]->service_account;
+}
+
+void JudgeProtocol(BoundListener& listener, const BoundGateway& gateway) {
+  const bool waypoint = gateway.role == GatewayRole::kWaypoint;
+  const std::string& protocol = listener.spec->protocol;
+  listener.usable =
+      waypoint ? protocol == "HBONE" && listener.spec->port == kHbonePort : protocol == "HTTP";
+  if (listener.usable) return;
+  listener.reason = "UnsupportedProtocol";
+  if (waypoint) {
+    listener.message = "a waypoint has one listener, of protocol HBONE on port 15008";
+  } else if (protocol == "http" || protocol == "https" || protocol == "hbone") {
+    listener.message = "protocols are written in capitals";
+  } else {
+    listener.message = "protocol " + protocol + " is not served by gateways of this class";
+  }
+}
+
+// Two listeners of one port that want the same host name: neither wins (Gateway API, conflicted
+// listeners).
+void JudgeConflicts(std::vector<BoundListener>& listeners) {
+  for (BoundListener& listener : listeners) {
+    listener.conflicted =
+        std::any_of(listeners.begin(), listeners.end(), [&](const BoundListener& other) {
+          return &other != &listener && listener.spec->port == other.spec->port &&
+                 listener.spec->hostname == other.spec->hostname;
+        });
+  }
+  for (BoundListener& listener : listeners) {
+    if (!listener.conflicted || !listener.usable) continue;
+    listener.usable = false;
+    listener.reason = "HostnameConflict";
+    listener.message = "another listener of this port has the same host name";
+  }
+}
+
+BoundGateway Bind(const Gateway& object, GatewayRole role, const MeshIndex& index) {
+  BoundGateway gateway;
+  gateway.object = &object;
+  gateway.role = role;
+  if (role == GatewayRole::kWaypoint) {
+    gateway.for_service_account = LabelOf(object.meta.annotations, "istio.io/for-service-account");
+  }
+  gateway.scope = ScopeOf(gateway, index);
+  BindService(gateway, index);
+  BindPods(gateway, index);
+  for (const Listener& spec : object.listeners) {
+    BoundListener listener{&spec, false, false, "", ""};
+    JudgeProtocol(listener, gateway);
+    gateway.listeners.push_back(std::move(listener));
+  }
+  JudgeConflicts(gateway.listeners);
+  return gateway;
+}
+
+Condition GatewayAccepted(const BoundGateway& gateway) {
+  if (!gateway.unsupported_address.empty()) {
+    return {"Accepted", false, "UnsupportedAddress", gateway.unsupported_address};
+  }
+  const auto usable = std::count_if(gateway.listeners.begin(), gateway.listeners.end(),
+                                    [](const BoundListener& listener) { return listener.usable; });
+  if (usable == 0) return {"Accepted", false, "ListenersNotValid", "no listener can be used"};
+  if (static_cast<size_t>(usable) < gateway.listeners.size()) {
+    return {"Accepted", true, "ListenersNotValid", "some listeners cannot be used"};
+  }
+  return {"Accepted", true, "Accepted", ""};
+}
+
+Condition GatewayProgrammed(const BoundGateway& gateway, bool accepted, bool has_address) {
+  if (!accepted) return {"Programmed", false, "Invalid", "the Gateway is not accepted"};
+  if (has_address) return {"Programmed", true, "Programmed", ""};
+  const std::string where = gateway.service == nullptr
+                                ? "no Service and no ready pod of it"
+                                : "no ready pod behind Service " + gateway.service->meta.name;
+  return {"Programmed", false, "AddressNotAssigned", "there is " + where};
+}
+
+ListenerStatus StatusOf(const BoundListener& listener, bool programmed) {
+  ListenerStatus status;
+  status.name = listener.spec->name;
+  const std::string reason = listener.usable ? "Accepted" : listener.reason;
+  status.conditions.push_back({"Accepted", listener.usable, reason, listener.message});
+  const bool serves = listener.usable && programmed;
+  status.conditions.push_back({"Programmed", serves,
+                               serves            ? "Programmed"
+                               : listener.usable ? "Pending"
+                                                 : "Invalid",
+                               ""});
+  if (listener.conflicted)
+    status.conditions.push_back({"Conflicted", true, "HostnameConflict", listener.message});
+  if (listener.usable && listener.spec->protocol == "HTTP") status.supported_kinds = {"HTTPRoute"};
+  const auto foreign = std::find_if(
+      listener.spec->kinds.begin(), listener.spec->kinds.end(),
+      [](const auto& kind) { return kind.group != kGatewayGroup || kind.kind != "HTTPRoute"; });
+  const bool known = foreign == listener.spec->kinds.end();
+  status.conditions.push_back({"ResolvedRefs", known, known ? "ResolvedRefs" : "InvalidRouteKinds",
+                               known ? "" : "routes of kind " + foreign->kind + " are not served"});
+  return status;
+}
+
+}  // namespace
+
+bool BoundGateway::HasReadyPod() const {
+  return std::any_of(pods.begin(), pods.end(), [](const Pod* pod) { return IsReady(*pod); });
+}
+
+GatewayMap BindGateways(const MeshIndex& index) {
+  GatewayMap gateways;
+  for (const auto& [key, object] : index.objects().gateways) {
+    if (const auto role = RoleOf(object, index)) gateways.emplace(key, Bind(object, *role, index));
+  }
+  return gateways;
+}
+
+const BoundGateway* FindGateway(const GatewayMap& gateways, std::string_view namespace_name,
+                                std::string_view name) {
+  const auto found = gateways.find({std::string(namespace_name), std::string(name)});
+  return found == gateways.end() ? nullptr : &found->second;
+}
+
+bool AllowsNamespace(const Listener& listener, std::string_view gateway_namespace,
+                     std::string_view other, const MeshIndex& index) {
+  switch (listener.from) {
+    case Listener::From::kAll:
+      return true;
+    case Listener::From::kNone:
+      return false;
+    case Listener::From::kSame:
+      return gateway_namespace == other;
+    case Listener::From::kSelector:
+      return listener.namespaces.Selects(index.NamespaceLabels(other));
+  }
+  return false;
+}
+
+std::vector<StatusAddress> AddressesOf(const BoundGateway& gateway, const MeshIndex& index) {
+  std::vector<StatusAddress> addresses;
+  if (!gateway.HasReadyPod()) return addresses;
+  if (gateway.service == nullptr) {
+    for (const Pod* pod : gateway.pods) {
+      if (IsReady(*pod)) addresses.push_back({"IPAddress", pod->ips[0].ToString()});
+    }
+    return addresses;
+  }
+  const Service& service = *gateway.service;
+  for (const Ip& ip : service.load_balancer_ips) addresses.push_back({"IPAddress", ip.ToString()});
+  for (const std::string& host : service.load_balancer_hostnames)
+    addresses.push_back({"Hostname", host});
+  if (!addresses.empty()) return addresses;
+  addresses.push_back({"Hostname", index.HostnameOf(service)});
+  if (gateway.role == GatewayRole::kWaypoint) {
+    for (const Ip& ip : service.cluster_ips) addresses.push_back({"IPAddress", ip.ToString()});
+  }
+  return addresses;
+}
+
+ObjectStatus GatewayStatus(const BoundGateway& gateway, const MeshIndex& index) {
+  ObjectStatus status;
+  status.generation = gateway.object->meta.generation;
+  status.addresses = AddressesOf(gateway, index);
+  const Condition accepted = GatewayAccepted(gateway);
+  const Condition programmed =
+      GatewayProgrammed(gateway, accepted.status, !status.addresses.empty());
+  for (const BoundListener& listener : gateway.listeners) {
+    status.listeners.push_back(StatusOf(listener, programmed.status));
+  }
+  status.conditions = {accepted, programmed};
+  // What older tools wait for; it says the same.
+  status.conditions.push_back(
+      {"Ready", programmed.status, programmed.status ? "Ready" : programmed.reason, ""});
+  return status;
+}
+
+}  // namespace aquifer::control

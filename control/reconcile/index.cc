@@ -1,0 +1,92 @@
+#include "control/reconcile/index.h"
+
+#include <algorithm>
+
+namespace aquifer::control {
+namespace {
+
+bool IsLive(const Pod& pod) {
+  return !pod.ips.empty() && pod.phase != Pod::Phase::kSucceeded &&
+         pod.phase != Pod::Phase::kFailed;
+}
+
+}  // namespace
+
+MeshIndex::MeshIndex(const ObjectSet& objects, const MeshSettings& settings)
+    : objects_(objects), settings_(settings) {
+  for (const auto& [key, pod] : objects.pods) {
+    if (!IsLive(pod)) continue;
+    live_pods_.push_back(&pod);
+    for (const auto& [label, value] : pod.meta.labels) {
+      pods_by_label_[{pod.meta.namespace_name, label, value}].push_back(&pod);
+    }
+  }
+  for (const auto& [key, service] : objects.services) {
+    std::vector<const Pod*> pods = PodsWith(service.meta.namespace_name, service.selector);
+    for (const Pod* pod : pods) services_by_pod_[pod].push_back(&service);
+    pods_by_service_.emplace(&service, std::move(pods));
+  }
+}
+
+Labels MeshIndex::NamespaceLabels(std::string_view name) const {
+  if (const Namespace* found = FindObject(objects_.namespaces, "", name)) return found->meta.labels;
+  return {{"kubernetes.io/metadata.name", std::string(name)}};
+}
+
+std::string_view MeshIndex::NamespaceLabel(std::string_view name, std::string_view key) const {
+  const Namespace* found = FindObject(objects_.namespaces, "", name);
+  return found == nullptr ? std::string_view() : LabelOf(found->meta.labels, key);
+}
+
+std::vector<const Pod*> MeshIndex::PodsWith(std::string_view namespace_name,
+                                            const Labels& labels) const {
+  const std::vector<const Pod*>* fewest = nullptr;
+  for (const auto& [key, value] : labels) {
+    const auto found = pods_by_label_.find({namespace_name, key, value});
+    if (found == pods_by_label_.end()) return {};
+    if (fewest == nullptr || found->second.size() < fewest->size()) fewest = &found->second;
+  }
+  std::vector<const Pod*> pods;
+  if (fewest == nullptr) return pods;
+  std::copy_if(fewest->begin(), fewest->end(), std::back_inserter(pods),
+               [&](const Pod* pod) { return HasLabels(pod->meta.labels, labels); });
+  return pods;
+}
+
+const std::vector<const Pod*>& MeshIndex::PodsOf(const Service& service) const {
+  static const std::vector<const Pod*> kNone;
+  const auto found = pods_by_service_.find(&service);
+  return found == pods_by_service_.end() ? kNone : found->second;
+}
+
+const std::vector<const Service*>& MeshIndex::ServicesOf(const Pod& pod) const {
+  static const std::vector<const Service*> kNone;
+  const auto found = services_by_pod_.find(&pod);
+  return found == services_by_pod_.end() ? kNone : found->second;
+}
+
+std::string MeshIndex::HostnameOf(std::string_view namespace_name, std::string_view service) const {
+  std::string name(service);
+  name.append(".").append(namespace_name).append(".svc.").append(settings_.cluster_domain);
+  return name;
+}
+
+std::string MeshIndex::HostnameOf(const Service& service) const {
+  return HostnameOf(service.meta.namespace_name, service.meta.name);
+}
+
+bool IsReady(const Pod& pod) {
+  if (pod.meta.deleting) return false;
+  if (pod.ready) return *pod.ready;
+  return pod.phase == Pod::Phase::kRunning || pod.phase == Pod::Phase::kUnstated;
+}
+
+bool IsCaptured(const Pod& pod, std::string_view namespace_mode) {
+  if (LabelOf(pod.meta.annotations, "ambient.istio.io/redirection") == "enabled") return true;
+  if (pod.host_network || pod.meta.annotations.contains("sidecar.istio.io/status")) return false;
+  const std::string_view mode = LabelOf(pod.meta.labels, "istio.io/dataplane-mode");
+  if (mode == "ambient") return true;
+  return mode != "none" && namespace_mode == "ambient";
+}
+
+}  // namespace aquifer::control

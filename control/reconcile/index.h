@@ -1,0 +1,60 @@
+// An ObjectSet as the other parts of reconciliation ask about it: which pods can serve, which of
+// them a service selects, what a namespace is labelled. Built once for a set and const from then
+// on; the set and the settings outlive it.
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <unordered_map>
+#include <vector>
+
+#include "control/object_set.h"
+#include "control/reconcile/settings.h"
+
+namespace aquifer::control {
+
+class MeshIndex {
+ public:
+  MeshIndex(const ObjectSet& objects, const MeshSettings& settings);
+
+  const ObjectSet& objects() const { return objects_; }
+  const MeshSettings& settings() const { return settings_; }
+
+  // Those of a Namespace object, or just its name's if there is no such object.
+  Labels NamespaceLabels(std::string_view name) const;
+  std::string_view NamespaceLabel(std::string_view name, std::string_view key) const;
+
+  // Pods that have an address and have not ended, in the order of their names.
+  const std::vector<const Pod*>& live_pods() const { return live_pods_; }
+  // Live pods of the namespace that carry all these labels; none for no labels.
+  std::vector<const Pod*> PodsWith(std::string_view namespace_name, const Labels& labels) const;
+  const std::vector<const Pod*>& PodsOf(const Service& service) const;
+  const std::vector<const Service*>& ServicesOf(const Pod& pod) const;
+
+  // "httpbin.default.svc.cluster.local".
+  std::string HostnameOf(std::string_view namespace_name, std::string_view service) const;
+  std::string HostnameOf(const Service& service) const;
+
+ private:
+  using LabelPlace =
+      std::tuple<std::string_view, std::string_view, std::string_view>;  // namespace, key, value
+
+  const ObjectSet& objects_;
+  const MeshSettings& settings_;
+  std::vector<const Pod*> live_pods_;
+  std::map<LabelPlace, std::vector<const Pod*>> pods_by_label_;
+  std::unordered_map<const Service*, std::vector<const Pod*>> pods_by_service_;
+  std::unordered_map<const Pod*, std::vector<const Service*>> services_by_pod_;
+};
+
+// Ready as kubelet says; where nobody keeps conditions, a running pod (or one without a phase)
+// counts as ready.
+bool IsReady(const Pod& pod);
+
+// Whether the pod's traffic goes through the node proxy: the CNI agent said so on the pod, or the
+// labels ask for it.
+bool IsCaptured(const Pod& pod, std::string_view namespace_mode);
+
+}  // namespace aquifer::control

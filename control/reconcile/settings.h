@@ -1,0 +1,25 @@
+// What the whole mesh agrees on. Set once at start; part of the input of reconciliation. Plain
+// values.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace aquifer::control {
+
+struct MeshSettings {
+  // An object that asks for a waypoint which is not there is unreachable (kRefuse), or reachable
+  // past its layer-7 policies, as in Istio.
+  enum class MissingWaypoint : std::uint8_t { kRefuse, kBypass };
+
+  std::string cluster_id = "Kubernetes";
+  std::string trust_domain = "cluster.local";
+  std::string network;
+  std::string cluster_domain = "cluster.local";  // the suffix of service names
+  std::string root_namespace = "istio-system";
+  MissingWaypoint missing_waypoint = MissingWaypoint::kRefuse;
+};
+
+inline constexpr std::uint16_t kHbonePort = 15008;
+
+}  // namespace aquifer::control

@@ -1,0 +1,68 @@
+// What is to be said about an object in the words of its API: conditions with reasons, parents of a
+// route, listeners of a gateway. Later written back to Kubernetes; until then served on the admin
+// port and logged when it changes. Plain values.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "control/objects.h"
+
+namespace aquifer::control {
+
+struct Condition {
+  std::string type;
+  bool status = false;
+  std::string reason;
+  std::string message;
+
+  friend bool operator==(const Condition&, const Condition&) = default;
+};
+
+struct ParentStatus {
+  std::string parent;  // "Gateway istio-system/gateway", with "#<section>" and ":<port>" where the
+                       // route names them
+  std::vector<Condition> conditions;
+
+  friend bool operator==(const ParentStatus&, const ParentStatus&) = default;
+};
+
+struct ListenerStatus {
+  std::string name;
+  int attached_routes = 0;
+  std::vector<std::string> supported_kinds;
+  std::vector<Condition> conditions;
+
+  friend bool operator==(const ListenerStatus&, const ListenerStatus&) = default;
+};
+
+struct StatusAddress {
+  std::string type;  // "IPAddress" or "Hostname"
+  std::string value;
+
+  friend bool operator==(const StatusAddress&, const StatusAddress&) = default;
+};
+
+struct ObjectStatus {
+  std::int64_t generation = 0;
+  std::vector<Condition> conditions;
+  std::vector<ParentStatus> parents;
+  std::vector<ListenerStatus> listeners;
+  std::vector<StatusAddress> addresses;
+
+  friend bool operator==(const ObjectStatus&, const ObjectStatus&) = default;
+};
+
+using StatusMap = std::map<ObjectKey, ObjectStatus>;
+
+// Null if there is none of that type.
+const Condition* FindCondition(const std::vector<Condition>& conditions, std::string_view type);
+
+// The array of /status: one object each, shaped as in Kubernetes.
+std::string StatusJson(const StatusMap& statuses);
+
+// One line for each condition that is new or other than before, for the log.
+std::vector<std::string> DescribeChanges(const StatusMap& before, const StatusMap& after);
+
+}  // namespace aquifer::control

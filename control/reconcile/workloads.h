@@ -1,0 +1,31 @@
+// Pods as istio.workload.Workload and Services as istio.workload.Service. Pure; every input is an
+// argument.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "control/reconcile/index.h"
+#include "control/reconcile/waypoints.h"
+#include "control/resources.h"
+#include "mesh/proto/workload.pb.h"
+
+namespace aquifer::control {
+
+// "Kubernetes//Pod/default/httpbin".
+std::string WorkloadUid(const Pod& pod, const MeshSettings& settings);
+// "default/httpbin.default.svc.cluster.local".
+std::string ServiceResourceName(const Service& service, const MeshIndex& index);
+
+istio::workload::Workload MakeWorkload(const Pod& pod, const MeshIndex& index,
+                                       const WaypointBinding& waypoint,
+                                       std::vector<std::string> policies);
+istio::workload::Service MakeService(const Service& service, const MeshIndex& index,
+                                     const WaypointBinding& waypoint);
+
+// With the names by which an on-demand client may ask for it.
+Resource WorkloadResource(const istio::workload::Workload& workload, const Pod& pod,
+                          const MeshIndex& index);
+Resource ServiceResource(const istio::workload::Service& service);
+
+}  // namespace aquifer::control
