@@ -24,6 +24,32 @@ constexpr size_t kOutputChunkBytes = 64 * 1024;
 constexpr size_t kSmallOutputBytes = 2 * 1024;
 constexpr std::uint64_t kRecordsPerKey = std::uint64_t{1} << 23;
 constexpr size_t kMaxDetailBytes = 512;
+// Sealing a record costs about as much as copying 4 KiB, so a chunk up to this size is rather copied.
+constexpr size_t kSmallChunkBytes = 1024;
+
+// What `plaintext_bytes` become on the wire, or a little less when records are cut short.
+size_t SealedBytes(size_t plaintext_bytes) {
+  return plaintext_bytes + (plaintext_bytes / kPlaintextBytes + 1) * kRecordOverhead;
+}
+
+// Gathers what is too small for a record of its own.
+class SmallBytes {
+ public:
+  bool empty() const { return size_ == 0; }
+  Bytes bytes() const { return {bytes_, size_}; }
+  void Clear() { size_ = 0; }
+  // False, and nothing taken, when there is no room.
+  bool Append(Bytes more) {
+    if (more.size() > sizeof bytes_ - size_) return false;
+    if (!more.empty()) std::memcpy(bytes_ + size_, more.data(), more.size());
+    size_ += more.size();
+    return true;
+  }
+
+ private:
+  std::uint8_t bytes_[4 * kSmallChunkBytes];
+  size_t size_ = 0;
+};
 
 TlsEngine* EngineOf(BIO* bio) { return static_cast<TlsEngine*>(BIO_get_data(bio)); }
 
@@ -304,14 +330,45 @@ bool TlsEngine::CountRecords(size_t plaintext_bytes) {
   return SSL_key_update(ssl_.get(), SSL_KEY_UPDATE_NOT_REQUESTED) == 1;
 }
 
+bool TlsEngine::MayWrite() const {
+  return (state_ == State::kOpen || state_ == State::kPeerClosed) && !closed_;
+}
+
 bool TlsEngine::Seal(Bytes plaintext) {
-  if (state_ == State::kHandshake || state_ == State::kFailed || closed_) return false;
+  if (!MayWrite()) return false;
+  output_expected_bytes_ = SealedBytes(plaintext.size());
+  return SealBytes(plaintext);
+}
+
+bool TlsEngine::SealMany(std::span<Chunk> chunks) {
+  if (!MayWrite()) return false;
+  output_expected_bytes_ = 0;
+  for (const Chunk& chunk : chunks) output_expected_bytes_ += SealedBytes(chunk.size());
+  SmallBytes gathered;
+  for (size_t i = 0; i < chunks.size(); ++i) {
+    Chunk chunk = std::exchange(chunks[i], Chunk());
+    if (!gathered.empty() && chunk.Prepend(gathered.bytes())) gathered.Clear();
+    if (chunk.size() <= kSmallChunkBytes && gathered.Append(chunk.bytes())) continue;
+    if (!SealBytes(gathered.bytes())) return false;
+    gathered.Clear();
+    if (chunk.size() <= kSmallChunkBytes) {
+      AQ_CHECK(gathered.Append(chunk.bytes()));
+      continue;
+    }
+    const size_t excess = i + 1 < chunks.size() ? chunk.size() % kPlaintextBytes : 0;
+    const size_t carried = excess <= Block::kHeadroom && excess < chunk.size() ? excess : 0;
+    if (!SealBytes(chunk.bytes().first(chunk.size() - carried))) return false;
+    AQ_CHECK(gathered.Append(chunk.bytes().last(carried)));
+  }
+  return SealBytes(gathered.bytes());
+}
+
+bool TlsEngine::SealBytes(Bytes plaintext) {
+  if (plaintext.empty()) return true;
   if (!CountRecords(plaintext.size())) {
     FailFromLibrary(-1);
     return false;
   }
-  const size_t records = (plaintext.size() + kPlaintextBytes - 1) / kPlaintextBytes;
-  output_expected_bytes_ = plaintext.size() + records * kRecordOverhead;
   while (!plaintext.empty()) {
     const size_t step = std::min<size_t>(plaintext.size(), std::numeric_limits<int>::max());
     const int written = SSL_write(ssl_.get(), plaintext.data(), static_cast<int>(step));
@@ -325,7 +382,7 @@ bool TlsEngine::Seal(Bytes plaintext) {
 }
 
 void TlsEngine::Close() {
-  if (state_ == State::kHandshake || state_ == State::kFailed || closed_) return;
+  if (!MayWrite()) return;
   closed_ = true;
   output_expected_bytes_ = kSmallOutputBytes;
   SSL_shutdown(ssl_.get());

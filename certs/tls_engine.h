@@ -7,6 +7,7 @@
 #include <openssl/ssl.h>
 
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,6 +18,14 @@
 
 namespace aquifer::certs {
 
+// Why a connection came to nothing or to an early end.
+struct TlsFailure {
+  Error error;
+  std::string detail;  // for the operator's log, bounded
+
+  operator Error() const { return error; }  // NOLINT: callers that log nothing pass on the error
+};
+
 class TlsEngine {
  public:
   enum class State {
@@ -26,11 +35,6 @@ class TlsEngine {
     kFailed,      // see failure(); what is in TakeOutput() may hold the alert for the peer
   };
   enum class Want { kNothing, kInput };
-
-  struct Failure {
-    Error error;
-    std::string detail;  // for the operator's log, bounded
-  };
 
   // `expectation` is not looked at where the context asks for no certificate. `now` is what validity
   // is measured with: a handshake lasts seconds.
@@ -52,6 +56,9 @@ class TlsEngine {
   Chunk Open();
   // Encrypts all of `plaintext`; the records gather in the output. False after a failure or Close.
   bool Seal(Bytes plaintext);
+  // The same for several chunks that follow each other, and lets go of them. Small neighbours share a
+  // record, and the few bytes by which a chunk exceeds full records move to the headroom of the next.
+  bool SealMany(std::span<Chunk> chunks);
   // Ends our direction with close_notify; the peer's stays open (RFC 8446 section 6.1).
   void Close();
 
@@ -60,7 +67,7 @@ class TlsEngine {
   bool has_output() const { return !output_.empty(); }
 
   State state() const { return state_; }
-  const Failure& failure() const { return failure_; }
+  const TlsFailure& failure() const { return failure_; }
   // Of a mesh peer, once kOpen.
   const std::optional<Identity>& peer() const { return peer_; }
   // What ALPN chose, once kOpen.
@@ -99,7 +106,9 @@ class TlsEngine {
   void DropConsumed();
   bool ReadHeader(size_t offset, std::uint8_t (&header)[5]) const;
   std::optional<Records> WholeRecords();
+  bool MayWrite() const;
   bool CountRecords(size_t plaintext_bytes);
+  bool SealBytes(Bytes plaintext);
   void EndOfPeer();
   void Fail(Error error, std::string detail);
   void FailWithAlert(Error error, std::uint8_t alert, std::string detail);
@@ -110,7 +119,7 @@ class TlsEngine {
   WallTime now_;
   State state_ = State::kHandshake;
   bool closed_ = false;
-  Failure failure_;
+  TlsFailure failure_;
   std::optional<Identity> peer_;
 
   std::vector<Chunk> input_;  // in order; consumed from the front

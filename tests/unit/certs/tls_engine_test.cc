@@ -179,6 +179,50 @@ TEST_CASE("a large write becomes few large chunks of full records") {
   CHECK(bytes == text.size() + 16 * 22);
 }
 
+std::vector<Chunk> Chunks(std::initializer_list<size_t> sizes, std::string& all) {
+  std::vector<Chunk> chunks;
+  for (const size_t size : sizes) {
+    const std::string text = Pattern(size);
+    all += text;
+    chunks.push_back(Chunk::CopyOf(text));
+  }
+  return chunks;
+}
+
+TEST_CASE("chunks sealed together arrive in order, whatever their sizes") {
+  const std::initializer_list<size_t> cases[] = {
+      {},
+      {0, 0},
+      {1},
+      {9, 16384},
+      {16393, 16393, 16393, 16393, 16393, 16393, 16393, 16393},
+      {1024, 1024, 1024, 1024, 1024, 1024},
+      {1025, 9, 1025, 9},
+      {9, 9, 9, 9, 100000, 9, 9},
+      {4000, 4000, 16385, 0, 16385, 64, 65, 16384 + 64, 16384 + 65, 1},
+  };
+  for (const auto& sizes : cases) {
+    TlsEngine client = NewClient();
+    TlsEngine server = NewServer();
+    Handshake(client, server);
+    std::string sent;
+    std::vector<Chunk> chunks = Chunks(sizes, sent);
+    REQUIRE(client.SealMany(chunks));
+    Move(client, server);
+    CHECK(OpenAll(server) == sent);
+  }
+}
+
+TEST_CASE("a frame header in front of each payload does not cost a record of its own") {
+  TlsEngine client = NewClient();
+  TlsEngine server = NewServer();
+  Handshake(client, server);
+  std::string sent;
+  std::vector<Chunk> chunks = Chunks({16393, 16393, 16393, 16393}, sent);
+  REQUIRE(client.SealMany(chunks));
+  CHECK(TakeBytes(client).size() == sent.size() + 5 * 22);
+}
+
 TEST_CASE("plaintext takes no more memory than it needs") {
   TlsEngine client = NewClient();
   TlsEngine server = NewServer();

@@ -1,0 +1,67 @@
+// TLS over a stream, as a stream: certs/tls_engine.h with the bytes moved by coroutines. One reader
+// and one writer may be at work at once: every call into the engine is made between two waits, so
+// the engine never sees both. Owned by whoever speaks the protocol above; one thread: its Loop's.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "certs/tls_engine.h"
+#include "core/io/stream.h"
+
+namespace aquifer::certs {
+
+class TlsStream final : public io::Stream {
+ public:
+  Task<Result<Chunk>> Read(StopToken stop) override;
+  Task<Status> Write(Chunk chunk, StopToken stop) override;
+  Task<Status> WriteMany(std::vector<Chunk> chunks, StopToken stop) override;
+  // close_notify, then FIN on the carrier.
+  Task<Status> ShutdownWrite(StopToken stop) override;
+  void Reset() override { carrier_->Reset(); }
+
+  // Of a mesh peer; empty for a peer that was checked by host name or that showed no certificate.
+  const std::optional<Identity>& peer() const { return engine_.peer(); }
+  // What ALPN chose.
+  std::string_view protocol() const { return engine_.protocol(); }
+  // Why a Read or Write failed, in words, when TLS was the cause.
+  std::string_view failure_detail() const { return engine_.failure().detail; }
+  io::Stream& carrier() { return *carrier_; }
+
+ private:
+  friend Task<Result<std::unique_ptr<TlsStream>, TlsFailure>> ClientHandshake(
+      io::StreamPtr carrier, TlsContextRef context, PeerExpectation expectation, WallTime now,
+      StopToken stop);
+  friend Task<Result<std::unique_ptr<TlsStream>, TlsFailure>> ServerHandshake(
+      io::StreamPtr carrier, TlsContextRef context, PeerExpectation expectation, WallTime now,
+      StopToken stop);
+
+  TlsStream(io::StreamPtr carrier, TlsContextRef context, PeerExpectation expectation, WallTime now)
+      : carrier_(std::move(carrier)),
+        engine_(std::move(context), std::move(expectation), now) {}
+
+  static Task<Result<std::unique_ptr<TlsStream>, TlsFailure>> Handshake(
+      std::unique_ptr<TlsStream> stream, StopToken stop);
+  Task<Status> FeedOnce(StopToken stop);
+  Task<Status> Flush(StopToken stop);
+  Error WriteError() const;
+
+  io::StreamPtr carrier_;
+  TlsEngine engine_;
+  bool flushing_ = false;  // somebody is writing to the carrier
+};
+
+using TlsStreamPtr = std::unique_ptr<TlsStream>;
+
+// Authenticates over `carrier`, which ends with the stream or with the failure. `stop` carries the
+// deadline: a peer that is slow to prove who it is must not hold us. `now` is the wall clock's.
+Task<Result<TlsStreamPtr, TlsFailure>> ClientHandshake(io::StreamPtr carrier, TlsContextRef context,
+                                                       PeerExpectation expectation, WallTime now,
+                                                       StopToken stop);
+Task<Result<TlsStreamPtr, TlsFailure>> ServerHandshake(io::StreamPtr carrier, TlsContextRef context,
+                                                       PeerExpectation expectation, WallTime now,
+                                                       StopToken stop);
+
+}  // namespace aquifer::certs
