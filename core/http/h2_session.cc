@@ -153,8 +153,17 @@ struct H2Session::Callbacks {
     Stream* const stream = self.Find(frame->hd.stream_id);
     if (stream == nullptr) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     self.AppendData(Bytes(header, 9), *stream, length);
-    if (stream->out.empty() && stream->out_ended && stream->reset_after_output) self.Reset(frame->hd.stream_id, stream->reset_code);
     self.events_.OnTaken(frame->hd.stream_id);
+    return 0;
+  }
+
+  static int FrameSent(nghttp2_session*, const nghttp2_frame* frame, void* user) {
+    H2Session& self = *Self(user);
+    const bool may_end = frame->hd.type == NGHTTP2_DATA || frame->hd.type == NGHTTP2_HEADERS;
+    Stream* const stream = may_end && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0 ? self.Find(frame->hd.stream_id) : nullptr;
+    if (stream == nullptr) return 0;
+    stream->end_sent = true;
+    if (stream->reset_after_output) self.Reset(frame->hd.stream_id, stream->reset_code);
     return 0;
   }
 
@@ -175,6 +184,7 @@ H2Session::H2Session(H2Role role, const H2Settings& settings, H2Events& events)
   nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, &Callbacks::FrameReceived);
   nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, &Callbacks::BeginFrame);
   nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, &Callbacks::Data);
+  nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, &Callbacks::FrameSent);
   nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, &Callbacks::StreamClosed);
   nghttp2_session_callbacks_set_send_data_callback(callbacks, &Callbacks::SendData);
   nghttp2_session_callbacks_set_data_source_read_length_callback(callbacks, &Callbacks::DataLength);
@@ -305,7 +315,8 @@ void H2Session::ResetAfterOutput(std::int32_t id, std::uint32_t error_code) {
   if (stream == nullptr) return;
   stream->reset_after_output = true;
   stream->reset_code = error_code;
-  if (stream->out.empty()) Reset(id, error_code);
+  // A reset overtakes what is queued, the response's head included: only when our END_STREAM has gone out is it time.
+  if (stream->end_sent) Reset(id, error_code);
 }
 
 void H2Session::Drain() {

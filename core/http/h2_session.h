@@ -103,6 +103,7 @@ class H2Session {
     bool deferred = false;      // nghttp2 waits for us to resume the stream's data
     bool carried_bytes = false; // so that ending it is not a glitch
     bool peer_ended = false;
+    bool end_sent = false;
     bool reset_after_output = false;
     std::uint32_t reset_code = 0;
     HeaderList trailers;        // ours, to be sent

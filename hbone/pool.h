@@ -1,0 +1,95 @@
+// The client side of HBONE: tunnels over pooled connections. A connection is shared by everything with the same key, and the key holds
+// whatever changes what the connection means: who we are, who the peer must be, where it is, and from which network namespace we dial.
+// Whoever needs a connection that is being dialled waits for that dial and shares its outcome, good or bad, so that nobody queues behind a
+// dead destination for longer than one deadline. One pool a worker; destroyed after Shutdown.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <absl/container/flat_hash_map.h>
+
+#include "certs/identity.h"
+#include "certs/tls_context.h"
+#include "core/http/h2_connection.h"
+#include "core/rt/scope.h"
+#include "hbone/connect.h"
+#include "hbone/dialer.h"
+
+namespace aquifer::hbone {
+
+struct PoolKey {
+  certs::Identity source;
+  std::string origin;                     // which socket maker: a pod's uid, or "" for our own namespace
+  std::vector<certs::Identity> expected;  // the peer must be one of these; order does not matter to the peer, but makes another key
+  std::string expected_trust_domain;      // or anybody of this trust domain, when `expected` is empty
+  Address gateway;
+
+  friend bool operator==(const PoolKey&, const PoolKey&) = default;
+  template <class H>
+  friend H AbslHashValue(H h, const PoolKey& key) {
+    return H::combine(std::move(h), key.source, key.origin, key.expected, key.expected_trust_domain, key.gateway);
+  }
+};
+
+struct PoolOptions {
+  Clock::duration connect_timeout = std::chrono::seconds(10);
+  Clock::duration handshake_timeout = std::chrono::seconds(10);
+  Clock::duration idle_timeout = std::chrono::minutes(5);
+  std::size_t max_streams_per_connection = 100;
+  http::H2Options h2;
+};
+
+// Why there is no tunnel. `status` and `refusal` are the peer's answer when it gave one; `detail` is for the log.
+struct TunnelError {
+  Error error;
+  int status = 0;
+  std::string refusal;
+  std::string detail;
+};
+
+struct Tunnel {
+  http::H2StreamPtr stream;
+  ConnectResponse response;
+  certs::Identity peer;
+};
+
+class Pool {
+ public:
+  explicit Pool(const PoolOptions& options);
+  ~Pool();
+
+  // Opens a tunnel, on a pooled connection or a new one. `dialer` outlives the call; `tls` is the client context of key.source.
+  Task<Result<Tunnel, TunnelError>> Open(PoolKey key, Dialer& dialer, certs::TlsContextRef tls, ConnectRequest request,
+                                         StopToken stop);
+
+  // Ends every connection at once, tunnels included, and waits for them.
+  Task<void> Shutdown();
+  // Ends the connections of one origin: its pod is gone.
+  void Forget(const std::string& origin);
+  std::size_t connections() const { return live_; }
+
+ private:
+  struct Connection;
+  struct Dial;
+  struct Entry;
+  using Entries = absl::flat_hash_map<PoolKey, std::unique_ptr<Entry>>;
+
+  Connection* FindRoom(Entry& entry);
+  Task<void> RunDial(PoolKey key, std::shared_ptr<Dial> dial, Dialer* dialer, certs::TlsContextRef tls);
+  Task<Result<std::unique_ptr<Connection>, TunnelError>> Establish(PoolKey key, Dialer& dialer, certs::TlsContextRef tls);
+  Task<void> Drive(PoolKey key, Connection* connection);
+  Task<Result<Tunnel, TunnelError>> OpenOn(Connection& connection, const ConnectRequest& request, StopToken stop);
+  Task<void> SweepIdle();
+
+  PoolOptions options_;
+  Entries entries_;
+  std::size_t live_ = 0;
+  bool sweeping_ = false;
+  StopSource stop_;
+  Scope tasks_;
+};
+
+}  // namespace aquifer::hbone

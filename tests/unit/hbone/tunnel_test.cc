@@ -1,0 +1,241 @@
+#include <string>
+#include <tuple>
+
+#include "certs/local_ca.h"
+#include "core/io/copy.h"
+#include "core/rt/scope.h"
+#include "core/rt/timer.h"
+#include "hbone/pool.h"
+#include "hbone/server.h"
+#include "tests/support/run_task.h"
+
+namespace aquifer::hbone {
+namespace {
+
+using certs::Identity;
+
+certs::WallTime Now() { return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()); }
+const Identity kClient{"cluster.local", "default", "client"};
+const Identity kServer{"cluster.local", "default", "server"};
+
+certs::CertificateBundle Issue(const certs::LocalCa& ca, const Identity& identity) {
+  certs::PrivateKey key = certs::PrivateKey::Generate();
+  Decoded<std::string> leaf = ca.Issue(key.get(), identity, std::chrono::hours(1), Now());
+  REQUIRE(leaf.ok());
+  Decoded<certs::CertificateBundle> bundle = certs::CertificateBundle::FromResponse(std::move(key), ca.ResponseChain(*leaf));
+  REQUIRE(bundle.ok());
+  return *std::move(bundle);
+}
+
+// Answers with what it hears; refuses port 403.
+class EchoHandler final : public ConnectHandler {
+ public:
+  Task<void> OnConnect(IncomingTunnel tunnel, StopToken stop) override {
+    ++connects;
+    last_peer = tunnel.peer;
+    if (std::get<Address>(tunnel.request.authority).port == 403) {
+      std::ignore = tunnel.Refuse(401, "policy default/deny");
+      co_return;
+    }
+    std::ignore = tunnel.Accept();
+    while (true) {
+      Result<Chunk> got = co_await tunnel.stream->Read(stop);
+      if (!got || got->empty()) break;
+      const Status sent = co_await tunnel.stream->Write(*std::move(got), stop);
+      if (!sent) break;
+    }
+    std::ignore = co_await tunnel.stream->ShutdownWrite(stop);
+  }
+  void OnHandshakeFailed(const Address&, const Address&, const Error& error, const std::string&) override { failed.push_back(error.reason); }
+  void OnBadRequest(const Address&, const Identity&, const Refusal&) override { ++bad_requests; }
+
+  int connects = 0;
+  int bad_requests = 0;
+  Identity last_peer;
+  std::vector<Reason> failed;
+};
+
+struct Mesh {
+  Mesh() : ca(certs::LocalCa::Create("test", Now())), client(certs::TlsContext::MeshClient(Issue(ca, kClient))),
+           server(certs::TlsContext::MeshServer(Issue(ca, kServer))), pool(PoolOptions{}) {
+    Result<std::unique_ptr<io::Listener>> made = io::Listener::Listen(Address{Ip::Loopback4(), 0});
+    REQUIRE(made.ok());
+    listener = *std::move(made);
+  }
+  PoolKey Key() const { return PoolKey{kClient, "", {kServer}, "", listener->local()}; }
+  Task<void> Finish() {
+    co_await pool.Shutdown();
+    stop.RequestStop();
+    co_await connections.Join();
+  }
+
+  certs::LocalCa ca;
+  certs::TlsContextRef client;
+  certs::TlsContextRef server;
+  std::unique_ptr<io::Listener> listener;
+  EchoHandler handler;
+  PlainDialer dialer;
+  StopSource drain;
+  StopSource stop;
+  Scope connections;
+  Pool pool;
+  int accepted = 0;
+};
+
+Task<void> AcceptLoop(Mesh& mesh) {
+  while (true) {
+    Result<io::SocketPtr> socket = co_await mesh.listener->Accept(mesh.stop.token());
+    if (!socket) co_return;
+    ++mesh.accepted;
+    mesh.connections.Spawn(ServeConnection(*std::move(socket), mesh.server, certs::InTrustDomain{"cluster.local"}, ServerOptions{},
+                                           mesh.handler, mesh.drain.token(), mesh.stop.token()));
+  }
+}
+
+ConnectRequest To(std::uint16_t port) {
+  return ConnectRequest{.authority = Address{Ip::V4(10, 0, 0, 1), port}, .baggage = {}, .forwarded_for = {}, .forwarded_host = {},
+                        .traceparent = {}, .forwarded_network = {}};
+}
+
+Task<Result<Tunnel, TunnelError>> OpenTo(Mesh& mesh, PoolKey key, std::uint16_t port) {
+  ConnectRequest request = To(port);
+  return mesh.pool.Open(std::move(key), mesh.dialer, mesh.client, std::move(request), StopToken());
+}
+
+Task<void> OpenOne(Mesh& mesh, PoolKey key, std::uint16_t port, std::vector<Result<Tunnel, TunnelError>>& out) {
+  out.push_back(co_await OpenTo(mesh, std::move(key), port));
+}
+
+}  // namespace
+
+TEST_CASE("a tunnel carries bytes as the client's identity") {
+  const auto body = []() -> Task<void> {
+    Mesh mesh;
+    mesh.connections.Spawn(AcceptLoop(mesh));
+    Result<Tunnel, TunnelError> tunnel = co_await OpenTo(mesh, mesh.Key(), 80);
+    REQUIRE(tunnel.ok());
+    CHECK(tunnel->peer == kServer);
+    CHECK(mesh.handler.last_peer == kClient);
+    std::ignore = co_await tunnel->stream->Write(Chunk::CopyOf("hello"), StopToken());
+    std::ignore = co_await tunnel->stream->ShutdownWrite(StopToken());
+    const Result<Chunk> got = co_await tunnel->stream->Read(StopToken());
+    CHECK(got->text() == "hello");
+    tunnel->stream.reset();
+    co_await mesh.Finish();
+  };
+  test::Run(body());
+}
+
+TEST_CASE("everything that waits for one dial shares its connection") {
+  const auto body = []() -> Task<void> {
+    Mesh mesh;
+    mesh.connections.Spawn(AcceptLoop(mesh));
+    std::vector<Result<Tunnel, TunnelError>> tunnels;
+    Scope opening;
+    for (int i = 0; i < 50; ++i) opening.Spawn(OpenOne(mesh, mesh.Key(), 80, tunnels));
+    co_await opening.Join();
+    CHECK(tunnels.size() == 50);
+    for (const Result<Tunnel, TunnelError>& tunnel : tunnels) CHECK(tunnel.ok());
+    CHECK(mesh.accepted == 1);
+    tunnels.clear();
+    co_await mesh.Finish();
+  };
+  test::Run(body());
+}
+
+TEST_CASE("a connection takes tunnels again when others have ended") {
+  const auto body = []() -> Task<void> {
+    Mesh mesh;
+    mesh.connections.Spawn(AcceptLoop(mesh));
+    for (int i = 0; i < 300; ++i) {
+      Result<Tunnel, TunnelError> tunnel = co_await OpenTo(mesh, mesh.Key(), 80);
+      REQUIRE(tunnel.ok());
+      std::ignore = co_await tunnel->stream->ShutdownWrite(StopToken());
+      std::ignore = co_await tunnel->stream->Read(StopToken());
+    }
+    CHECK(mesh.accepted == 1);
+    co_await mesh.Finish();
+  };
+  test::Run(body());
+}
+
+TEST_CASE("another expected identity never shares a connection and is checked") {
+  const auto body = []() -> Task<void> {
+    Mesh mesh;
+    mesh.connections.Spawn(AcceptLoop(mesh));
+    PoolKey wrong = mesh.Key();
+    wrong.expected = {Identity{"cluster.local", "default", "other"}};
+    const Result<Tunnel, TunnelError> refused = co_await OpenTo(mesh, wrong, 80);
+    REQUIRE_FALSE(refused.ok());
+    CHECK(refused.error().error.reason == Reason::kIdentityMismatch);
+    CHECK(mesh.handler.connects == 0);
+    co_await mesh.Finish();
+  };
+  test::Run(body());
+}
+
+TEST_CASE("a refused CONNECT tells the status and why") {
+  const auto body = []() -> Task<void> {
+    Mesh mesh;
+    mesh.connections.Spawn(AcceptLoop(mesh));
+    const Result<Tunnel, TunnelError> refused = co_await OpenTo(mesh, mesh.Key(), 403);
+    REQUIRE_FALSE(refused.ok());
+    CHECK(refused.error().error.reason == Reason::kConnectRejected);
+    CHECK(refused.error().status == 401);
+    CHECK(refused.error().refusal == "policy default/deny");
+    co_await mesh.Finish();
+  };
+  test::Run(body());
+}
+
+TEST_CASE("all who wait for a dead destination fail together") {
+  const auto body = []() -> Task<void> {
+    Mesh mesh;
+    PoolKey key = mesh.Key();
+    mesh.listener.reset();
+    std::vector<Result<Tunnel, TunnelError>> tunnels;
+    Scope opening;
+    for (int i = 0; i < 10; ++i) opening.Spawn(OpenOne(mesh, key, 80, tunnels));
+    co_await opening.Join();
+    for (const Result<Tunnel, TunnelError>& tunnel : tunnels) CHECK(tunnel.error().error.reason == Reason::kConnectRefused);
+    CHECK(mesh.pool.connections() == 0);
+    co_await mesh.Finish();
+  };
+  test::Run(body());
+}
+
+TEST_CASE("a drained server lets its tunnels end and the pool dials anew") {
+  const auto body = []() -> Task<void> {
+    Mesh mesh;
+    mesh.connections.Spawn(AcceptLoop(mesh));
+    {
+      Result<Tunnel, TunnelError> tunnel = co_await OpenTo(mesh, mesh.Key(), 80);
+      REQUIRE(tunnel.ok());
+      mesh.drain.RequestStop(Reason::kDrained);
+      std::ignore = co_await tunnel->stream->Write(Chunk::CopyOf("late"), StopToken());
+      const Result<Chunk> got = co_await tunnel->stream->Read(StopToken());
+      CHECK(got->text() == "late");
+    }
+    while (mesh.pool.connections() > 0) std::ignore = co_await SleepFor(std::chrono::milliseconds(1), StopToken());
+    co_await mesh.Finish();
+  };
+  test::Run(body());
+}
+
+TEST_CASE("a client that never speaks is let go at the deadline") {
+  const auto body = []() -> Task<void> {
+    Mesh mesh;
+    Result<io::SocketPtr> silent = co_await io::Connect(mesh.listener->local(), StopToken());
+    REQUIRE(silent.ok());
+    Result<io::SocketPtr> accepted = co_await mesh.listener->Accept(StopToken());
+    ServerOptions options;
+    options.handshake_timeout = std::chrono::milliseconds(5);
+    co_await ServeConnection(*std::move(accepted), mesh.server, certs::InTrustDomain{"cluster.local"}, options, mesh.handler, StopToken(),
+                             StopToken());
+    CHECK(mesh.handler.failed == std::vector<Reason>{Reason::kHandshakeTimeout});
+    co_await mesh.Finish();
+  };
+  test::Run(body());
+}
+
+}  // namespace aquifer::hbone
