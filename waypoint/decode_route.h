@@ -1,0 +1,19 @@
+// mesh/proto/waypoint.proto to waypoint/config_model.h: HttpRoute. Every size is bounded before it
+// is believed; a refusal names the field in the sender's own spelling. Pure, any thread.
+#pragma once
+
+#include "core/base/result.h"
+#include "waypoint/config_model.h"
+
+namespace aquifer::mesh::v1 {
+class HttpRoute;
+}  // namespace aquifer::mesh::v1
+
+namespace aquifer::waypoint {
+
+// A filter or backend that cannot be used does not refuse the route: it is marked, and its requests
+// are answered 500. A match that cannot be used does, for a rule that matches more or less than its
+// author wrote is worse than the route he had before.
+Decoded<HttpRoute> DecodeHttpRoute(const mesh::v1::HttpRoute& message);
+
+}  // namespace aquifer::waypoint
