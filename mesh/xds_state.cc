@@ -1,0 +1,120 @@
+#include "mesh/xds_state.h"
+
+#include <algorithm>
+
+namespace aquifer::mesh {
+namespace {
+
+using envoy::service::discovery::v3::DeltaDiscoveryRequest;
+using envoy::service::discovery::v3::DeltaDiscoveryResponse;
+
+// Far above any mesh; a control plane gone wild must not take our memory.
+constexpr std::size_t kMaxHeld = 4'000'000;
+constexpr std::size_t kMaxNameBytes = 4096;
+constexpr std::size_t kMaxVersionBytes = 1024;
+constexpr std::size_t kMaxNackBytes = 8192;
+
+std::optional<Refusal> CheckName(const std::string& name, const std::string& version) {
+  if (name.empty() || name.size() > kMaxNameBytes) return Refusal{"name", "is empty or too long"};
+  if (version.size() > kMaxVersionBytes) return Refusal{name + ".version", "is too long"};
+  return std::nullopt;
+}
+
+std::string NackText(const std::vector<Refusal>& refused) {
+  std::string text;
+  for (const Refusal& refusal : refused) {
+    if (!text.empty()) text += "; ";
+    text += refusal.ToString();
+    if (text.size() > kMaxNackBytes) return text.substr(0, kMaxNackBytes) + " ...";
+  }
+  return text;
+}
+
+}  // namespace
+
+XdsState::XdsState(std::vector<std::string> types, envoy::config::core::v3::Node node)
+    : node_(std::move(node)) {
+  for (std::string& url : types)
+    types_.push_back(Type{.url = std::move(url), .synced = false, .versions = {}});
+}
+
+std::vector<DeltaDiscoveryRequest> XdsState::OnConnected() {
+  std::vector<DeltaDiscoveryRequest> requests;
+  for (const Type& type : types_) {
+    DeltaDiscoveryRequest& request = requests.emplace_back();
+    if (requests.size() == 1) *request.mutable_node() = node_;
+    request.set_type_url(type.url);
+    for (const auto& [name, version] : type.versions)
+      (*request.mutable_initial_resource_versions())[name] = version;
+  }
+  return requests;
+}
+
+Decoded<XdsState::Outcome> XdsState::OnResponse(const DeltaDiscoveryResponse& response,
+                                                XdsSink& sink) {
+  Type* const type = Find(response.type_url());
+  if (type == nullptr)
+    return Refusal{"type_url", "was not asked for: " + response.type_url().substr(0, 200)};
+  Outcome outcome;
+  sink.BeginResponse();
+  for (const auto& resource : response.resources()) {
+    std::optional<Refusal> wrong = CheckName(resource.name(), resource.version());
+    if (!wrong && resource.resource().type_url() != type->url)
+      wrong = Refusal{resource.name(), "is of another type than its response"};
+    if (!wrong && type->versions.size() >= kMaxHeld && !type->versions.contains(resource.name())) {
+      wrong = Refusal{resource.name(), "is one too many"};
+    }
+    if (!wrong) {
+      const Result<void, Refusal> taken =
+          sink.OnResource(type->url, resource.name(), resource.resource().value());
+      if (!taken) wrong = Refusal{resource.name(), taken.error().ToString()};
+    }
+    if (!wrong) {
+      type->versions[resource.name()] = resource.version();
+      continue;
+    }
+    type->versions.erase(resource.name());  // so that it comes again after a reconnect
+    outcome.refused.push_back(*std::move(wrong));
+  }
+  for (const std::string& name : response.removed_resources()) {
+    type->versions.erase(name);
+    sink.OnRemoved(type->url, name);
+  }
+  sink.CommitResponse();
+  type->synced = true;
+  outcome.answer.set_type_url(type->url);
+  outcome.answer.set_response_nonce(response.nonce());
+  if (!outcome.refused.empty()) {
+    outcome.answer.mutable_error_detail()->set_code(kInvalidArgument);
+    outcome.answer.mutable_error_detail()->set_message(NackText(outcome.refused));
+  }
+  return outcome;
+}
+
+bool XdsState::synced() const {
+  return std::all_of(types_.begin(), types_.end(), [](const Type& type) { return type.synced; });
+}
+
+std::vector<std::string> XdsState::Pending() const {
+  std::vector<std::string> pending;
+  for (const Type& type : types_) {
+    if (!type.synced) pending.push_back(type.url);
+  }
+  return pending;
+}
+
+std::size_t XdsState::held(std::string_view type_url) const {
+  for (const Type& type : types_) {
+    if (type.url == type_url) return type.versions.size();
+  }
+  return 0;
+}
+
+XdsState::Type* XdsState::Find(std::string_view url) {
+  for (Type& type : types_) {
+    if (type.url == url) return &type;
+  }
+  return nullptr;
+}
+
+}  // namespace aquifer::mesh
