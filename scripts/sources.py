@@ -102,8 +102,10 @@ def unpack(archive, folders, target):
 
 def copy_overlay(target):
     """Copies our Meson files; an unchanged one keeps its time, so that nothing is configured anew."""
-    for source in (SUBPROJECTS / 'packagefiles' / target.name).iterdir():
-        copy = target / source.name
+    overlay = SUBPROJECTS / 'packagefiles' / target.name
+    for source in filter(pathlib.Path.is_file, overlay.rglob('*')):
+        copy = target / source.relative_to(overlay)
+        copy.parent.mkdir(exist_ok=True)
         if not copy.exists() or copy.read_bytes() != source.read_bytes():
             shutil.copy(source, copy)
 
