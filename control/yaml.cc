@@ -79,14 +79,14 @@ class Collector : public YAML::EventHandler {
   struct Anchor {
     Json value;
     size_t nodes = 1;
-    int depth = 1;
+    int depth = 0;  // levels of containers
   };
   struct Frame {
     Json value;
     YAML::anchor_t anchor = 0;
     std::optional<std::string> key;  // of a map, read and waiting for its value
     size_t nodes = 1;
-    int depth = 1;  // levels below and with this one
+    int depth = 1;  // levels of containers below and with this one
 
     void Grow(size_t more_nodes, int child_depth) {
       nodes += more_nodes;
@@ -140,8 +140,8 @@ class Collector : public YAML::EventHandler {
   void Add(const YAML::Mark& mark, YAML::anchor_t anchor, Json value, bool merge_key = false) {
     if (!Charge(mark, 1)) return;
     if (WantsKey()) return Key(mark, std::move(value), merge_key);
-    if (anchor != 0) anchors_[anchor] = {value, 1, 1};
-    if (!frames_.empty()) frames_.back().Grow(1, value.is_structured() ? 0 : 1);
+    if (anchor != 0) anchors_[anchor] = {value, 1, 0};
+    if (!frames_.empty()) frames_.back().Grow(1, 0);
     Put(std::move(value));
   }
 
