@@ -1,0 +1,30 @@
+// Messages of the workload API (mesh/proto) to the model. What cannot be represented is refused
+// with the path of the field, in the message's own names; nothing is dropped silently, truncated or
+// defaulted to something wider than was meant. Any thread.
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+#include "core/base/result.h"
+#include "mesh/policy.h"
+#include "mesh/proto/authorization.pb.h"
+#include "mesh/proto/workload.pb.h"
+#include "mesh/service.h"
+#include "mesh/workload.h"
+
+namespace aquifer::mesh {
+
+Decoded<Workload> DecodeWorkload(const istio::workload::Workload& message);
+Decoded<Service> DecodeService(const istio::workload::Service& message);
+Decoded<Policy> DecodePolicy(const istio::security::Authorization& message);
+
+// What stands in for a policy that DecodePolicy refused: it has no rules and is marked malformed,
+// so that everything it was meant for is denied. `resource_name` gives the name where the message
+// does not. Empty when neither says which policy it is.
+std::optional<Policy> MalformedPolicy(const istio::security::Authorization& message,
+                                      std::string_view resource_name);
+// The same when not even the message could be parsed: it may have been for the whole namespace.
+std::optional<Policy> MalformedPolicy(std::string_view resource_name);
+
+}  // namespace aquifer::mesh
