@@ -1,0 +1,92 @@
+#include "mesh/inbound_target.h"
+
+#include <algorithm>
+
+namespace aquifer::mesh {
+namespace {
+
+constexpr int kBadRequest = 400;
+constexpr int kUnavailable = 503;
+
+InboundRefusal Mismatch(const Ip& wanted, const Ip& ours) {
+  return {kBadRequest, Error{Reason::kAddressMismatch}, "ip mismatch: " + wanted.ToString() + " != " + ours.ToString()};
+}
+
+// Whether the gateway reference leads to our workload: through its service's endpoints or to its address.
+bool LeadsToUs(const Snapshot& snapshot, const GatewayAddress& gateway, const Workload& own) {
+  const Destination found = snapshot.FindGateway(gateway);
+  if (const auto* service = std::get_if<ServiceRef>(&found)) return snapshot.EndpointsOf(**service)->Find(own.uid) != nullptr;
+  const auto* workload = std::get_if<WorkloadRef>(&found);
+  return workload != nullptr && (*workload)->uid == own.uid;
+}
+
+// Whether we are the waypoint of whatever has this address.
+bool ServedByUs(const Snapshot& snapshot, const Workload& own, const Ip& ip, const std::string& network) {
+  const Destination found = snapshot.FindAddress(NetworkAddress{network, ip}, ClientNamespace());
+  if (const auto* service = std::get_if<ServiceRef>(&found)) {
+    const auto leads = [&](const WeightedWaypoint& each) { return LeadsToUs(snapshot, each.destination, own); };
+    const std::vector<WeightedWaypoint>& weighted = (*service)->weighted_waypoints;
+    return ((*service)->waypoint && LeadsToUs(snapshot, *(*service)->waypoint, own)) || std::any_of(weighted.begin(), weighted.end(), leads);
+  }
+  const auto* workload = std::get_if<WorkloadRef>(&found);
+  return workload != nullptr && (*workload)->waypoint && LeadsToUs(snapshot, *(*workload)->waypoint, own);
+}
+
+Result<InboundTarget, InboundRefusal> ByAddress(const Snapshot& snapshot, const Workload& own, const Ip& local_ip, const Address& wanted,
+                                                const InboundOptions& options) {
+  const bool ours = wanted.ip == local_ip || own.application_tunnel || ServedByUs(snapshot, own, wanted.ip, options.network);
+  if (!ours) return Mismatch(wanted.ip, local_ip);
+  InboundTarget target;
+  target.connect_to = Address{local_ip, wanted.port};
+  target.tunnel_target = wanted;
+  return target;
+}
+
+Ip PreferredVip(const Service& service, const std::string& network, const Ip& fallback) {
+  const NetworkAddress* best = nullptr;
+  const auto rank = [&network](const NetworkAddress& vip) { return (vip.network == network ? 2 : 0) + (vip.ip.is_v4() ? 1 : 0); };
+  for (const NetworkAddress& vip : service.vips) {
+    if (best == nullptr || rank(vip) > rank(*best)) best = &vip;
+  }
+  return best == nullptr ? fallback : best->ip;
+}
+
+Result<InboundTarget, InboundRefusal> ByName(const Snapshot& snapshot, const Workload& own, const Ip& local_ip, const NamedAuthority& wanted,
+                                             const InboundOptions& options) {
+  const InboundRefusal unresolvable{kUnavailable, Error{Reason::kUnknownDestination}, "no service of ours is called " + wanted.host};
+  const ServiceRef service = snapshot.BestServiceNamed(wanted.host, ClientNamespace(own.ns));
+  if (service == nullptr) return unresolvable;
+  const EndpointsRef endpoints = snapshot.EndpointsOf(*service);
+  const Endpoint* const us = endpoints->Find(own.uid);
+  const Port* const port = FindPort(service->ports, wanted.port);
+  std::uint16_t mapped = us == nullptr ? 0 : us->TargetPort(wanted.port);
+  if (mapped == 0 && port != nullptr) mapped = port->target_port;
+  if (us == nullptr || mapped == 0) return unresolvable;
+  InboundTarget target;
+  target.connect_to = Address{local_ip, mapped};
+  target.tunnel_target = Address{PreferredVip(*service, options.network, local_ip), wanted.port};
+  target.service = service;
+  return target;
+}
+
+}  // namespace
+
+Result<InboundTarget, InboundRefusal> ResolveInbound(const Snapshot& snapshot, const Workload& own, const Ip& local_ip,
+                                                     const InboundAuthority& authority, const InboundOptions& options) {
+  const auto* address = std::get_if<Address>(&authority);
+  Result<InboundTarget, InboundRefusal> target = address != nullptr
+                                                     ? ByAddress(snapshot, own, local_ip, *address, options)
+                                                     : ByName(snapshot, own, local_ip, std::get<NamedAuthority>(authority), options);
+  if (!target.ok()) return target;
+  if (own.application_tunnel) {
+    target->tunnel = own.application_tunnel->protocol;
+    if (own.application_tunnel->port != 0) target->connect_to.port = own.application_tunnel->port;
+  }
+  const std::uint16_t port = target->connect_to.port;
+  if (port == 0 || std::find(options.illegal_ports.begin(), options.illegal_ports.end(), port) != options.illegal_ports.end()) {
+    return InboundRefusal{kUnavailable, Error{Reason::kLoop}, "port " + std::to_string(port) + " is the proxy's own"};
+  }
+  return target;
+}
+
+}  // namespace aquifer::mesh
