@@ -1,0 +1,99 @@
+#include "redirect/pod_sockets.h"
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "redirect/transparent.h"
+
+namespace aquifer::redirect {
+namespace {
+
+constexpr int kBacklog = 1024;
+
+Error LastError() { return Error{ReasonFromErrno(errno), errno}; }
+
+Status SetInt(int fd, int level, int option, int value) {
+  if (::setsockopt(fd, level, option, &value, sizeof value) == 0) return {};
+  return LastError();
+}
+
+Status BindWildcard(int fd, int family, std::uint16_t port) {
+  if (family == AF_INET6) {
+    AQ_TRY_STATUS(SetInt(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0));
+  }
+  const Address wildcard{family == AF_INET6 ? Ip::Any6() : Ip::Any4(), port};
+  sockaddr_storage storage{};
+  const socklen_t length = wildcard.ToSockaddr(storage);
+  if (::bind(fd, reinterpret_cast<const sockaddr*>(&storage), length) == 0) return {};
+  return LastError();
+}
+
+bool MeansNoIpv6(const Error& error) {
+  return error.os_error == EAFNOSUPPORT || error.os_error == EADDRNOTAVAIL;
+}
+
+}  // namespace
+
+template <class Make>
+auto PodSockets::InPod(Make&& make) const {
+  if (pod_ == nullptr) return std::forward<Make>(make)();
+  return pod_->Run(*home_, std::forward<Make>(make));
+}
+
+// The mark is set before anything else: without it the rules would turn the proxy's own packets
+// back to the proxy, for ever.
+Result<UniqueFd> PodSockets::Make(int family) const {
+  UniqueFd fd(::socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (!fd.valid()) return LastError();
+  if (options_.mark != 0) {
+    AQ_TRY_STATUS(SetInt(fd.get(), SOL_SOCKET, SO_MARK, static_cast<int>(options_.mark)));
+  }
+  return fd;
+}
+
+Result<PodSockets::ListenSocket> PodSockets::Listen(std::uint16_t port, SourceKept kept) const {
+  return InPod([&] { return ListenHere(port, kept); });
+}
+
+Result<PodSockets::ListenSocket> PodSockets::ListenHere(std::uint16_t port, SourceKept kept) const {
+  int family = options_.ipv6 ? AF_INET6 : AF_INET;
+  Result<UniqueFd> fd = Make(family);
+  if (!fd && family == AF_INET6 && MeansNoIpv6(fd.error())) fd = Make(family = AF_INET);
+  if (!fd) return fd.error();
+  ListenSocket made{.fd = *std::move(fd)};
+  AQ_TRY_STATUS(SetInt(made.fd.get(), SOL_SOCKET, SO_REUSEADDR, 1));
+  if (options_.reuse_port) {
+    AQ_TRY_STATUS(SetInt(made.fd.get(), SOL_SOCKET, SO_REUSEPORT, 1));
+  }
+  if (kept != SourceKept::kNo) {
+    const Status transparent = SetTransparent(made.fd.get(), family);
+    if (!transparent && kept == SourceKept::kRequired) return transparent.error();
+    made.keeps_source = transparent.ok();
+  }
+  AQ_TRY_STATUS(BindWildcard(made.fd.get(), family, port));
+  if (::listen(made.fd.get(), kBacklog) != 0) return LastError();
+  return made;
+}
+
+Result<UniqueFd> PodSockets::Upstream(const Ip& destination) const {
+  const int family = destination.is_v4() ? AF_INET : AF_INET6;
+  return InPod([&] { return Make(family); });
+}
+
+Result<PodSockets::UpstreamSocket> PodSockets::UpstreamFrom(const Ip& source,
+                                                            const Ip& destination) const {
+  AQ_TRY(UniqueFd fd, Upstream(destination));
+  UpstreamSocket made{.fd = std::move(fd)};
+  if (source == destination) return made;
+  if (source.is_v4() != destination.is_v4()) {
+    made.source_kept = Error{Reason::kUnsupported, EAFNOSUPPORT};
+  } else {
+    made.source_kept = BindSource(made.fd.get(), source);
+  }
+  return made;
+}
+
+}  // namespace aquifer::redirect

@@ -1,0 +1,85 @@
+#include "redirect/rules.h"
+
+#include <sched.h>
+
+#include <cerrno>
+
+#include "redirect/netns.h"
+#include "redirect/nft.h"
+#include "redirect/policy_routing.h"
+
+namespace aquifer::redirect {
+namespace {
+
+Result<std::string, Refusal> Comparable() {
+  AQ_TRY(Nft nft, Nft::Open());
+  nft.HideCounters();
+  return nft.Run(ListingText());
+}
+
+std::string FirstDifference(const std::string& expected, const std::string& found) {
+  size_t at = 0;
+  while (at < expected.size() && at < found.size() && expected[at] == found[at]) ++at;
+  const auto line = [at](const std::string& text) {
+    const size_t start = at == 0 ? 0 : text.rfind('\n', at - 1) + 1;
+    const std::string whole = text.substr(start, text.find('\n', start) - start);
+    const size_t word = whole.find_first_not_of("\t ");
+    return word == std::string::npos ? std::string("the end") : whole.substr(word);
+  };
+  return "should be \"" + line(expected) + "\" and is \"" + line(found) + "\"";
+}
+
+// Applies the rules to a namespace that lives for this call alone.
+Result<std::string, Refusal> ReadBackFromFresh(const RuleOptions& options) {
+  const Result<NetnsRef> home = Netns::Current();
+  if (!home) return Refusal{"namespace", Describe(home.error())};
+  if (::unshare(CLONE_NEWNET) != 0) {
+    return Refusal{"fresh namespace", Describe(Error{ReasonFromErrno(errno), errno})};
+  }
+  const NetnsReturn back(**home);
+  AQ_TRY(Nft nft, Nft::Open());
+  const auto applied = nft.Run(RuleText(options));
+  if (!applied) return applied.error();
+  return Comparable();
+}
+
+}  // namespace
+
+Result<void, Refusal> ApplyRules(const RuleOptions& options) {
+  AQ_TRY(Nft nft, Nft::Open());
+  // Routes first: they concern marked packets alone, and the rules that mark rely on them.
+  AQ_TRY_STATUS(AddPolicyRouting());
+  const auto applied = nft.Run(RuleText(options));
+  if (applied) return {};
+  // The kernel kept what it had. If that is nothing, nothing of ours stays.
+  if (!nft.Run(ListingText())) static_cast<void>(RemovePolicyRouting());
+  return applied.error();
+}
+
+Result<void, Refusal> RemoveRules() {
+  AQ_TRY(Nft nft, Nft::Open());
+  const auto removed = nft.Run(RemovalText());
+  if (!removed) return removed.error();
+  return RemovePolicyRouting();
+}
+
+Result<std::string, Refusal> ListRules() {
+  AQ_TRY(Nft nft, Nft::Open());
+  return nft.Run(ListingText());
+}
+
+Result<std::string, Refusal> RuleVerifier::Expected(const RuleOptions& options) {
+  if (const auto found = expected_.find(options); found != expected_.end()) return found->second;
+  AQ_TRY(std::string expected, ReadBackFromFresh(options));
+  expected_.emplace(options, expected);
+  return expected;
+}
+
+Result<void, Refusal> RuleVerifier::Verify(const RuleOptions& options) {
+  AQ_TRY(const std::string expected, Expected(options));
+  AQ_TRY(const std::string found, Comparable());
+  if (found != expected) return Refusal{"nftables", FirstDifference(expected, found)};
+  return CheckPolicyRouting();
+}
+
+}  // namespace aquifer::redirect
