@@ -42,10 +42,21 @@ class CowTable {
   // Adds the row, or replaces the one with its key.
   void Put(Row row) {
     Shard& shard = Writable(ShardOf(KeyOf{}(row)));
-    const std::size_t before = shard.size();
-    shard.erase(KeyOf{}(row));
+    size_ += shard.erase(KeyOf{}(row)) == 0 ? 1 : 0;
     shard.insert(std::move(row));
-    size_ += shard.size() - before;
+  }
+
+  // The row with that key, made by `make` if there is none, to be changed in place; its key stays.
+  // Good until the next change of the table.
+  template <class Make>
+  Row& Edit(const Key& key, Make make) {
+    Shard& shard = Writable(ShardOf(key));
+    auto at = shard.find(key);
+    if (at == shard.end()) {
+      at = shard.insert(make()).first;
+      ++size_;
+    }
+    return const_cast<Row&>(*at);  // constant only so that nobody changes the key
   }
 
   bool Erase(const Key& key) {

@@ -196,22 +196,11 @@ Decoded<Policy> DecodePolicy(const wire::Authorization& message) {
 
 std::optional<Policy> MalformedPolicy(const wire::Authorization& message,
                                       std::string_view resource_name) {
-  Policy policy;
-  const Decoded<std::string> name = MandatoryName("name", message.name());
-  const Decoded<std::string> ns = MandatoryName("namespace", message.namespace_());
-  if (name.ok() && ns.ok()) {
-    policy.name = *name;
-    policy.ns = *ns;
-  } else if (std::optional<Policy> named = MalformedPolicy(resource_name)) {
-    policy = *std::move(named);
-  } else {
-    return std::nullopt;
-  }
+  std::optional<Policy> policy = MalformedPolicy(resource_name);
+  if (!policy) return std::nullopt;
   // A scope that we do not know is narrower than the mesh, but may be as wide as its namespace.
-  policy.scope = ScopeOf(message).value_or(PolicyScope::kNamespace);
-  policy.dry_run = message.dry_run();
-  policy.action = PolicyAction::kDeny;
-  policy.malformed = true;
+  policy->scope = ScopeOf(message).value_or(PolicyScope::kNamespace);
+  policy->dry_run = message.dry_run();
   return policy;
 }
 

@@ -90,17 +90,22 @@ class Snapshot {
   // Rises when what RBAC would say of an open connection may have changed: a policy, or what is
   // attached to a workload.
   std::uint64_t policy_generation() const { return policy_generation_; }
+  // Rises when a workload of this node came, changed or went: certificates to fetch or to forget.
+  std::uint64_t local_generation() const { return local_generation_; }
 
  private:
   friend class Builder;
-  Snapshot(Tables tables, std::uint64_t generation, std::uint64_t policy_generation)
+  Snapshot(Tables tables, std::uint64_t generation, std::uint64_t policy_generation,
+           std::uint64_t local_generation)
       : tables_(std::move(tables)),
         generation_(generation),
-        policy_generation_(policy_generation) {}
+        policy_generation_(policy_generation),
+        local_generation_(local_generation) {}
 
   const Tables tables_;
   const std::uint64_t generation_;
   const std::uint64_t policy_generation_;
+  const std::uint64_t local_generation_;
 };
 
 using SnapshotRef = std::shared_ptr<const Snapshot>;

@@ -57,6 +57,12 @@ struct KeyOfRow<std::string, V> {
 template <class K, class V>
 using KeyedTable = CowTable<KeyedRow<K, V>, KeyOfRow<K, V>>;
 
+// A value to be changed in place, made if there is none.
+template <class K, class V, class Key>
+V& Edit(KeyedTable<K, V>& table, const Key& key) {
+  return table.Edit(key, [&key] { return KeyedRow<K, V>{K(key), V()}; }).value;
+}
+
 // The endpoints of a service, known or not: all of them, and those it may use.
 struct Members {
   EndpointsRef all;

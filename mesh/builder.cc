@@ -1,0 +1,109 @@
+#include "mesh/builder.h"
+
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "mesh/decode.h"
+
+namespace aquifer::mesh {
+namespace {
+
+std::optional<Refusal> WrongName(std::string_view field, const std::string& own,
+                                 std::string_view name) {
+  if (own == name) return std::nullopt;
+  return Refusal{std::string(field), "is not the resource's name: " + own};
+}
+
+Tables Share(Tables& tables) {
+  Tables shared;
+  shared.by_uid = tables.by_uid.Share();
+  shared.by_address = tables.by_address.Share();
+  shared.by_workload_host = tables.by_workload_host.Share();
+  shared.local = tables.local.Share();
+  shared.by_host = tables.by_host.Share();
+  shared.by_vip = tables.by_vip.Share();
+  shared.by_cidr = tables.by_cidr.Share();
+  shared.prefix_lengths = tables.prefix_lengths.Share();
+  shared.members = tables.members.Share();
+  shared.policies = tables.policies.Share();
+  shared.namespace_policies = tables.namespace_policies.Share();
+  shared.removed_policies = tables.removed_policies;
+  shared.global_policies = tables.global_policies;
+  return shared;
+}
+
+}  // namespace
+
+Result<void, Refusal> Builder::PutAddress(std::string_view name,
+                                          const istio::workload::Address& message) {
+  if (message.has_workload()) {
+    AQ_TRY(Workload workload, DecodeWorkload(message.workload()));
+    if (auto refused = WrongName("uid", workload.uid, name)) return *refused;
+    Put(std::move(workload));
+    return {};
+  }
+  if (message.has_service()) {
+    AQ_TRY(Service service, DecodeService(message.service()));
+    if (auto refused = WrongName("hostname", service.key().ToString(), name)) return *refused;
+    Put(std::move(service));
+    return {};
+  }
+  return Refusal{"type", "is neither a workload nor a service"};
+}
+
+Result<void, Refusal> Builder::PutAuthorization(std::string_view name,
+                                                const istio::security::Authorization& message) {
+  Decoded<Policy> policy = DecodePolicy(message);
+  std::optional<Refusal> refused;
+  if (!policy.ok()) {
+    refused = policy.error();
+  } else {
+    refused = WrongName("name", policy->key(), name);
+  }
+  if (!refused) {
+    Put(*std::move(policy));
+    return {};
+  }
+  // Named as the resource is: that is how it will be replaced or removed.
+  if (std::optional<Policy> closed = MalformedPolicy(message, name)) Put(*std::move(closed));
+  return *refused;
+}
+
+void Builder::PutUnreadablePolicy(std::string_view name) {
+  std::optional<Policy> closed = MalformedPolicy(name);
+  if (!closed) return;
+  // It most likely still is for whom it was before.
+  const auto* row = tables_.policies.Find(name);
+  if (row != nullptr && row->value != nullptr) closed->scope = row->value->scope;
+  Put(*std::move(closed));
+}
+
+// The two kinds share one space of names; uids have more slashes than "<namespace>/<hostname>".
+void Builder::RemoveAddress(std::string_view name) {
+  if (const WorkloadRef* row = tables_.by_uid.Find(name)) {
+    const WorkloadRef workload = *row;
+    NoteWorkloadChange(workload.get(), nullptr);
+    UnindexWorkload(*workload);
+    tables_.by_uid.Erase(workload->uid);
+    return;
+  }
+  const std::optional<NamespacedHostname> key = NamespacedHostname::Parse(name);
+  const ServiceRef service = key ? Current(*key) : nullptr;
+  if (service == nullptr) return;
+  changed_ = true;
+  UnindexService(*service);
+  endpoint_changes_[*key];  // without a health policy all of them are kept until it comes back
+}
+
+SnapshotRef Builder::Build() {
+  if (!changed_) return current_;
+  ApplyEndpointChanges();
+  changed_ = false;
+  ++generation_;
+  current_ =
+      SnapshotRef(new Snapshot(Share(tables_), generation_, policy_generation_, local_generation_));
+  return current_;
+}
+
+}  // namespace aquifer::mesh
