@@ -16,11 +16,9 @@
 
 #include "certs/identity.h"
 #include "certs/key.h"
+#include "certs/wall_clock.h"
 
 namespace aquifer::certs {
-
-// Certificates speak of calendar time; steady time is for timers.
-using WallTime = std::chrono::sys_seconds;
 
 // What an operator is shown of one certificate (/config_dump, logs).
 struct CertificateInfo {

@@ -12,19 +12,12 @@
 #include <string_view>
 #include <vector>
 
+#include "certs/failure.h"
 #include "certs/tls_context.h"
 #include "certs/verify.h"
 #include "core/io/chunk.h"
 
 namespace aquifer::certs {
-
-// Why a connection came to nothing or to an early end.
-struct TlsFailure {
-  Error error;
-  std::string detail;  // for the operator's log, bounded
-
-  operator Error() const { return error; }  // NOLINT: callers that log nothing pass on the error
-};
 
 class TlsEngine {
  public:
@@ -67,7 +60,7 @@ class TlsEngine {
   bool has_output() const { return !output_.empty(); }
 
   State state() const { return state_; }
-  const TlsFailure& failure() const { return failure_; }
+  const Failure& failure() const { return failure_; }
   // Of a mesh peer, once kOpen.
   const std::optional<Identity>& peer() const { return peer_; }
   // What ALPN chose, once kOpen.
@@ -119,7 +112,7 @@ class TlsEngine {
   WallTime now_;
   State state_ = State::kHandshake;
   bool closed_ = false;
-  TlsFailure failure_;
+  Failure failure_;
   std::optional<Identity> peer_;
 
   std::vector<Chunk> input_;  // in order; consumed from the front

@@ -22,7 +22,7 @@ size_t BatchOf(const std::vector<Chunk>& chunks, size_t first) {
 
 }  // namespace
 
-Task<Result<TlsStreamPtr, TlsFailure>> ClientHandshake(io::StreamPtr carrier, TlsContextRef context,
+Task<Result<TlsStreamPtr, Failure>> ClientHandshake(io::StreamPtr carrier, TlsContextRef context,
                                                        PeerExpectation expectation, WallTime now,
                                                        StopToken stop) {
   AQ_CHECK(!context->is_server());
@@ -31,7 +31,7 @@ Task<Result<TlsStreamPtr, TlsFailure>> ClientHandshake(io::StreamPtr carrier, Tl
   co_return co_await TlsStream::Handshake(std::move(stream), stop);
 }
 
-Task<Result<TlsStreamPtr, TlsFailure>> ServerHandshake(io::StreamPtr carrier, TlsContextRef context,
+Task<Result<TlsStreamPtr, Failure>> ServerHandshake(io::StreamPtr carrier, TlsContextRef context,
                                                        PeerExpectation expectation, WallTime now,
                                                        StopToken stop) {
   AQ_CHECK(context->is_server());
@@ -40,17 +40,17 @@ Task<Result<TlsStreamPtr, TlsFailure>> ServerHandshake(io::StreamPtr carrier, Tl
   co_return co_await TlsStream::Handshake(std::move(stream), stop);
 }
 
-Task<Result<TlsStreamPtr, TlsFailure>> TlsStream::Handshake(TlsStreamPtr stream, StopToken stop) {
+Task<Result<TlsStreamPtr, Failure>> TlsStream::Handshake(TlsStreamPtr stream, StopToken stop) {
   TlsEngine& engine = stream->engine_;
   while (true) {
     const TlsEngine::Want want = engine.Step();
     // Also after a failure: the alert tells the peer what to look for.
     const Status flushed = co_await stream->Flush(stop);
     if (engine.state() == TlsEngine::State::kFailed) co_return engine.failure();
-    if (!flushed) co_return TlsFailure{flushed.error(), Describe(flushed.error())};
+    if (!flushed) co_return Failure{flushed.error(), Describe(flushed.error())};
     if (want == TlsEngine::Want::kNothing) co_return std::move(stream);
     const Status fed = co_await stream->FeedOnce(stop);
-    if (!fed) co_return TlsFailure{fed.error(), Describe(fed.error())};
+    if (!fed) co_return Failure{fed.error(), Describe(fed.error())};
     if (engine.state() == TlsEngine::State::kFailed) co_return engine.failure();
   }
 }

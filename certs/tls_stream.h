@@ -31,10 +31,10 @@ class TlsStream final : public io::Stream {
   io::Stream& carrier() { return *carrier_; }
 
  private:
-  friend Task<Result<std::unique_ptr<TlsStream>, TlsFailure>> ClientHandshake(
+  friend Task<Result<std::unique_ptr<TlsStream>, Failure>> ClientHandshake(
       io::StreamPtr carrier, TlsContextRef context, PeerExpectation expectation, WallTime now,
       StopToken stop);
-  friend Task<Result<std::unique_ptr<TlsStream>, TlsFailure>> ServerHandshake(
+  friend Task<Result<std::unique_ptr<TlsStream>, Failure>> ServerHandshake(
       io::StreamPtr carrier, TlsContextRef context, PeerExpectation expectation, WallTime now,
       StopToken stop);
 
@@ -42,7 +42,7 @@ class TlsStream final : public io::Stream {
       : carrier_(std::move(carrier)),
         engine_(std::move(context), std::move(expectation), now) {}
 
-  static Task<Result<std::unique_ptr<TlsStream>, TlsFailure>> Handshake(
+  static Task<Result<std::unique_ptr<TlsStream>, Failure>> Handshake(
       std::unique_ptr<TlsStream> stream, StopToken stop);
   Task<Status> FeedOnce(StopToken stop);
   Task<Status> Flush(StopToken stop);
@@ -57,10 +57,10 @@ using TlsStreamPtr = std::unique_ptr<TlsStream>;
 
 // Authenticates over `carrier`, which ends with the stream or with the failure. `stop` carries the
 // deadline: a peer that is slow to prove who it is must not hold us. `now` is the wall clock's.
-Task<Result<TlsStreamPtr, TlsFailure>> ClientHandshake(io::StreamPtr carrier, TlsContextRef context,
+Task<Result<TlsStreamPtr, Failure>> ClientHandshake(io::StreamPtr carrier, TlsContextRef context,
                                                        PeerExpectation expectation, WallTime now,
                                                        StopToken stop);
-Task<Result<TlsStreamPtr, TlsFailure>> ServerHandshake(io::StreamPtr carrier, TlsContextRef context,
+Task<Result<TlsStreamPtr, Failure>> ServerHandshake(io::StreamPtr carrier, TlsContextRef context,
                                                        PeerExpectation expectation, WallTime now,
                                                        StopToken stop);
 

@@ -26,8 +26,8 @@ std::string Pattern(size_t size) {
 struct Ends {
   TlsStreamPtr client;
   TlsStreamPtr server;
-  TlsFailure client_failure;
-  TlsFailure server_failure;
+  Failure client_failure;
+  Failure server_failure;
 };
 
 Task<void> Connect(io::StreamPtr carrier, PeerExpectation expectation, Ends& ends, StopToken stop) {
