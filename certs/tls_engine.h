@@ -19,6 +19,8 @@
 
 namespace aquifer::certs {
 
+using TlsFailure = Failure;
+
 class TlsEngine {
  public:
   enum class State {
