@@ -35,16 +35,23 @@ class Test:
     def run(self, env):
         start = time.monotonic()
         with self.log.open('w') as out:
-            process = subprocess.Popen(self.command, cwd=ROOT, env=env | self.env, stdin=subprocess.DEVNULL,
-                                       stdout=out, stderr=subprocess.STDOUT, start_new_session=True)
-            try:
-                status = process.wait(self.timeout_s)
-            except subprocess.TimeoutExpired:
-                status = self.end(process)
-                out.write(f'\nnot ok {self.name}: no end after {self.timeout_s} s\n')
+            status = self.execute(env | self.env, out)
         self.seconds = time.monotonic() - start
         self.count(self.log.read_text(errors='replace'), status)
         return self
+
+    def execute(self, env, out):
+        """Returns the exit status, None when it did not start or end."""
+        try:
+            process = subprocess.Popen(self.command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=out,
+                                       stderr=subprocess.STDOUT, start_new_session=True)
+            return process.wait(self.timeout_s)
+        except OSError as error:
+            out.write(f'not ok {self.name}: {error}\n')
+        except subprocess.TimeoutExpired:
+            self.end(process)
+            out.write(f'\nnot ok {self.name}: no end after {self.timeout_s} s\n')
+        return None
 
     def end(self, process):
         """Asks first: on SIGABRT Catch2 names the test that hangs, on SIGINT Python cleans up."""
@@ -58,7 +65,6 @@ class Test:
         except ProcessLookupError:
             pass
         process.wait()
-        return None
 
     def count(self, text, status):
         """Counts results; a bad exit status without a failed test, or no result, is a failure."""

@@ -14,19 +14,20 @@ def cpp_functions(text):
     """Yields (first line, last line, head) of every function body, found by its braces."""
     code = re.sub(r'^\s*#(?:[^\n]*\\\n)*[^\n]*', lambda m: re.sub(r'[^\n]', ' ', m[0]),
                   support.code_only(text), flags=re.M)
-    open_braces = []  # (is this a function body, line of its head's start, head)
+    lines = text.splitlines()
+    open_braces = []  # (is this a function body, line of its head's start)
     head_start = 0
     for brace in re.finditer(r'[{};]', code):
         if brace[0] == '{':
             head = code[head_start:brace.start()]
-            inside = any(body for body, _, _ in open_braces)
+            inside = any(body for body, _ in open_braces)
             is_body = not inside and '(' in head and not CONTAINER.search(head)
             first = code.count('\n', 0, head_start + len(head) - len(head.lstrip())) + 1
-            open_braces.append((is_body, first, head.strip()))
+            open_braces.append((is_body, first))
         elif brace[0] == '}' and open_braces:
-            is_body, first, head = open_braces.pop()
+            is_body, first = open_braces.pop()
             if is_body:
-                yield first, code.count('\n', 0, brace.start()) + 1, ' '.join(head.split())[:80]
+                yield first, code.count('\n', 0, brace.start()) + 1, lines[first - 1].strip()
         head_start = brace.end()
 
 

@@ -37,7 +37,7 @@ def main():
     findings = []
     paths = [p for p in support.files(*TEXT) if str(p) not in EXCEPT and 'corpus' not in p.parts]
     for path in paths:
-        text = support.read(path)
+        text = re.sub(r'^#include.*', '', support.read(path), flags=re.M)
         findings += search(path, text, TEXT_RULES)
         if path.suffix in CPP:
             findings += search(path, support.code_only(text), CODE_RULES)
