@@ -14,7 +14,7 @@ def main():
     if not shutil.which(PROGRAM):
         print(f'skip format: {PROGRAM} is not installed')
         sys.exit(0)
-    paths = support.files('.cc', '.h')
+    paths = [p for p in support.files('.cc', '.h') if p.parts[0] != 'subprojects']
     output = ''
     if paths:
         output = subprocess.run([PROGRAM, '--dry-run', '--ferror-limit=1', *map(str, paths)], cwd=support.ROOT,
