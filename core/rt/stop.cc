@@ -26,4 +26,12 @@ void StopSource::RequestStop(Reason reason) {
   while (!callbacks_.empty()) callbacks_.PopFront().OnStop();
 }
 
+StopLink::StopLink(StopToken from, StopSource& to) : from_(from), to_(to) {
+  if (from.requested()) {
+    to.RequestStop(from.reason());
+  } else {
+    from.Watch(*this);
+  }
+}
+
 }  // namespace aquifer

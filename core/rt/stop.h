@@ -59,4 +59,16 @@ class StopSource final : private StopCallback {
   List<StopCallback> callbacks_;
 };
 
+// Makes `to` stop for a second cause beside its parent, for as long as the link lives.
+class StopLink final : private StopCallback {
+ public:
+  StopLink(StopToken from, StopSource& to);
+
+ private:
+  void OnStop() override { to_.RequestStop(from_.reason()); }
+
+  StopToken from_;
+  StopSource& to_;
+};
+
 }  // namespace aquifer

@@ -1,0 +1,116 @@
+#include "certs/channel.h"
+
+#include "certs/file.h"
+#include "certs/tls_stream.h"
+#include "core/io/resolve.h"
+#include "core/io/socket.h"
+#include "core/rt/timer.h"
+
+namespace aquifer::certs {
+namespace {
+
+constexpr std::size_t kMaxRootsBytes = 1024 * 1024;
+constexpr std::size_t kMaxTokenBytes = 64 * 1024;
+
+Failure Failed(const Error& error, const std::string& what) { return Failure{error, what + ": " + Describe(error)}; }
+
+std::string HostOf(const std::string& address) {
+  std::string host = address.substr(0, address.rfind(':'));
+  if (host.size() >= 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
+  return host;
+}
+
+Result<RootBundleRef, Failure> LoadRoots(const std::string& roots) {
+  std::string pem = roots;
+  if (roots.find("-----BEGIN") == std::string::npos) {
+    Result<std::string> read = ReadSmallFile(roots, kMaxRootsBytes);
+    if (!read) return Failed(read.error(), "roots " + roots);
+    pem = *std::move(read);
+  }
+  Decoded<RootBundleRef> bundle = RootBundle::FromPem(pem);
+  if (!bundle) return Failure{Error{Reason::kTlsFailed}, "roots " + bundle.error().ToString()};
+  return *std::move(bundle);
+}
+
+// A setting that names a file is the file's content at this moment; one that does not look like a path is the token itself.
+std::string LoadToken(const std::string& token) {
+  const bool is_path = token.find('/') != std::string::npos;
+  if (!is_path) return token;
+  Result<std::string> read = ReadSmallFile(token, kMaxTokenBytes);
+  if (!read) return {};
+  while (!read->empty() && (read->back() == '\n' || read->back() == ' ')) read->pop_back();
+  return *std::move(read);
+}
+
+}  // namespace
+
+Channel::~Channel() { AQ_CHECK(tasks_.live() == 0); }
+
+Task<Result<http::H2Connection*, Failure>> Channel::Connect(StopToken stop) {
+  while (true) {
+    if (connection_ != nullptr && !connection_->ended() && connection_->available_streams() > 0) co_return connection_.get();
+    if (stop_.requested()) co_return Failed(stop_.token().error(), options_.address);
+    if (dialling_) {
+      const Status waited = co_await dialled_.Wait(stop);
+      if (!waited) co_return Failed(waited.error(), options_.address);
+      if (connection_ == nullptr || connection_->ended()) co_return Failed(Error{Reason::kPeerClosed}, options_.address);
+      continue;
+    }
+    // One that is ending is still driven by its task: it has to be over before another takes its place.
+    if (connection_ != nullptr && !connection_->ended()) co_return Failed(Error{Reason::kOverload}, options_.address);
+    dialling_ = true;
+    dialled_.Reset();
+    Result<std::unique_ptr<http::H2Connection>, Failure> made = co_await Dial(stop);
+    dialling_ = false;
+    if (made.ok()) {
+      co_await tasks_.Join();
+      connection_ = *std::move(made);
+      tasks_.Spawn(Drive(connection_.get()));
+    }
+    dialled_.Set();
+    if (!made.ok()) co_return made.error();
+  }
+}
+
+Task<Result<std::unique_ptr<http::H2Connection>, Failure>> Channel::Dial(StopToken stop) {
+  TimedStop timed(stop, options_.connect_timeout, Reason::kConnectTimeout);
+  const StopToken bounded = timed.token();
+  const std::string host = HostOf(options_.address);
+  const std::optional<std::uint16_t> port = ParsePort(std::string_view(options_.address).substr(options_.address.rfind(':') + 1));
+  if (!port) co_return Failure{Error{Reason::kBadRequest}, options_.address + ": no port"};
+  AQ_CO_TRY(RootBundleRef roots, LoadRoots(options_.roots));
+  const Result<std::vector<Ip>> addresses = co_await io::Resolve(host, bounded);
+  if (!addresses) co_return Failed(addresses.error(), host);
+  Result<io::SocketPtr> socket = Error{Reason::kNotFound};
+  for (const Ip& ip : *addresses) {
+    socket = co_await io::Connect(Address{ip, *port}, bounded);
+    if (socket.ok() || timed.token().requested()) break;
+  }
+  if (!socket) co_return Failed(socket.error(), options_.address);
+  TlsContextRef context = TlsContext::HostClient(std::move(roots));
+  PeerExpectation expectation = HostName{options_.host_name.empty() ? host : options_.host_name};
+  Result<TlsStreamPtr, Failure> secure =
+      co_await ClientHandshake(*std::move(socket), std::move(context), std::move(expectation), clock_(), bounded);
+  if (!secure) co_return Failure{secure.error().error, options_.address + ": " + secure.error().detail};
+  co_return std::make_unique<http::H2Connection>(http::H2Role::kClient, *std::move(secure), options_.h2);
+}
+
+Task<void> Channel::Drive(http::H2Connection* connection) { std::ignore = co_await connection->Run(stop_.token()); }
+
+http::GrpcCallSpec Channel::CallSpec(std::string path) const {
+  http::GrpcCallSpec spec;
+  spec.authority = options_.host_name.empty() ? options_.address : options_.host_name;
+  spec.path = std::move(path);
+  const std::string token = LoadToken(options_.token);
+  if (!token.empty()) spec.metadata.Add("authorization", "Bearer " + token);
+  if (!options_.cluster_id.empty()) spec.metadata.Add("clusterid", options_.cluster_id);
+  for (const auto& [name, value] : options_.headers) spec.metadata.Add(name, value);
+  return spec;
+}
+
+Task<void> Channel::Shutdown() {
+  stop_.RequestStop();
+  co_await tasks_.Join();
+}
+
+}  // namespace aquifer::certs

@@ -1,0 +1,57 @@
+// A gRPC channel to a server that is known by host name (control plane, CA): resolves, dials, checks the server's certificate against the
+// roots of a file that is read anew each time, and runs HTTP/2 over it. Connects when first needed and again after it broke; whoever calls
+// decides when to try again. Control loop.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "certs/failure.h"
+#include "certs/wall_clock.h"
+#include "core/http/grpc_client.h"
+#include "core/http/h2_connection.h"
+#include "core/rt/scope.h"
+
+namespace aquifer::certs {
+
+struct ChannelOptions {
+  std::string address;    // host:port
+  std::string host_name;  // what the certificate must say; empty: the host of `address`
+  std::string roots;      // a path, or PEM itself
+  std::string token;      // a path, or the token itself; empty or a path that does not exist: none
+  std::map<std::string, std::string> headers;  // sent with each call
+  std::string cluster_id;
+  Clock::duration connect_timeout = std::chrono::seconds(5);
+  http::H2Options h2;
+};
+
+class Channel {
+ public:
+  Channel(ChannelOptions options, WallClock clock) : options_(std::move(options)), clock_(std::move(clock)) {}
+  ~Channel();
+
+  // A connection that takes calls: the one there is, or a new one. Valid until the next wait of the caller at which it may end; calls on a
+  // connection that has ended fail.
+  Task<Result<http::H2Connection*, Failure>> Connect(StopToken stop);
+  // Authority, metadata and token (read anew) for a call of `path`.
+  http::GrpcCallSpec CallSpec(std::string path) const;
+  // Ends the connection; before destruction.
+  Task<void> Shutdown();
+  const std::string& address() const { return options_.address; }
+
+ private:
+  Task<Result<std::unique_ptr<http::H2Connection>, Failure>> Dial(StopToken stop);
+  Task<void> Drive(http::H2Connection* connection);
+
+  ChannelOptions options_;
+  WallClock clock_;
+  StopSource stop_;
+  std::unique_ptr<http::H2Connection> connection_;
+  bool dialling_ = false;
+  Event dialled_;
+  Scope tasks_;
+};
+
+}  // namespace aquifer::certs

@@ -1,0 +1,62 @@
+// The stream to the control plane: connects, speaks delta xDS through XdsState, and connects again
+// when it breaks, keeping what it holds. Serving goes on meanwhile with what was known. Control
+// loop.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "certs/channel.h"
+#include "mesh/xds_state.h"
+
+namespace aquifer::mesh {
+
+// What the owner counts and logs.
+class XdsObserver {
+ public:
+  virtual ~XdsObserver() = default;
+  virtual void OnConnected() = 0;
+  // `reason` as in istio_xds_connection_terminations: ConnectionError, Error, Reconnect, Complete.
+  virtual void OnDisconnected(std::string_view reason, const std::string& detail) = 0;
+  virtual void OnResponse(std::string_view type_url, std::size_t resources, std::size_t removed,
+                          std::size_t bytes) = 0;
+  virtual void OnRefused(std::string_view type_url, const Refusal& refusal) = 0;
+  // The first response of every type has been taken.
+  virtual void OnSynced() = 0;
+};
+
+struct XdsClientOptions {
+  Clock::duration first_backoff = std::chrono::milliseconds(10);
+  Clock::duration longest_backoff = std::chrono::seconds(15);
+  std::size_t max_message_bytes = 200 * 1024 * 1024;
+};
+
+class XdsClient {
+ public:
+  // All references outlive the client.
+  XdsClient(certs::Channel& channel, XdsState& state, XdsSink& sink, XdsObserver& observer,
+            const XdsClientOptions& options = {})
+      : channel_(channel), state_(state), sink_(sink), observer_(observer), options_(options) {}
+
+  // Runs until `stop`.
+  Task<void> Run(StopToken stop);
+
+ private:
+  struct End {
+    std::string_view reason;
+    std::string detail;
+    bool was_connected = false;
+  };
+  Task<End> RunStream(StopToken stop);
+  Task<Status> Converse(http::GrpcCall& call, std::string& detail, StopToken stop);
+
+  certs::Channel& channel_;
+  XdsState& state_;
+  XdsSink& sink_;
+  XdsObserver& observer_;
+  XdsClientOptions options_;
+  bool synced_told_ = false;
+};
+
+}  // namespace aquifer::mesh
