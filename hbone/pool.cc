@@ -50,7 +50,7 @@ Pool::Pool(const PoolOptions& options) : options_(options) {}
 
 Pool::~Pool() { AQ_CHECK(tasks_.live() == 0); }
 
-Task<Result<Tunnel, TunnelError>> Pool::Open(PoolKey key, Dialer& dialer, certs::TlsContextRef tls, ConnectRequest request,
+Task<Result<Tunnel, TunnelError>> Pool::Open(PoolKey key, std::shared_ptr<Dialer> dialer, certs::TlsContextRef tls, ConnectRequest request,
                                              StopToken stop) {
   for (int attempt = 0; attempt < kAttempts;) {
     if (stop_.requested()) co_return Plain(stop_.token().error());
@@ -65,7 +65,7 @@ Task<Result<Tunnel, TunnelError>> Pool::Open(PoolKey key, Dialer& dialer, certs:
     // As many may wait for one dial as its connection will have room for; the next one dials beside it.
     if (!slot->dial || slot->dial->waiters >= options_.max_streams_per_connection) {
       slot->dial = std::make_shared<Dial>();
-      tasks_.Spawn(RunDial(key, slot->dial, &dialer, tls));
+      tasks_.Spawn(RunDial(key, slot->dial, dialer, tls));
     }
     const std::shared_ptr<Dial> dial = slot->dial;
     ++dial->waiters;
@@ -104,7 +104,7 @@ Task<Result<Tunnel, TunnelError>> Pool::OpenOn(Connection& connection, const Con
   co_return Tunnel{*std::move(stream), *std::move(response), std::move(peer)};
 }
 
-Task<void> Pool::RunDial(PoolKey key, std::shared_ptr<Dial> dial, Dialer* dialer, certs::TlsContextRef tls) {
+Task<void> Pool::RunDial(PoolKey key, std::shared_ptr<Dial> dial, std::shared_ptr<Dialer> dialer, certs::TlsContextRef tls) {
   Result<std::unique_ptr<Connection>, TunnelError> made = co_await Establish(key, *dialer, std::move(tls));
   const auto found = entries_.find(key);
   Entry* const entry = found == entries_.end() ? nullptr : found->second.get();

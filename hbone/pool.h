@@ -61,8 +61,9 @@ class Pool {
   explicit Pool(const PoolOptions& options);
   ~Pool();
 
-  // Opens a tunnel, on a pooled connection or a new one. `dialer` outlives the call; `tls` is the client context of key.source.
-  Task<Result<Tunnel, TunnelError>> Open(PoolKey key, Dialer& dialer, certs::TlsContextRef tls, ConnectRequest request,
+  // Opens a tunnel, on a pooled connection or a new one. `dialer` is kept until its dial has ended, which may be after the call; `tls` is
+  // the client context of key.source.
+  Task<Result<Tunnel, TunnelError>> Open(PoolKey key, std::shared_ptr<Dialer> dialer, certs::TlsContextRef tls, ConnectRequest request,
                                          StopToken stop);
 
   // Ends every connection at once, tunnels included, and waits for them.
@@ -78,7 +79,7 @@ class Pool {
   using Entries = absl::flat_hash_map<PoolKey, std::unique_ptr<Entry>>;
 
   Connection* FindRoom(Entry& entry);
-  Task<void> RunDial(PoolKey key, std::shared_ptr<Dial> dial, Dialer* dialer, certs::TlsContextRef tls);
+  Task<void> RunDial(PoolKey key, std::shared_ptr<Dial> dial, std::shared_ptr<Dialer> dialer, certs::TlsContextRef tls);
   Task<Result<std::unique_ptr<Connection>, TunnelError>> Establish(PoolKey key, Dialer& dialer, certs::TlsContextRef tls);
   Task<void> Drive(PoolKey key, Connection* connection);
   Task<Result<Tunnel, TunnelError>> OpenOn(Connection& connection, const ConnectRequest& request, StopToken stop);

@@ -44,12 +44,7 @@ class Requests {
 // Sends GOAWAY when `drain` fires; returns then, or when the connection has ended.
 Task<void> DrainOnRequest(http::H2Connection& connection, StopToken drain, StopToken ended) {
   StopSource either(drain);
-  struct Link final : StopCallback {
-    explicit Link(StopSource& to) : to(to) {}
-    void OnStop() override { to.RequestStop(Reason::kStopped); }
-    StopSource& to;
-  } link(either);
-  if (!ended.requested()) ended.Watch(link);
+  const StopLink link(ended, either);
   Event never;
   std::ignore = co_await never.Wait(either.token());
   if (drain.requested() && !connection.ended()) connection.Drain();

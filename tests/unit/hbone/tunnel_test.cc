@@ -74,7 +74,7 @@ struct Mesh {
   certs::TlsContextRef server;
   std::unique_ptr<io::Listener> listener;
   EchoHandler handler;
-  PlainDialer dialer;
+  std::shared_ptr<Dialer> dialer = std::make_shared<PlainDialer>();
   StopSource drain;
   StopSource stop;
   Scope connections;

@@ -1,0 +1,35 @@
+// What every connection of one worker may use. Built by Worker, passed by reference, outlives all connections of its worker. The snapshot
+// is replaced between two turns of the loop; who needs one view for a whole decision copies the reference.
+#pragma once
+
+#include <random>
+
+#include "certs/cache.h"
+#include "core/obs/log.h"
+#include "core/obs/tcp_metrics.h"
+#include "core/rt/event.h"
+#include "hbone/pool.h"
+#include "mesh/classify.h"
+#include "mesh/inbound_target.h"
+#include "mesh/snapshot.h"
+#include "node-proxy/config.h"
+
+namespace aquifer::node {
+
+class InboundConnections;
+
+struct WorkerContext {
+  const Config& config;
+  obs::Logger& log;
+  obs::TcpMetrics& tcp_metrics;
+  certs::CertCache& certs;
+  hbone::Pool& pool;
+  InboundConnections& inbound_connections;
+  mesh::ClassifyOptions classify;
+  mesh::InboundOptions inbound;
+  mesh::Random random;
+  mesh::SnapshotRef snapshot;
+  Event snapshot_changed;  // Wake()d, never set
+};
+
+}  // namespace aquifer::node

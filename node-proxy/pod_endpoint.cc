@@ -1,0 +1,40 @@
+#include "node-proxy/pod_endpoint.h"
+
+#include "core/rt/timer.h"
+
+namespace aquifer::node {
+namespace {
+
+constexpr auto kWorkloadWait = std::chrono::seconds(5);
+
+}  // namespace
+
+Task<Result<mesh::WorkloadRef>> PodEndpoint::Workload(StopToken stop) {
+  mesh::WorkloadRef workload = context_.snapshot->FindLocal(name_);
+  if (workload != nullptr) co_return workload;
+  TimedStop timed(stop, kWorkloadWait, Reason::kUnknownWorkload);
+  while (workload == nullptr) {
+    const Status changed = co_await context_.snapshot_changed.Wait(timed.token());
+    if (!changed) co_return changed.error();
+    workload = context_.snapshot->FindLocal(name_);
+  }
+  co_return workload;
+}
+
+Task<Result<io::SocketPtr>> PodEndpoint::Dial(Address to, StopToken stop) {
+  AQ_CO_TRY(UniqueFd fd, sockets_.Upstream(to.ip));
+  io::SetTunnelOptions(fd.get());
+  co_return co_await io::ConnectWith(std::move(fd), to, stop);
+}
+
+Task<Result<io::SocketPtr>> PodEndpoint::DialFrom(Ip source, Address to, bool keep_source, StopToken stop) {
+  if (!keep_source) co_return co_await Dial(to, stop);
+  AQ_CO_TRY(redirect::PodSockets::UpstreamSocket made, sockets_.UpstreamFrom(source, to.ip));
+  if (!made.source_kept.ok()) {
+    context_.log.Debug("inbound", "the client's address could not be kept", {{"why", Describe(made.source_kept.error())}});
+  }
+  io::SetTunnelOptions(made.fd.get());
+  co_return co_await io::ConnectWith(std::move(made.fd), to, stop);
+}
+
+}  // namespace aquifer::node

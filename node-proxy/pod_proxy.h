@@ -1,0 +1,51 @@
+// One captured pod as one worker serves it: three listeners in the pod's network namespace and the connections that came through them.
+// Owned by Worker on its loop. Ends in two ways: drained (no new connections, those there go on) or stopped (at once).
+#pragma once
+
+#include <memory>
+
+#include "core/rt/scope.h"
+#include "node-proxy/inbound.h"
+#include "node-proxy/pod_endpoint.h"
+#include "redirect/pod.h"
+
+namespace aquifer::node {
+
+class PodProxy {
+ public:
+  PodProxy(WorkerContext& context, redirect::Pod pod, redirect::PodSockets sockets);
+  ~PodProxy();
+
+  // Binds the listeners and starts to accept. An error leaves nothing behind but the object.
+  Status Start();
+  void Drain() { drain_.RequestStop(Reason::kDrained); }
+  void Stop(Reason reason) { stop_.RequestStop(reason); }
+  // Returns when no task is left; after Drain or Stop.
+  Task<void> Finish();
+  std::size_t connections() const { return connections_.live(); }
+  const redirect::Pod& pod() const { return pod_; }
+
+ private:
+  enum class Kind : std::uint8_t { kOutbound, kInbound, kInboundPlaintext };
+  struct Port {
+    Kind kind;
+    std::unique_ptr<io::Listener> listener;
+  };
+
+  Status Bind(Kind kind, std::uint16_t port, redirect::SourceKept kept);
+  Task<void> AcceptLoop(Port& port);
+  Task<void> Serve(Kind kind, io::SocketPtr socket);
+
+  WorkerContext& context_;
+  redirect::Pod pod_;
+  std::shared_ptr<PodEndpoint> endpoint_;  // shared with tunnels being dialled
+  bool keep_source_ = false;
+  std::unique_ptr<InboundHandler> handler_;
+  std::vector<std::unique_ptr<Port>> ports_;
+  StopSource drain_;
+  StopSource stop_;
+  Scope accepting_;
+  Scope connections_;
+};
+
+}  // namespace aquifer::node

@@ -1,0 +1,102 @@
+#include "node-proxy/session.h"
+
+#include "core/rt/loop.h"
+
+namespace aquifer::node {
+namespace {
+
+void FillPeer(obs::TcpPeerLabels& labels, const mesh::Workload& workload) {
+  labels.workload = workload.workload_name;
+  labels.canonical_service = workload.canonical_name;
+  labels.canonical_revision = workload.canonical_revision;
+  labels.workload_namespace = workload.ns;
+  labels.app = workload.canonical_name;
+  labels.version = workload.canonical_revision;
+  labels.cluster = workload.cluster_id;
+  labels.region = workload.locality.region;
+  labels.zone = workload.locality.zone;
+}
+
+void FillLogPeer(obs::AccessPeer& peer, const mesh::WorkloadRef& workload, const std::string& identity) {
+  peer.identity = identity;
+  if (workload == nullptr) return;
+  peer.workload = workload->name;
+  peer.workload_namespace = workload->ns;
+  peer.cluster = workload->cluster_id;
+}
+
+std::string Text(const std::optional<certs::Identity>& identity) { return identity ? identity->ToString() : std::string(); }
+
+}  // namespace
+
+Session::Session(WorkerContext& context, obs::Direction direction, const Address& source, const Address& destination)
+    : context_(context), direction_(direction), source_address_(source), destination_address_(destination), started_(Loop::Current().now()) {}
+
+Session::~Session() {
+  const std::string source_identity = Text(source_identity_);
+  const std::string destination_identity = Text(destination_identity_);
+  const std::string error = end_.ok() ? std::string() : detail_.empty() ? Describe(end_.error()) : detail_;
+  obs::AccessEntry entry;
+  entry.source.address = source_address_;
+  entry.destination.address = destination_address_;
+  entry.direction = direction_;
+  entry.error = error;
+  if (early_) {
+    obs::LogConnectionFailed(context_.log, entry);
+    return;
+  }
+  if (!counted_) Open();
+  counted_->AddClientToServer(totals_.a_to_b_bytes);
+  counted_->AddServerToClient(totals_.b_to_a_bytes);
+  counted_->Close(end_.ok() ? Reason::kOk : end_.error().reason);
+  FillLogPeer(entry.source, source_, source_identity);
+  FillLogPeer(entry.destination, destination_, destination_identity);
+  entry.hbone_target = hbone_target_;
+  entry.service = service_ != nullptr ? std::string_view(service_->hostname) : std::string_view(service_name_);
+  entry.client_to_server_bytes = totals_.a_to_b_bytes;
+  entry.server_to_client_bytes = totals_.b_to_a_bytes;
+  // The loop's time is read once a turn, which may have begun before this connection did.
+  entry.duration = std::chrono::duration_cast<std::chrono::milliseconds>(Loop::Current().now() - started_);
+  obs::LogConnectionComplete(context_.log, entry);
+}
+
+void Session::Open() {
+  if (!counted_) counted_ = context_.tcp_metrics.Open(Labels());
+}
+
+void Session::Fail(const Error& error, std::string detail) {
+  end_ = error;
+  detail_ = std::move(detail);
+}
+
+void Session::RejectEarly(const Error& error) {
+  end_ = error;
+  early_ = true;
+}
+
+void Session::Finish(const Status& copied) {
+  if (copied.ok()) return;
+  const Reason reason = copied.error().reason;
+  if (reason == Reason::kPeerReset || reason == Reason::kPeerClosed) return;
+  end_ = copied;
+}
+
+obs::TcpLabels Session::Labels() const {
+  obs::TcpLabels labels;
+  labels.reporter = direction_ == obs::Direction::kOutbound ? obs::Reporter::kSource : obs::Reporter::kDestination;
+  labels.mutual_tls = source_identity_.has_value() && destination_identity_.has_value();
+  if (source_ != nullptr) FillPeer(labels.source, *source_);
+  if (destination_ != nullptr) FillPeer(labels.destination, *destination_);
+  labels.source.principal = Text(source_identity_);
+  labels.destination.principal = Text(destination_identity_);
+  if (service_ != nullptr) {
+    labels.destination_service = service_->hostname;
+    labels.destination_service_namespace = service_->ns;
+    labels.destination_service_name = service_->name;
+  } else {
+    labels.destination_service = service_name_;
+  }
+  return labels;
+}
+
+}  // namespace aquifer::node

@@ -1,0 +1,70 @@
+// What we know of one proxied connection, from accept to close, and its two traces: one access log line and one set of istio_tcp_* counts,
+// both written when it ends, whichever way that is. Owned by the coroutine that serves the connection.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+
+#include "core/io/copy.h"
+#include "core/obs/access_log.h"
+#include "core/obs/tcp_metrics.h"
+#include "mesh/snapshot.h"
+#include "node-proxy/context.h"
+
+namespace aquifer::node {
+
+class Session {
+ public:
+  Session(WorkerContext& context, obs::Direction direction, const Address& source, const Address& destination);
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+  // Logs and counts.
+  ~Session();
+
+  // Who is at the ends, as they become known. An identity is only what mutual TLS proved.
+  void SetSource(mesh::WorkloadRef workload) { source_ = std::move(workload); }
+  void SetDestination(mesh::WorkloadRef workload) { destination_ = std::move(workload); }
+  void SetService(mesh::ServiceRef service) { service_ = std::move(service); }
+  void SetServiceName(std::string hostname) { service_name_ = std::move(hostname); }
+  void SetSourceIdentity(const certs::Identity& identity) { source_identity_ = identity; }
+  void SetDestinationIdentity(const certs::Identity& identity) { destination_identity_ = identity; }
+  void SetDestinationAddress(const Address& address) { destination_address_ = address; }
+  void SetHboneTarget(std::string authority) { hbone_target_ = std::move(authority); }
+
+  // The connection is through: it counts as open from here on.
+  void Open();
+  // It never got through, or it broke. `detail` is for the log line; without one the error speaks for itself.
+  void Fail(const Error& error, std::string detail = {});
+  // Nothing is known but addresses: one warning instead of the access log's line, and no series.
+  void RejectEarly(const Error& error);
+  // How the copy ended; a peer that leaves is an ending, not an error.
+  void Finish(const Status& copied);
+
+  bool failed() const { return !end_.ok(); }
+  io::CopyTotals& totals() { return totals_; }
+  const mesh::WorkloadRef& source() const { return source_; }
+
+ private:
+  obs::TcpLabels Labels() const;
+
+  WorkerContext& context_;
+  obs::Direction direction_;
+  Address source_address_;
+  Address destination_address_;
+  mesh::WorkloadRef source_;
+  mesh::WorkloadRef destination_;
+  mesh::ServiceRef service_;
+  std::string service_name_;
+  std::optional<certs::Identity> source_identity_;
+  std::optional<certs::Identity> destination_identity_;
+  std::string hbone_target_;
+  std::optional<obs::TcpConnection> counted_;
+  io::CopyTotals totals_;  // a: the client, b: the server
+  Status end_;
+  std::string detail_;
+  bool early_ = false;
+  TimePoint started_;
+};
+
+}  // namespace aquifer::node

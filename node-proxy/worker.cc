@@ -1,0 +1,170 @@
+#include "node-proxy/worker.h"
+
+#include <pthread.h>
+
+#include <future>
+
+#include "core/rt/timer.h"
+
+namespace aquifer::node {
+namespace {
+
+hbone::PoolOptions PoolOptionsOf(const Config& config) {
+  hbone::PoolOptions options;
+  options.idle_timeout = config.pool_idle;
+  options.max_streams_per_connection = config.pool_max_streams;
+  options.h2.settings.stream_window_bytes = config.stream_window_bytes;
+  options.h2.settings.connection_window_bytes = config.connection_window_bytes;
+  options.h2.settings.max_frame_bytes = config.frame_bytes;
+  return options;
+}
+
+}  // namespace
+
+struct Worker::State {
+  explicit State(const WorkerInputs& inputs)
+      : certs(inputs.store, inputs.control, &certs::SystemWallTime),
+        pool(PoolOptionsOf(inputs.config)),
+        generator(std::random_device()()),
+        context{.config = inputs.config,
+                .log = inputs.log,
+                .tcp_metrics = inputs.tcp_metrics,
+                .certs = certs,
+                .pool = pool,
+                .inbound_connections = connections,
+                .classify = {.network = inputs.config.network, .hbone_port = inputs.config.inbound_port},
+                .inbound = {.network = inputs.config.network},
+                .random = [this] { return generator(); },
+                .snapshot = nullptr,
+                .snapshot_changed = {}} {}
+
+  certs::CertCache certs;
+  hbone::Pool pool;
+  InboundConnections connections;
+  std::mt19937_64 generator;
+  WorkerContext context;
+  std::map<std::string, std::unique_ptr<PodProxy>> pods;
+  Scope ending;  // pods that are on their way out, and the shutdown
+  Event finished;
+};
+
+Result<std::unique_ptr<Worker>> Worker::Start(const WorkerInputs& inputs, unsigned index) {
+  std::unique_ptr<Worker> worker(new Worker(inputs, index));
+  std::promise<Status> started;
+  std::future<Status> outcome = started.get_future();
+  worker->thread_ = std::thread([&worker = *worker, &started] { worker.ThreadMain([&started](Status s) { started.set_value(s); }); });
+  const Status status = outcome.get();
+  if (status.ok()) return worker;
+  worker->thread_.join();
+  return status.error();
+}
+
+Worker::~Worker() {
+  if (thread_.joinable()) thread_.join();
+}
+
+void Worker::ThreadMain(std::function<void(Status)> started) {
+  const std::string name = "aq-data-" + std::to_string(index_);
+  static_cast<void>(pthread_setname_np(pthread_self(), name.c_str()));
+  Result<std::unique_ptr<Loop>> loop = Loop::Create();
+  if (!loop) return started(loop.error());
+  struct Main {
+    // Builds what lives on this thread, serves what is posted, and waits until Shutdown has finished.
+    static Task<void> Run(Worker& worker, std::function<void(Status)> started) {
+      State state(worker.inputs_);
+      state.context.snapshot = nullptr;
+      worker.state_ = &state;
+      worker.loop_ = &Loop::Current();
+      started(Status());
+      std::ignore = co_await state.finished.Wait(StopToken());
+      co_await state.ending.Join();
+      co_await state.pool.Shutdown();
+      worker.state_ = nullptr;
+    }
+  };
+  (*loop)->Run(Main::Run(*this, std::move(started)));
+}
+
+void Worker::Post(std::function<void(State&)> work) {
+  loop_->Post([this, work = std::move(work)] {
+    if (state_ != nullptr) work(*state_);
+  });
+}
+
+void Worker::SetSnapshot(mesh::SnapshotRef snapshot) {
+  Post([snapshot = std::move(snapshot)](State& state) {
+    const mesh::SnapshotRef before = std::exchange(state.context.snapshot, snapshot);
+    state.context.snapshot_changed.Wake();
+    if (before != nullptr && before->policy_generation() != snapshot->policy_generation()) state.connections.Reconsider(*snapshot);
+  });
+}
+
+void Worker::StartPod(redirect::Pod pod, std::function<void(Status)> done) {
+  Post([this, pod = std::move(pod), done = std::move(done)](State& state) {
+    const Config& config = inputs_.config;
+    const redirect::PodSocketOptions options{.mark = config.packet_mark, .reuse_port = config.reuse_port, .ipv6 = config.ipv6};
+    redirect::PodSockets sockets =
+        pod.netns == nullptr ? redirect::PodSockets(options) : redirect::PodSockets(pod.netns, inputs_.home, options);
+    auto proxy = std::make_unique<PodProxy>(state.context, pod, std::move(sockets));
+    const Status started = proxy->Start();
+    if (started.ok()) state.pods[pod.uid] = std::move(proxy);
+    Reply([done, started] { done(started); });
+  });
+}
+
+void Worker::StopPod(std::string uid, std::function<void()> done) {
+  struct Stopping {
+    static Task<void> Run(std::unique_ptr<PodProxy> proxy, hbone::Pool& pool, std::string uid) {
+      proxy->Stop(Reason::kStopped);
+      co_await proxy->Finish();
+      pool.Forget(uid);
+    }
+  };
+  Post([this, uid = std::move(uid), done = std::move(done)](State& state) {
+    const auto found = state.pods.find(uid);
+    if (found != state.pods.end()) {
+      state.ending.Spawn(Stopping::Run(std::move(found->second), state.pool, uid));
+      state.pods.erase(found);
+    }
+    Reply(done);
+  });
+}
+
+void Worker::Shutdown(Clock::duration deadline, std::function<void()> done) {
+  struct Draining {
+    static Task<void> Finish(PodProxy& proxy, std::size_t& left, Event& all) {
+      co_await proxy.Finish();
+      if (--left == 0) all.Set();
+    }
+    static Task<void> Run(Worker& worker, State& state, Clock::duration deadline, std::function<void()> done) {
+      Event all;
+      Scope pods;
+      std::size_t left = state.pods.size();
+      if (left == 0) all.Set();
+      for (auto& [uid, proxy] : state.pods) {
+        proxy->Drain();
+        pods.Spawn(Finish(*proxy, left, all));
+      }
+      {
+        TimedStop timed(StopToken(), deadline, Reason::kDrained);
+        std::ignore = co_await all.Wait(timed.token());
+      }
+      for (auto& [uid, proxy] : state.pods) proxy->Stop(Reason::kDrained);
+      co_await pods.Join();
+      state.pods.clear();
+      state.finished.Set();
+      worker.Reply(std::move(done));
+    }
+  };
+  Post([this, deadline, done = std::move(done)](State& state) { state.ending.Spawn(Draining::Run(*this, state, deadline, done)); });
+}
+
+void Worker::CountConnections(std::function<void(std::map<std::string, std::size_t>)> done) {
+  Post([this, done = std::move(done)](State& state) {
+    std::map<std::string, std::size_t> counts;
+    for (const auto& [uid, proxy] : state.pods) counts[uid] = proxy->connections();
+    Reply([done, counts = std::move(counts)] { done(counts); });
+  });
+}
+
+}  // namespace aquifer::node

@@ -1,0 +1,58 @@
+// One data-plane thread: a loop, its view of the mesh, its certificates, its tunnels, and every captured pod's listeners, shared with the
+// other workers by SO_REUSEPORT. The control loop talks to it through Post; nothing else is shared.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "node-proxy/context.h"
+#include "node-proxy/inbound_connections.h"
+#include "node-proxy/pod_proxy.h"
+
+namespace aquifer::node {
+
+// What the workers get from the process; all of it outlives them.
+struct WorkerInputs {
+  const Config& config;
+  obs::Logger& log;
+  obs::TcpMetrics& tcp_metrics;
+  certs::CertStore& store;
+  Loop& control;
+  redirect::NetnsRef home;  // the proxy's own network namespace
+};
+
+class Worker {
+ public:
+  // Starts the thread and returns once its loop runs, or fails.
+  static Result<std::unique_ptr<Worker>> Start(const WorkerInputs& inputs, unsigned index);
+  // After Shutdown has called back.
+  ~Worker();
+
+  // All of these may be called from the control loop and call back there.
+  void SetSnapshot(mesh::SnapshotRef snapshot);
+  // Without a network namespace (dedicated mode) the pod is where the proxy is.
+  void StartPod(redirect::Pod pod, std::function<void(Status)> done);
+  void StopPod(std::string uid, std::function<void()> done);
+  // No new connections; `done` when those there have ended or `deadline` has passed and cut them.
+  void Shutdown(Clock::duration deadline, std::function<void()> done);
+  // Live connections by pod uid.
+  void CountConnections(std::function<void(std::map<std::string, std::size_t>)> done);
+
+ private:
+  struct State;
+  Worker(const WorkerInputs& inputs, unsigned index) : inputs_(inputs), index_(index) {}
+  void ThreadMain(std::function<void(Status)> started);
+  void Post(std::function<void(State&)> work);
+  void Reply(std::function<void()> work) { inputs_.control.Post(std::move(work)); }
+
+  WorkerInputs inputs_;
+  unsigned index_;
+  std::thread thread_;
+  Loop* loop_ = nullptr;   // of the thread, for Post; set before Start returns
+  State* state_ = nullptr; // touched on the thread only
+};
+
+}  // namespace aquifer::node
