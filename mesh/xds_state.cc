@@ -59,6 +59,7 @@ Decoded<XdsState::Outcome> XdsState::OnResponse(const DeltaDiscoveryResponse& re
   sink.BeginResponse();
   for (const auto& resource : response.resources()) {
     std::optional<Refusal> wrong = CheckName(resource.name(), resource.version());
+    const bool named = !wrong;
     if (!wrong && resource.resource().type_url() != type->url)
       wrong = Refusal{resource.name(), "is of another type than its response"};
     if (!wrong && type->versions.size() >= kMaxHeld && !type->versions.contains(resource.name())) {
@@ -73,7 +74,11 @@ Decoded<XdsState::Outcome> XdsState::OnResponse(const DeltaDiscoveryResponse& re
       type->versions[resource.name()] = resource.version();
       continue;
     }
-    type->versions.erase(resource.name());  // so that it comes again after a reconnect
+    // Without a version it comes again after a reconnect, and its removal is told too: an earlier
+    // version of it may still be in force here, or a policy that stands in for it.
+    if (named && (type->versions.size() < kMaxHeld || type->versions.contains(resource.name()))) {
+      type->versions[resource.name()].clear();
+    }
     outcome.refused.push_back(*std::move(wrong));
   }
   for (const std::string& name : response.removed_resources()) {
