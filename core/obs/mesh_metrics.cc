@@ -1,0 +1,48 @@
+#include "core/obs/mesh_metrics.h"
+
+namespace aquifer::obs {
+
+void AddBuildInfo(Registry& registry, std::string_view component, std::string_view tag) {
+  registry.AddGauge({.name = "istio_build", .help = "The component that runs and its version"})
+      .With({{"component", component}, {"tag", tag}})
+      ->Set(1);
+}
+
+XdsMetrics::XdsMetrics(Registry& registry)
+    : messages_(registry.AddCounter(
+          {.name = "istio_xds_message", .help = "Messages taken from the xDS server (unstable)"})),
+      message_bytes_(registry.AddCounter(
+          {.name = "istio_xds_message_bytes",
+           .help = "Bytes of the messages taken from the xDS server (unstable)"})),
+      terminations_(
+          registry.AddCounter({.name = "istio_xds_connection_terminations",
+                               .help = "Connections to the xDS server that ended (unstable)"})) {}
+
+void XdsMetrics::CountMessage(std::string_view type_url, std::uint64_t bytes) {
+  messages_.With({{"url", type_url}})->Add();
+  message_bytes_.With({{"url", type_url}})->Add(bytes);
+}
+
+void XdsMetrics::CountTermination(std::string_view reason) {
+  terminations_.With({{"reason", reason}})->Add();
+}
+
+WorkloadManagerMetrics::WorkloadManagerMetrics(Registry& registry)
+    : active_(registry
+                  .AddGauge({.name = "workload_manager_active_proxy_count",
+                             .help = "Pods whose traffic is served now (unstable)"})
+                  .With({})),
+      pending_(registry
+                   .AddGauge({.name = "workload_manager_pending_proxy_count",
+                              .help = "Pods whose proxy could not be started yet (unstable)"})
+                   .With({})),
+      started_(registry
+                   .AddCounter({.name = "workload_manager_proxies_started",
+                                .help = "Pods whose proxy was started (unstable)"})
+                   .With({})),
+      stopped_(registry
+                   .AddCounter({.name = "workload_manager_proxies_stopped",
+                                .help = "Pods whose proxy was stopped (unstable)"})
+                   .With({})) {}
+
+}  // namespace aquifer::obs

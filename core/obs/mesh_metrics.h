@@ -1,0 +1,53 @@
+// The other families that ztunnel's dashboards read: what runs (istio_build), the configuration
+// stream (istio_xds_*) and the pods served (workload_manager_*). One object each in a program; the
+// registry outlives them. Any thread.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "core/obs/metrics.h"
+
+namespace aquifer::obs {
+
+// istio_build{component="...",tag="..."} 1, for as long as the registry lives.
+void AddBuildInfo(Registry& registry, std::string_view component, std::string_view tag);
+
+class XdsMetrics {
+ public:
+  explicit XdsMetrics(Registry& registry);
+
+  // A response of `bytes` for the type URL was taken in.
+  void CountMessage(std::string_view type_url, std::uint64_t bytes);
+  // A word from a closed list of the client's, such as "connection_error", "reconnect", "complete".
+  void CountTermination(std::string_view reason);
+
+ private:
+  CounterFamily& messages_;
+  CounterFamily& message_bytes_;
+  CounterFamily& terminations_;
+};
+
+class WorkloadManagerMetrics {
+ public:
+  explicit WorkloadManagerMetrics(Registry& registry);
+
+  void ProxyPending() { pending_->Add(1); }
+  void PendingProxyGone() { pending_->Add(-1); }
+  void ProxyStarted() {
+    active_->Add(1);
+    started_->Add();
+  }
+  void ProxyStopped() {
+    active_->Add(-1);
+    stopped_->Add();
+  }
+
+ private:
+  const Handle<Gauge> active_;
+  const Handle<Gauge> pending_;
+  const Handle<Counter> started_;
+  const Handle<Counter> stopped_;
+};
+
+}  // namespace aquifer::obs
