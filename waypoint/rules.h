@@ -1,0 +1,35 @@
+// Everything a proxy has been told about routes and policies, as one immutable value: a request is judged
+// and routed by one and the same state of the configuration. Any thread.
+#pragma once
+
+#include <memory>
+
+#include "waypoint/config_model.h"
+#include "waypoint/policy_index.h"
+#include "waypoint/route_index.h"
+
+namespace aquifer::waypoint {
+
+struct Rules {
+  Gateway gateway;
+  PolicyIndex policies;
+  RouteIndex routes;
+  // As they came, for /config_dump.
+  std::vector<RoutePtr> all_routes;
+  std::vector<PolicyPtr> all_policies;
+};
+
+using RulesRef = std::shared_ptr<const Rules>;
+
+// A worker's current rules. Replaced by a message on the worker's loop; whoever needs them across a wait
+// takes a reference.
+class RulesSlot {
+ public:
+  RulesRef current() const { return current_; }
+  void Replace(RulesRef rules) { current_ = std::move(rules); }
+
+ private:
+  RulesRef current_ = std::make_shared<const Rules>();
+};
+
+}  // namespace aquifer::waypoint

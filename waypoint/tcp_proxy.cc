@@ -1,0 +1,76 @@
+#include "waypoint/tcp_proxy.h"
+
+#include "core/io/copy.h"
+#include "core/rt/timer.h"
+#include "waypoint/authz.h"
+
+namespace aquifer::waypoint {
+namespace {
+
+constexpr auto kConnectTimeout = std::chrono::seconds(10);
+
+const PolicySet& PoliciesFor(const Rules& rules, const ConnectionContext& context) {
+  const std::optional<Destination>& destination = context.destination;
+  if (!destination || !destination->service) return rules.policies.ForGateway();
+  return rules.policies.ForService(destination->service->ns, destination->service->hostname);
+}
+
+// Whom the connection is for.
+UpstreamRequest RequestFor(const ExchangeParts& parts, const ConnectionContext& context) {
+  UpstreamRequest request;
+  if (context.destination) request.destination = *context.destination;
+  request.client = context.peer ? &*context.peer : nullptr;
+  request.client_address = context.peer_address;
+  request.random = parts.random();
+  return request;
+}
+
+}  // namespace
+
+std::optional<std::string> DenyTcp(const Rules& rules, const ConnectionContext& context) {
+  const AuthzInput input{.request = nullptr,
+                         .peer = context.peer ? &*context.peer : nullptr,
+                         .source_ip = context.peer_address.ip,
+                         .remote_ip = context.peer_address.ip,
+                         .destination = context.local_address,
+                         .mesh = &rules.gateway.mesh};
+  const Verdict verdict = Authorize(PoliciesFor(rules, context), input);
+  if (verdict.allowed) return std::nullopt;
+  return verdict.Details();
+}
+
+Task<void> ServeTcp(io::StreamPtr stream, Backends& backends, const ExchangeParts& parts,
+                    const ConnectionContext& context, StopToken stop) {
+  const TimePoint started = Loop::Current().now();
+  RequestRecord record;
+  record.protocol = "TCP";
+  if (context.destination) record.service = context.destination->service;
+  const RulesRef rules = parts.rules.current();
+  if (std::optional<std::string> denied = DenyTcp(*rules, context)) {
+    record.flags = "UAEX";
+    record.details = *std::move(denied);
+    parts.observe(context, record);
+    co_return;  // closed without a byte, as clients of Istio know it
+  }
+  Result<ChosenBackend> backend = backends.Choose(RequestFor(parts, context));
+  Result<io::StreamPtr> upstream = Error{Reason::kNoHealthyUpstream};
+  if (backend) {
+    record.endpoint = backend->endpoint;
+    TimedStop timed(stop, kConnectTimeout, Reason::kConnectTimeout);
+    upstream = co_await backends.Dial(*std::move(backend), timed.token());
+  }
+  if (!upstream) {
+    record.flags = backend ? "UF" : "UH";
+    record.details = Describe(backend ? upstream.error() : backend.error());
+    stream->Reset();
+  } else {
+    io::CopyTotals totals;
+    (void)co_await io::CopyBothWays(*stream, **upstream, totals, stop);
+    record.request_bytes = totals.a_to_b_bytes;
+    record.response_bytes = totals.b_to_a_bytes;
+  }
+  record.duration = std::chrono::duration_cast<std::chrono::milliseconds>(Loop::Current().now() - started);
+  parts.observe(context, record);
+}
+
+}  // namespace aquifer::waypoint

@@ -1,0 +1,58 @@
+// Where an exchange gets its call to a backend from: something that knows endpoints and how to reach
+// them (waypoint/upstream_pool.h, in tests a script). One worker; one thread.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "certs/identity.h"
+#include "core/base/address.h"
+#include "waypoint/config_model.h"
+#include "waypoint/upstream_call.h"
+
+namespace aquifer::waypoint {
+
+// Whom a request or connection is for.
+struct Destination {
+  std::optional<ServiceRef> service;  // one of its endpoints
+  Address address;                    // without a service: exactly this pod and port
+};
+
+// What is known of the backend that was chosen, for logs and metrics. Empty text: not known.
+struct Endpoint {
+  std::string key;  // names the endpoint among those of its service
+  Address address;
+  std::string workload;
+  std::string workload_namespace;
+  std::string canonical_name;
+  std::string canonical_revision;
+  std::string cluster;
+  std::string principal;  // spiffe://
+};
+
+struct UpstreamRequest {
+  Destination destination;
+  const certs::Identity* client = nullptr;  // null: not authenticated
+  Address client_address;
+  bool client_speaks_h2 = false;
+  // A connection that has stood idle may be closing under our hands; a request that must not be
+  // sent twice had better not find that out.
+  bool may_repeat = true;
+  std::uint64_t random = 0;
+  std::vector<std::string> tried;  // endpoints that failed, to be avoided
+};
+
+class Upstream {
+ public:
+  virtual ~Upstream() = default;
+
+  // `chosen` is set as soon as an endpoint has been chosen, also on failure. kNoHealthyUpstream: there
+  // is none. kUnknownDestination: there is no such service or pod.
+  virtual Task<Result<UpstreamCallPtr>> Open(UpstreamRequest request, Endpoint& chosen,
+                                             StopToken stop) = 0;
+};
+
+}  // namespace aquifer::waypoint

@@ -1,0 +1,65 @@
+// Connections to backends, kept between requests: HTTP/1.1 ones one request at a time, HTTP/2 ones shared.
+// Bounded in number and age. One a worker; ends with Shutdown.
+#pragma once
+
+#include <absl/container/flat_hash_map.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/rt/scope.h"
+#include "core/rt/timer.h"
+#include "waypoint/backends.h"
+#include "waypoint/h1_upstream.h"
+#include "waypoint/h2_upstream.h"
+#include "waypoint/upstream.h"
+
+namespace aquifer::waypoint {
+
+struct UpstreamPoolOptions {
+  std::size_t max_idle_per_endpoint = 64;
+  std::size_t max_idle = 1024;
+  Clock::duration idle_timeout = std::chrono::seconds(60);
+  // Beyond this a connection is used only for what may be sent twice: the backend's own idle
+  // timeout, often a few seconds, may be closing it.
+  Clock::duration trusted_idle = std::chrono::milliseconds(500);
+  Clock::duration connect_timeout = std::chrono::seconds(10);
+};
+
+class UpstreamPool final : public Upstream {
+ public:
+  // `backends` outlives the pool.
+  explicit UpstreamPool(Backends& backends, const UpstreamPoolOptions& options = {});
+  ~UpstreamPool() override;
+
+  Task<Result<UpstreamCallPtr>> Open(UpstreamRequest request, Endpoint& chosen,
+                                     StopToken stop) override;
+  // Ends every connection and waits for them. No call is left then.
+  Task<void> Shutdown();
+  std::size_t idle() const { return idle_count_; }
+
+ private:
+  using H2Ref = std::shared_ptr<http::H2Connection>;
+  struct Entry {
+    std::vector<H1ConnectionPtr> idle;  // the freshest last
+    std::vector<H2Ref> shared;
+  };
+
+  H1ConnectionPtr TakeIdle(const std::string& key, bool may_repeat);
+  void Keep(const std::string& key, H1ConnectionPtr connection);
+  H2Ref FindShared(const std::string& key);
+  H2Ref Share(const std::string& key, io::StreamPtr stream);
+  Task<void> Drive(std::string key, H2Ref connection);
+  Task<void> Sweep();
+
+  Backends& backends_;
+  const UpstreamPoolOptions options_;
+  absl::flat_hash_map<std::string, Entry> entries_;
+  std::size_t idle_count_ = 0;
+  bool sweeping_ = false;
+  StopSource stop_;
+  Scope tasks_;
+};
+
+}  // namespace aquifer::waypoint

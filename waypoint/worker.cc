@@ -1,0 +1,204 @@
+#include "waypoint/worker.h"
+
+#include <pthread.h>
+
+#include <future>
+#include <random>
+#include <tuple>
+
+#include "certs/cache.h"
+#include "hbone/pool.h"
+#include "waypoint/listeners.h"
+#include "waypoint/mesh_backends.h"
+#include "waypoint/upstream_pool.h"
+
+namespace aquifer::waypoint {
+namespace {
+
+std::int64_t UnixSeconds() {
+  return std::chrono::duration_cast<std::chrono::seconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+OwnWorkload MakeOwn(const Config& config) {
+  OwnWorkload own;
+  own.identity = {config.trust_domain, config.pod_namespace, config.service_account};
+  own.network = config.network;
+  mesh::Workload& workload = own.workload;
+  workload.uid = config.cluster_id + "//Pod/" + config.pod_namespace + "/" + config.pod_name;
+  workload.name = config.pod_name;
+  workload.ns = config.pod_namespace;
+  workload.network = config.network;
+  workload.trust_domain = config.trust_domain;
+  workload.service_account = config.service_account;
+  workload.workload_name = config.gateway_name;
+  workload.canonical_name = config.gateway_name;
+  workload.canonical_revision = "latest";
+  workload.cluster_id = config.cluster_id;
+  workload.node = config.node_name;
+  if (const std::optional<Ip> ip = Ip::Parse(config.instance_ip)) workload.addresses = {*ip};
+  return own;
+}
+
+}  // namespace
+
+// Declared in the order in which the parts need each other.
+struct Worker::State {
+  explicit State(const WorkerInputs& inputs)
+      : generator(std::random_device()()),
+        own(MakeOwn(inputs.config)),
+        certs(inputs.store, inputs.control, &certs::SystemWallTime),
+        tunnels_pool(hbone::PoolOptions()),
+        telemetry(inputs.metrics, inputs.log, mesh, own, inputs.config.access_log),
+        drain(stop.token()) {}
+
+  // The side of the mesh that we are on is known with the first rules.
+  void Build(const WorkerInputs& inputs, Edge edge) {
+    const auto random = [this] { return generator(); };
+    backends = std::make_unique<MeshBackends>(mesh, own, edge, tunnels_pool, certs, random);
+    upstream = std::make_unique<UpstreamPool>(*backends);
+    parts.emplace(ExchangeParts{
+        .rules = rules,
+        .upstream = *upstream,
+        .date = date,
+        .own_principal = own.identity.ToString(),
+        .random = random,
+        .unix_seconds = &UnixSeconds,
+        .observe = [this](const ConnectionContext& context,
+                          const RequestRecord& record) { telemetry.Observe(context, record); }});
+    tunnels.emplace(*parts, mesh, own, *backends, limits, inputs.log, drain.token());
+    listeners.emplace(ListenerParts{.config = inputs.config,
+                                    .exchange = *parts,
+                                    .own = own,
+                                    .limits = limits,
+                                    .certs = certs,
+                                    .tunnels = *tunnels,
+                                    .log = inputs.log},
+                      drain.token(), stop.token());
+  }
+
+  std::mt19937_64 generator;
+  RulesSlot rules;
+  MeshSlot mesh;
+  OwnWorkload own;
+  ConnectionLimits limits;
+  HttpDate date;
+  certs::CertCache certs;
+  hbone::Pool tunnels_pool;
+  Telemetry telemetry;
+  StopSource stop;
+  StopSource drain;
+  std::unique_ptr<MeshBackends> backends;
+  std::unique_ptr<UpstreamPool> upstream;
+  std::optional<ExchangeParts> parts;
+  std::optional<Tunnels> tunnels;
+  std::optional<Listeners> listeners;
+  bool open = false;
+  Scope ending;
+  Event finished;
+};
+
+Result<std::unique_ptr<Worker>> Worker::Start(const WorkerInputs& inputs, unsigned index) {
+  std::unique_ptr<Worker> worker(new Worker(inputs, index));
+  std::promise<Status> started;
+  std::future<Status> outcome = started.get_future();
+  worker->thread_ = std::thread([&worker = *worker, &started] {
+    worker.ThreadMain([&started](Status status) { started.set_value(status); });
+  });
+  const Status status = outcome.get();
+  if (status.ok()) return worker;
+  worker->thread_.join();
+  return status.error();
+}
+
+Worker::~Worker() {
+  if (thread_.joinable()) thread_.join();
+}
+
+void Worker::ThreadMain(std::function<void(Status)> started) {
+  const std::string name = "aq-data-" + std::to_string(index_);
+  static_cast<void>(pthread_setname_np(pthread_self(), name.c_str()));
+  Result<std::unique_ptr<Loop>> loop = Loop::Create();
+  if (!loop) return started(loop.error());
+  struct Main {
+    // Serves what is posted until Shutdown has finished.
+    static Task<void> Run(Worker& worker, std::function<void(Status)> started) {
+      State state(worker.inputs_);
+      worker.state_ = &state;
+      worker.loop_ = &Loop::Current();
+      started(Status());
+      std::ignore = co_await state.finished.Wait(StopToken());
+      co_await state.ending.Join();
+      if (state.upstream) co_await state.upstream->Shutdown();
+      co_await state.tunnels_pool.Shutdown();
+      worker.state_ = nullptr;
+    }
+  };
+  (*loop)->Run(Main::Run(*this, std::move(started)));
+}
+
+void Worker::Post(std::function<void(State&)> work) {
+  loop_->Post([this, work = std::move(work)] {
+    if (state_ != nullptr) work(*state_);
+  });
+}
+
+void Worker::SetRules(RulesRef rules) {
+  Post([this, rules = std::move(rules)](State& state) {
+    state.rules.Replace(rules);
+    if (!state.listeners) {
+      state.Build(inputs_, rules->gateway.is_waypoint ? Edge::kWaypoint : Edge::kGateway);
+    }
+    if (state.open) std::ignore = state.listeners->Follow(rules->gateway);
+  });
+}
+
+void Worker::SetMesh(mesh::SnapshotRef snapshot) {
+  Post([this, snapshot = std::move(snapshot)](State& state) {
+    state.mesh.snapshot = snapshot;
+    // The model knows more of us than the settings do: locality, above all.
+    const std::optional<Ip> ip = Ip::Parse(inputs_.config.instance_ip);
+    const mesh::WorkloadRef own =
+        ip ? snapshot->FindWorkloadAt({inputs_.config.network, *ip}) : nullptr;
+    if (own != nullptr && own->identity() == state.own.identity) state.own.workload = *own;
+  });
+}
+
+void Worker::Open(std::function<void(Status)> done) {
+  Post([this, done = std::move(done)](State& state) {
+    AQ_CHECK(state.listeners.has_value());
+    state.open = true;
+    const Status opened = state.listeners->Follow(state.rules.current()->gateway);
+    inputs_.control.Post([done, opened] { done(opened); });
+  });
+}
+
+void Worker::Shutdown(Clock::duration deadline, std::function<void()> done) {
+  struct Draining {
+    static Task<void> WhenJoined(Listeners& listeners, Event& ended) {
+      co_await listeners.Join();
+      ended.Set();
+    }
+    static Task<void> Run(Worker& worker, State& state, Clock::duration deadline,
+                          std::function<void()> done) {
+      state.drain.RequestStop(Reason::kDrained);
+      if (state.listeners) {
+        Event ended;
+        Scope joining;
+        joining.Spawn(WhenJoined(*state.listeners, ended));
+        TimedStop timed(StopToken(), deadline, Reason::kDrained);
+        std::ignore = co_await ended.Wait(timed.token());
+        state.stop.RequestStop(Reason::kDrained);
+        co_await joining.Join();
+      }
+      state.finished.Set();
+      worker.inputs_.control.Post(std::move(done));
+    }
+  };
+  Post([this, deadline, done = std::move(done)](State& state) {
+    state.ending.Spawn(Draining::Run(*this, state, deadline, done));
+  });
+}
+
+}  // namespace aquifer::waypoint
