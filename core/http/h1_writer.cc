@@ -28,6 +28,10 @@ void Put(H1Writer::Out& out, Chunk chunk) {
   }
 }
 
+void AppendLength(std::string& text, std::uint64_t length) {
+  text.append("content-length: ").append(std::to_string(length)).append("\r\n");
+}
+
 void AppendFields(std::string& text, const HeaderList& headers, bool keep_length) {
   for (const HeaderField field : headers) {
     if (field.name == "host" || field.name == "transfer-encoding") continue;
@@ -36,8 +40,18 @@ void AppendFields(std::string& text, const HeaderList& headers, bool keep_length
   }
 }
 
-void AppendLength(std::string& text, std::uint64_t length) {
-  text.append("content-length: ").append(std::to_string(length)).append("\r\n");
+// The same with our own length, in the place where the head had one: the order of fields is not ours to change.
+void AppendFieldsWithLength(std::string& text, const HeaderList& headers, std::uint64_t length) {
+  bool placed = false;
+  for (const HeaderField field : headers) {
+    if (field.name == "host" || field.name == "transfer-encoding") continue;
+    if (field.name != "content-length") {
+      text.append(field.name).append(": ").append(field.value).append("\r\n");
+    } else if (!std::exchange(placed, true)) {
+      AppendLength(text, length);
+    }
+  }
+  if (!placed) AppendLength(text, length);
 }
 
 }  // namespace
@@ -73,13 +87,17 @@ Status H1Writer::StartResponse(const ResponseHead& head, BodyLength body, const 
   text.reserve(256 + head.headers.bytes());
   text.append("HTTP/1.1 ").append(std::to_string(head.status)).append(" ").append(ReasonPhrase(head.status)).append("\r\n");
   const bool keep_length = bodiless && head.status != 204 && !interim && to.method != "CONNECT";
-  AppendFields(text, head.headers, keep_length && body.kind != BodyKind::kLength);
+  const bool counted = !interim && (body.kind == BodyKind::kLength || (body.kind == BodyKind::kNone && !bodiless)) &&
+                       head.status != 204 && !(to.method == "CONNECT" && bodiless);
+  if (counted) {
+    AppendFieldsWithLength(text, head.headers, body.length);
+  } else {
+    AppendFields(text, head.headers, keep_length && body.kind != BodyKind::kLength);
+  }
   if (!interim) {
     keep_alive_ = to.keep_alive && !head.headers.HasToken("connection", "close") &&
                   (bodiless || body.kind != BodyKind::kUntilClose);
     if (!bodiless && body.kind == BodyKind::kChunked) text.append("transfer-encoding: chunked\r\n");
-    const bool counted = body.kind == BodyKind::kLength || (body.kind == BodyKind::kNone && !bodiless);
-    if (counted && head.status != 204 && !(to.method == "CONNECT" && bodiless)) AppendLength(text, body.length);
     if (!keep_alive_ && !head.headers.HasToken("connection", "close")) text.append("connection: close\r\n");
     if (keep_alive_ && to.minor_version == 0) text.append("connection: keep-alive\r\n");
   }

@@ -34,6 +34,8 @@ class H2Stream final : public io::Stream {
   const RequestHead& request() const { return request_; }
   // Client: the final response's head. kConnectRejected and such are the caller's to judge.
   Task<Result<ResponseHead>> ReadHead(StopToken stop);
+  // Nothing more comes from the peer and everything that came has been read; right after a head: it has no body.
+  bool at_end() const { return peer_ended_ && received_.empty(); }
   // Server: answers. With kYes nothing follows.
   Status Respond(const ResponseHead& head, EndStream end);
 
