@@ -1,6 +1,6 @@
 #include "certs/channel.h"
 
-#include "certs/file.h"
+#include "certs/text_source.h"
 #include "certs/tls_stream.h"
 #include "core/io/resolve.h"
 #include "core/io/socket.h"
@@ -8,9 +8,6 @@
 
 namespace aquifer::certs {
 namespace {
-
-constexpr std::size_t kMaxRootsBytes = 1024 * 1024;
-constexpr std::size_t kMaxTokenBytes = 64 * 1024;
 
 Failure Failed(const Error& error, const std::string& what) { return Failure{error, what + ": " + Describe(error)}; }
 
@@ -20,26 +17,12 @@ std::string HostOf(const std::string& address) {
   return host;
 }
 
-Result<RootBundleRef, Failure> LoadRoots(const std::string& roots) {
-  std::string pem = roots;
-  if (roots.find("-----BEGIN") == std::string::npos) {
-    Result<std::string> read = ReadSmallFile(roots, kMaxRootsBytes);
-    if (!read) return Failed(read.error(), "roots " + roots);
-    pem = *std::move(read);
-  }
-  Decoded<RootBundleRef> bundle = RootBundle::FromPem(pem);
-  if (!bundle) return Failure{Error{Reason::kTlsFailed}, "roots " + bundle.error().ToString()};
+Result<RootBundleRef, Failure> LoadRoots(const std::string& setting) {
+  const Result<std::string> pem = RootsFrom(setting)();
+  if (!pem) return Failed(pem.error(), "roots " + setting);
+  Decoded<RootBundleRef> bundle = RootBundle::FromPem(*pem);
+  if (!bundle) return Failure{Error{Reason::kTlsFailed}, "roots: " + bundle.error().ToString()};
   return *std::move(bundle);
-}
-
-// A setting that names a file is the file's content at this moment; one that does not look like a path is the token itself.
-std::string LoadToken(const std::string& token) {
-  const bool is_path = token.find('/') != std::string::npos;
-  if (!is_path) return token;
-  Result<std::string> read = ReadSmallFile(token, kMaxTokenBytes);
-  if (!read) return {};
-  while (!read->empty() && (read->back() == '\n' || read->back() == ' ')) read->pop_back();
-  return *std::move(read);
 }
 
 }  // namespace
@@ -53,7 +36,7 @@ Task<Result<http::H2Connection*, Failure>> Channel::Connect(StopToken stop) {
     if (dialling_) {
       const Status waited = co_await dialled_.Wait(stop);
       if (!waited) co_return Failed(waited.error(), options_.address);
-      if (connection_ == nullptr || connection_->ended()) co_return Failed(Error{Reason::kPeerClosed}, options_.address);
+      if (dial_failure_) co_return *dial_failure_;
       continue;
     }
     // One that is ending is still driven by its task: it has to be over before another takes its place.
@@ -61,12 +44,16 @@ Task<Result<http::H2Connection*, Failure>> Channel::Connect(StopToken stop) {
     dialling_ = true;
     dialled_.Reset();
     Result<std::unique_ptr<http::H2Connection>, Failure> made = co_await Dial(stop);
-    dialling_ = false;
+    dial_failure_.reset();
     if (made.ok()) {
       co_await tasks_.Join();
       connection_ = *std::move(made);
       tasks_.Spawn(Drive(connection_.get()));
+    } else {
+      dial_failure_ = made.error();
     }
+    // Only now: until the old connection's task has ended, nobody else may start to dial.
+    dialling_ = false;
     dialled_.Set();
     if (!made.ok()) co_return made.error();
   }
@@ -101,8 +88,9 @@ http::GrpcCallSpec Channel::CallSpec(std::string path) const {
   http::GrpcCallSpec spec;
   spec.authority = options_.host_name.empty() ? options_.address : options_.host_name;
   spec.path = std::move(path);
-  const std::string token = LoadToken(options_.token);
-  if (!token.empty()) spec.metadata.Add("authorization", "Bearer " + token);
+  const Result<std::string> token = TokenFrom(options_.token)();
+  // Without a token, or with one that cannot be sent, the server says what it misses.
+  if (token && !token->empty()) spec.metadata.Add("authorization", "Bearer " + *token);
   if (!options_.cluster_id.empty()) spec.metadata.Add("clusterid", options_.cluster_id);
   for (const auto& [name, value] : options_.headers) spec.metadata.Add(name, value);
   return spec;

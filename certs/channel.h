@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "certs/failure.h"
@@ -19,8 +20,8 @@ namespace aquifer::certs {
 struct ChannelOptions {
   std::string address;    // host:port
   std::string host_name;  // what the certificate must say; empty: the host of `address`
-  std::string roots;      // a path, or PEM itself
-  std::string token;      // a path, or the token itself; empty or a path that does not exist: none
+  std::string roots;      // as RootsFrom (certs/text_source.h) takes it
+  std::string token;      // as TokenFrom takes it
   std::map<std::string, std::string> headers;  // sent with each call
   std::string cluster_id;
   Clock::duration connect_timeout = std::chrono::seconds(5);
@@ -51,6 +52,7 @@ class Channel {
   std::unique_ptr<http::H2Connection> connection_;
   bool dialling_ = false;
   Event dialled_;
+  std::optional<Failure> dial_failure_;  // of the last dial, for those who waited for it
   Scope tasks_;
 };
 
