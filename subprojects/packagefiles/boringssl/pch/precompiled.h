@@ -1,4 +1,4 @@
-// Precompiled for libcrypto and libssl: most of their files are short and spend their time in these.
+// Precompiled for libcrypto and libssl, whose files are short and spend their time in these.
 #include <algorithm>
 #include <array>
 #include <atomic>
