@@ -78,11 +78,6 @@ Apply Only(const char* accepted) {
   };
 }
 
-// Known there, without a meaning here.
-Apply Ignored() {
-  return [](Config&, const std::string&) -> std::optional<std::string> { return std::nullopt; };
-}
-
 Apply ServerAddress(std::string Config::* member) {
   return [member](Config& config, const std::string& value) -> std::optional<std::string> {
     std::string_view address = value;
@@ -195,7 +190,7 @@ const std::vector<Setting>& Settings() {
       {"FAKE_CA", Only("false")},
       {"INPOD_UDS", Text(&Config::zds_path)},
       {"INPOD_PORT_REUSE", Bool(&Config::reuse_port)},
-      {"INPOD_ENABLED", Ignored()},
+      {"INPOD_ENABLED", nullptr},
       {"PACKET_MARK", Bounded<std::uint32_t>(&Config::packet_mark, 1, 0xffffffff)},
       {"ENABLE_ORIG_SRC", ApplyKeepSource},
       {"IPV6_ENABLED", Bool(&Config::ipv6)},
@@ -216,13 +211,13 @@ const std::vector<Setting>& Settings() {
       {"USER_TIMEOUT_ENABLED", Only("false")},
       {"LOG_FORMAT", ApplyLogFormat},
       {"RUST_LOG", Text(&Config::log_levels)},
-      {"CRL_PATH", Ignored()},
-      {"LOCALHOST_APP_TUNNEL", Ignored()},
-      {"PREFERED_SERVICE_NAMESPACE", Ignored()},
-      {"PROXY_CONFIG", Ignored()},
-      {"ZTUNNEL_CPU_LIMIT", Ignored()},
-      {"ZTUNNEL_RESOURCE_CPU_LIMIT", Ignored()},
-      {"ZTUNNEL_RESOURCE_CPU_REQUEST", Ignored()},
+      {"CRL_PATH", nullptr},
+      {"LOCALHOST_APP_TUNNEL", nullptr},
+      {"PREFERED_SERVICE_NAMESPACE", nullptr},
+      {"PROXY_CONFIG", nullptr},
+      {"ZTUNNEL_CPU_LIMIT", nullptr},
+      {"ZTUNNEL_RESOURCE_CPU_LIMIT", nullptr},
+      {"ZTUNNEL_RESOURCE_CPU_REQUEST", nullptr},
       {"AQUIFER_ADMIN_PORT", Bounded<std::uint16_t>(&Config::admin_port, 1, 65'535)},
       {"AQUIFER_STATS_PORT", Bounded<std::uint16_t>(&Config::stats_port, 1, 65'535)},
       {"AQUIFER_READY_PORT", Bounded<std::uint16_t>(&Config::ready_port, 1, 65'535)},
@@ -284,6 +279,10 @@ Decoded<ConfigOutcome> LoadConfig(const Environment& environment) {
     known.insert(setting.name);
     const auto found = environment.find(setting.name);
     if (found == environment.end()) continue;
+    if (setting.apply == nullptr) {  // known to Istio's node proxy, without a meaning here
+      config.ignored.push_back(setting.name);
+      continue;
+    }
     if (std::optional<std::string> wrong = setting.apply(config, found->second)) {
       return Refusal{setting.name, *std::move(wrong) + ": '" + found->second.substr(0, 100) + "'"};
     }
