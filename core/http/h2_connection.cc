@@ -46,7 +46,7 @@ Task<Result<Chunk>> H2Stream::Read(StopToken stop) {
   }
   Chunk chunk = received_.Pop();
   if (connection_ != nullptr && !peer_ended_) {
-    connection_->session_.Consume(id_, chunk.size());
+    connection_->session_.Consume(id_, chunk.size(), Loop::Current().now());
     if (connection_->session_.WantsOutput()) connection_->OutputDue();
   }
   co_return chunk;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 
 #include "core/base/check.h"
 
@@ -11,6 +12,12 @@ namespace {
 constexpr std::size_t kCoalesceBytes = 4096;        // control frames and small DATA share blocks of this size
 constexpr std::size_t kMaxDataFrameBytes = 64 * 1024;  // so that one stream's frame does not hold up the others for long
 constexpr std::uint32_t kCrumbBytes = 1024;         // a window update below this is worth less than it costs
+constexpr std::size_t kWastedHeaderUnit = 4096;     // bytes of decoded fields beyond the limits that cost one unit
+constexpr std::size_t kUnknownFrameUnit = 4096;     // payload bytes of unknown frames that cost another one
+constexpr std::uint8_t kLastKnownFrame = 0x9;       // CONTINUATION
+constexpr int kStrayFrames = 2;                     // window updates and ends that an honest peer sends before it hears of a stream's end
+// A window that is used up faster than this holds its stream back on any path we know.
+constexpr std::chrono::milliseconds kFastWindow(200);
 
 nghttp2_nv Field(std::string_view name, std::string_view value) {
   return {reinterpret_cast<std::uint8_t*>(const_cast<char*>(name.data())),
@@ -23,6 +30,11 @@ void AddFields(std::vector<nghttp2_nv>& fields, const HeaderList& headers) {
 
 H2Session* Self(void* user) { return static_cast<H2Session*>(user); }
 
+bool IsPeersFault(std::uint32_t error_code) {
+  return error_code == NGHTTP2_PROTOCOL_ERROR || error_code == NGHTTP2_FLOW_CONTROL_ERROR || error_code == NGHTTP2_STREAM_CLOSED ||
+         error_code == NGHTTP2_FRAME_SIZE_ERROR || error_code == NGHTTP2_REFUSED_STREAM;
+}
+
 std::string_view View(const std::uint8_t* data, std::size_t size) { return {reinterpret_cast<const char*>(data), size}; }
 
 }  // namespace
@@ -32,7 +44,7 @@ struct H2Session::Callbacks {
     H2Session& self = *Self(user);
     const std::int32_t id = frame->hd.stream_id;
     if (self.role_ == H2Role::kServer && frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
-      self.streams_[id] = std::make_unique<Stream>();
+      self.streams_[id] = self.NewStream();
     }
     Stream* const stream = self.Find(id);
     if (stream == nullptr) return 0;
@@ -43,8 +55,12 @@ struct H2Session::Callbacks {
 
   static int Header(nghttp2_session*, const nghttp2_frame* frame, const std::uint8_t* name, std::size_t name_length,
                     const std::uint8_t* value, std::size_t value_length, std::uint8_t, void* user) {
-    Stream* const stream = Self(user)->Find(frame->hd.stream_id);
-    if (stream == nullptr || stream->overlong) return 0;
+    H2Session& self = *Self(user);
+    Stream* const stream = self.Find(frame->hd.stream_id);
+    if (stream == nullptr || stream->refused != HeaderError::kNone) {
+      self.WasteHeader(name_length + value_length);
+      return 0;
+    }
     const std::string_view n = View(name, name_length);
     const std::string_view v = View(value, value_length);
     if (n == ":method") stream->request.method = v;
@@ -52,9 +68,31 @@ struct H2Session::Callbacks {
     else if (n == ":authority") stream->request.authority = v;
     else if (n == ":path") stream->request.path = v;
     else if (n == ":status") stream->response.status = std::atoi(std::string(v).c_str());
-    else if (n.starts_with(':')) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-    else if (!stream->fields.Add(n, v)) stream->overlong = true;
-    return stream->overlong ? NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE : 0;
+    else stream->refused = stream->fields.TryAdd(n, v);
+    return 0;
+  }
+
+  // nghttp2 would leave such a field out and go on; a message with one is malformed (RFC 9113 section 8.2.1).
+  static int InvalidHeader(nghttp2_session*, const nghttp2_frame*, const std::uint8_t*, std::size_t, const std::uint8_t*, std::size_t,
+                           std::uint8_t, void*) {
+    return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+  }
+
+  static int FrameSent(nghttp2_session*, const nghttp2_frame* frame, void* user) {
+    H2Session& self = *Self(user);
+    const std::int32_t id = frame->hd.stream_id;
+    if (frame->hd.type == NGHTTP2_RST_STREAM) {
+      // Resets that the peer provoked by breaking rules are its work; those for what happened upstream are not.
+      if (IsPeersFault(frame->rst_stream.error_code)) self.Spend(2);
+      return 0;
+    }
+    const bool ends = (frame->hd.type == NGHTTP2_DATA || frame->hd.type == NGHTTP2_HEADERS) &&
+                      (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
+    Stream* const stream = ends ? self.Find(id) : nullptr;
+    if (stream == nullptr) return 0;
+    stream->end_sent = true;
+    if (stream->reset_after_output && !stream->peer_ended) self.Reset(id, stream->reset_code);
+    return 0;
   }
 
   static int FrameReceived(nghttp2_session*, const nghttp2_frame* frame, void* user) {
@@ -66,13 +104,14 @@ struct H2Session::Callbacks {
         if (stream != nullptr) self.DeliverHead(id, *stream, *frame);
         break;
       case NGHTTP2_DATA:
-        if (stream == nullptr) break;
-        if (frame->hd.length == 0 && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0) self.Spend(1);
+        if (frame->hd.length == 0) --self.swallowed_;
+        if (frame->hd.length <= frame->data.padlen && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0) self.Spend(1);
         break;
       case NGHTTP2_RST_STREAM:
         if (stream == nullptr || !stream->carried_bytes) self.Spend(1);
         break;
       case NGHTTP2_WINDOW_UPDATE:
+        --self.swallowed_;
         if (static_cast<std::uint32_t>(frame->window_update.window_size_increment) < kCrumbBytes) self.Spend(1);
         break;
       case NGHTTP2_GOAWAY:
@@ -97,18 +136,13 @@ struct H2Session::Callbacks {
     return 0;
   }
 
-  static int BeginFrame(nghttp2_session*, const nghttp2_frame_hd* header, void* user) {
-    // Known types are judged when they are whole; nghttp2 passes over the others without another word.
-    if (header->type > NGHTTP2_CONTINUATION) Self(user)->Spend(1);
-    return 0;
-  }
-
   static int Data(nghttp2_session* session, std::uint8_t, std::int32_t id, const std::uint8_t* data, std::size_t length, void* user) {
     H2Session& self = *Self(user);
     static_cast<void>(nghttp2_session_consume_connection(session, length));
     Stream* const stream = self.Find(id);
     if (stream == nullptr) return 0;
     stream->carried_bytes = true;
+    stream->unread += length;
     AQ_CHECK(data >= self.input_.data() && data + length <= self.input_.data() + self.input_.size());
     self.events_.OnData(id, self.input_.Slice(static_cast<std::size_t>(data - self.input_.data()), length));
     return 0;
@@ -118,6 +152,9 @@ struct H2Session::Callbacks {
     H2Session& self = *Self(user);
     const auto found = self.streams_.find(id);
     if (found == self.streams_.end()) return 0;
+    self.growth_left_ += found->second->window - self.settings_.stream_window_bytes;
+    // A stream that was good for something pays for the stray frames that may follow it.
+    if (found->second->carried_bytes) self.budget_ = std::min<double>(self.settings_.glitch_budget, self.budget_ + kStrayFrames);
     self.streams_.erase(found);
     self.events_.OnClosed(id, code);
     return 0;
@@ -157,34 +194,31 @@ struct H2Session::Callbacks {
     return 0;
   }
 
-  static int FrameSent(nghttp2_session*, const nghttp2_frame* frame, void* user) {
-    H2Session& self = *Self(user);
-    const bool may_end = frame->hd.type == NGHTTP2_DATA || frame->hd.type == NGHTTP2_HEADERS;
-    Stream* const stream = may_end && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0 ? self.Find(frame->hd.stream_id) : nullptr;
-    if (stream == nullptr) return 0;
-    stream->end_sent = true;
-    if (stream->reset_after_output) self.Reset(frame->hd.stream_id, stream->reset_code);
-    return 0;
-  }
-
-  static ssize_t DataLength(nghttp2_session*, std::uint8_t, std::int32_t, std::int32_t session_window, std::int32_t stream_window,
-                            std::uint32_t remote_max_frame, void*) {
+  // nghttp2 makes its buffer as large as the answer, though it never fills it: no more than there is to send.
+  static ssize_t DataLength(nghttp2_session*, std::uint8_t, std::int32_t id, std::int32_t session_window, std::int32_t stream_window,
+                            std::uint32_t remote_max_frame, void* user) {
     return static_cast<ssize_t>(std::min({static_cast<std::size_t>(std::max(session_window, 0)),
                                           static_cast<std::size_t>(std::max(stream_window, 0)),
-                                          static_cast<std::size_t>(remote_max_frame), kMaxDataFrameBytes}));
+                                          static_cast<std::size_t>(remote_max_frame), kMaxDataFrameBytes,
+                                          std::max<std::size_t>(Self(user)->Queued(id), 1)}));
   }
 };
 
 H2Session::H2Session(H2Role role, const H2Settings& settings, H2Events& events)
-    : role_(role), settings_(settings), events_(events), budget_(settings.glitch_budget) {
+    : role_(role),
+      settings_(settings),
+      events_(events),
+      budget_(settings.glitch_budget),
+      growth_left_(settings.window_growth_bytes),
+      walk_(role == H2Role::kServer ? NGHTTP2_CLIENT_MAGIC_LEN : 0) {
   nghttp2_session_callbacks* callbacks = nullptr;
   AQ_CHECK(nghttp2_session_callbacks_new(&callbacks) == 0);
   nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, &Callbacks::BeginHeaders);
   nghttp2_session_callbacks_set_on_header_callback(callbacks, &Callbacks::Header);
   nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, &Callbacks::FrameReceived);
-  nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, &Callbacks::BeginFrame);
-  nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, &Callbacks::Data);
   nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, &Callbacks::FrameSent);
+  nghttp2_session_callbacks_set_on_invalid_header_callback(callbacks, &Callbacks::InvalidHeader);
+  nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, &Callbacks::Data);
   nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, &Callbacks::StreamClosed);
   nghttp2_session_callbacks_set_send_data_callback(callbacks, &Callbacks::SendData);
   nghttp2_session_callbacks_set_data_source_read_length_callback(callbacks, &Callbacks::DataLength);
@@ -192,6 +226,9 @@ H2Session::H2Session(H2Role role, const H2Settings& settings, H2Events& events)
   AQ_CHECK(nghttp2_option_new(&options) == 0);
   nghttp2_option_set_no_auto_window_update(options, 1);
   nghttp2_option_set_no_closed_streams(options, 1);
+  // nghttp2's own limit counts honest resets too: a tunnel with thousands of short streams would be ended by it.
+  constexpr std::uint64_t kNoLimit = std::uint64_t{1} << 40;
+  nghttp2_option_set_stream_reset_rate_limit(options, kNoLimit, kNoLimit);
   const int made = role == H2Role::kServer ? nghttp2_session_server_new2(&session_, callbacks, this, options)
                                            : nghttp2_session_client_new2(&session_, callbacks, this, options);
   AQ_CHECK(made == 0);
@@ -215,9 +252,12 @@ H2Session::~H2Session() { nghttp2_session_del(session_); }
 Status H2Session::Feed(Chunk input, TimePoint now) {
   Refill(now);
   input_ = std::move(input);
+  CountEmptyFrames(input_.bytes());
+  if (calm_) input_ = Chunk();
   const ssize_t read = nghttp2_session_mem_recv(session_, input_.data(), input_.size());
   const bool all = read == static_cast<ssize_t>(input_.size());
   input_ = Chunk();
+  if (swallowed_ > 1) Spend(static_cast<std::uint32_t>(std::exchange(swallowed_, 1) - 1));
   if (calm_) {
     static_cast<void>(nghttp2_session_terminate_session(session_, NGHTTP2_ENHANCE_YOUR_CALM));
     return Error{Reason::kOverload};
@@ -254,7 +294,7 @@ Result<std::int32_t> H2Session::Request(const RequestHead& head, EndStream end) 
   const std::int32_t id = nghttp2_submit_request(session_, nullptr, fields.data(), fields.size(),
                                                  end == EndStream::kYes ? nullptr : &provider, nullptr);
   if (id < 0) return Error{Reason::kGoAway};  // stream ids are used up
-  auto stream = std::make_unique<Stream>();
+  auto stream = NewStream();
   stream->out_ended = end == EndStream::kYes;
   streams_[id] = std::move(stream);
   return id;
@@ -300,8 +340,13 @@ std::size_t H2Session::Queued(std::int32_t id) const {
   return stream == nullptr ? 0 : stream->out.bytes();
 }
 
-void H2Session::Consume(std::int32_t id, std::size_t bytes) {
-  if (Find(id) != nullptr) static_cast<void>(nghttp2_session_consume_stream(session_, id, bytes));
+void H2Session::Consume(std::int32_t id, std::size_t bytes, TimePoint now) {
+  Stream* const stream = Find(id);
+  if (stream == nullptr) return;
+  stream->unread -= std::min(bytes, stream->unread);
+  stream->consumed += bytes;
+  if (stream->consumed >= stream->window / 2) GrowWindow(id, *stream, now);
+  static_cast<void>(nghttp2_session_consume_stream(session_, id, bytes));
 }
 
 void H2Session::Reset(std::int32_t id, std::uint32_t error_code) {
@@ -409,16 +454,84 @@ void H2Session::AppendData(Bytes frame_header, Stream& stream, std::size_t lengt
 
 void H2Session::DeliverHead(std::int32_t id, Stream& stream, const nghttp2_frame& frame) {
   const EndStream end = (frame.hd.flags & NGHTTP2_FLAG_END_STREAM) != 0 ? EndStream::kYes : EndStream::kNo;
-  if (frame.headers.cat == NGHTTP2_HCAT_REQUEST) {
-    stream.request.headers = std::move(stream.fields);
-    return events_.OnRequest(id, std::move(stream.request), end);
+  if (frame.headers.cat == NGHTTP2_HCAT_REQUEST) return DeliverRequest(id, stream, end);
+  if (stream.refused != HeaderError::kNone) {
+    Spend(1);
+    return Reset(id, NGHTTP2_PROTOCOL_ERROR);
   }
   if (role_ == H2Role::kClient && stream.response.status != 0) {
-    if (stream.response.status < 200) return;  // informational: the final head follows
+    if (stream.response.status < 200) {  // informational: the final head follows
+      Spend(1);
+      return;
+    }
     stream.response.headers = std::move(stream.fields);
     return events_.OnResponse(id, std::move(stream.response), end);
   }
   events_.OnTrailers(id, std::move(stream.fields));
+}
+
+// What HTTP/1 would not take as a request is none here either: the rules behind this point know one kind of request.
+void H2Session::DeliverRequest(std::int32_t id, Stream& stream, EndStream end) {
+  RequestHead& request = stream.request;
+  if (stream.refused == HeaderError::kTooManyFields || stream.refused == HeaderError::kTooManyBytes) return Refuse(id, 431, end);
+  const std::optional<std::string_view> host = stream.fields.Get("host");
+  if (host && request.authority.empty()) request.authority = *host;
+  const bool two_hosts = host && (stream.fields.Count("host") > 1 || !EqualsIgnoreCase(*host, request.authority));
+  const bool bad_authority = !request.authority.empty() && !IsAuthority(request.authority);
+  const bool bad_path = request.method != "CONNECT" && !IsRequestTarget(request.path);
+  if (stream.refused != HeaderError::kNone || two_hosts || bad_authority || bad_path) return Refuse(id, 400, end);
+  stream.fields.Remove("host");
+  // Crumbs of a cookie are one field everywhere else (RFC 9113 section 8.2.3).
+  if (stream.fields.Count("cookie") > 1) stream.fields.Set("cookie", *stream.fields.GetJoined("cookie"));
+  request.headers = std::move(stream.fields);
+  events_.OnRequest(id, std::move(request), end);
+}
+
+// Answers a request that nobody gets to see.
+void H2Session::Refuse(std::int32_t id, int status, EndStream end) {
+  Spend(1);
+  ResponseHead head;
+  head.status = status;
+  static_cast<void>(Respond(id, head, EndStream::kYes));
+  if (end == EndStream::kNo) ResetAfterOutput(id, NGHTTP2_NO_ERROR);
+}
+
+// Fields that are decoded only to keep the compression state: a few bytes on the wire can be megabytes of them.
+void H2Session::WasteHeader(std::size_t bytes) {
+  constexpr std::size_t kFieldOverhead = 32;
+  wasted_header_bytes_ += bytes + kFieldOverhead;
+  Spend(static_cast<std::uint32_t>(wasted_header_bytes_ / kWastedHeaderUnit));
+  wasted_header_bytes_ %= kWastedHeaderUnit;
+}
+
+// nghttp2 passes over unknown frames, and over frames for streams that are gone, without a word. The first are paid for here; of the
+// second, those that carry nothing are counted here and counted back when they are heard of after all. One may still be on its way.
+void H2Session::CountEmptyFrames(Bytes input) {
+  walk_.Walk(input, [this](std::uint8_t type, std::size_t length) {
+    if (type > kLastKnownFrame) Spend(1 + static_cast<std::uint32_t>(length / kUnknownFrameUnit));
+    if (type == NGHTTP2_WINDOW_UPDATE || (type == NGHTTP2_DATA && length == 0)) ++swallowed_;
+  });
+}
+
+// Half a window has been read. If that took little time and little is left unread, the window and not the reader is the brake.
+void H2Session::GrowWindow(std::int32_t id, Stream& stream, TimePoint now) {
+  const bool fast = now - stream.window_since < kFastWindow && stream.unread <= stream.window / 4;
+  stream.consumed = 0;
+  stream.window_since = now;
+  const std::size_t limit = std::max<std::size_t>(settings_.max_stream_window_bytes, stream.window);
+  const std::size_t more = std::min({stream.window, limit - stream.window, growth_left_});
+  if (!fast || more == 0) return;
+  const auto grown = static_cast<std::int32_t>(stream.window + more);
+  if (nghttp2_session_set_local_window_size(session_, NGHTTP2_FLAG_NONE, id, grown) != 0) return;
+  stream.window += more;
+  growth_left_ -= more;
+}
+
+std::unique_ptr<H2Session::Stream> H2Session::NewStream() const {
+  auto stream = std::make_unique<Stream>();
+  stream->window = settings_.stream_window_bytes;
+  stream->window_since = refilled_;
+  return stream;
 }
 
 }  // namespace aquifer::http

@@ -4,7 +4,7 @@
 //
 // Flow control. The connection window is given back as soon as bytes have arrived, the stream window only as its reader takes them. So a
 // stream whose reader stands still stops at its own window and its neighbours go on; what a peer can make us hold is bounded by streams
-// times stream window. Work that carries nothing (resets before any byte, empty frames, settings, pings, priorities, crumbs of window) is
+// times their first window plus what all windows together may grow by. Work that carries nothing (resets before any byte, empty frames, settings, pings, priorities, crumbs of window) is
 // paid from a budget; a peer that overdraws it is told ENHANCE_YOUR_CALM. One thread, one owner.
 #pragma once
 
@@ -17,6 +17,7 @@
 
 #include "core/base/result.h"
 #include "core/http/chunk_queue.h"
+#include "core/http/h2_frame_walk.h"
 #include "core/http/message.h"
 #include "core/io/chunk.h"
 #include "core/rt/timer_queue.h"
@@ -26,7 +27,11 @@ namespace aquifer::http {
 enum class H2Role : std::uint8_t { kClient, kServer };
 
 struct H2Settings {
-  std::uint32_t stream_window_bytes = 1024 * 1024;
+  // What a stream may send before its reader has taken anything. The window of a stream whose reader keeps pace doubles, as long as
+  // `window_growth_bytes` last for all streams of the connection: a peer can make us hold streams times the first, plus the last.
+  std::uint32_t stream_window_bytes = 256 * 1024;
+  std::uint32_t max_stream_window_bytes = 4 * 1024 * 1024;
+  std::uint32_t window_growth_bytes = 16 * 1024 * 1024;
   std::uint32_t connection_window_bytes = 16 * 1024 * 1024;
   std::uint32_t max_frame_bytes = 1024 * 1024;      // of frames we take
   std::uint32_t max_concurrent_streams = 200;       // that the peer may open
@@ -81,9 +86,9 @@ class H2Session {
   void EndWithTrailers(std::int32_t stream, HeaderList trailers);
   std::size_t Queued(std::int32_t stream) const;
   // The reader took that many bytes of OnData: the peer may send as many again.
-  void Consume(std::int32_t stream, std::size_t bytes);
+  void Consume(std::int32_t stream, std::size_t bytes, TimePoint now);
   void Reset(std::int32_t stream, std::uint32_t error_code);
-  // Resets once what is queued has been sent.
+  // Resets once our direction has been sent to its end; a RST_STREAM queued earlier would overtake a response.
   void ResetAfterOutput(std::int32_t stream, std::uint32_t error_code);
 
   void Ping();
@@ -111,7 +116,12 @@ class H2Session {
     RequestHead request;
     ResponseHead response;
     HeaderList fields;
-    bool overlong = false;
+    HeaderError refused = HeaderError::kNone;
+    // Flow control towards us.
+    std::size_t window = 0;
+    std::size_t unread = 0;       // handed on and not consumed
+    std::size_t consumed = 0;     // since the window was last given back
+    TimePoint window_since{};
   };
   struct Callbacks;
 
@@ -125,6 +135,12 @@ class H2Session {
   void AppendData(Bytes frame_header, Stream& stream, std::size_t length);
   void FinishDrain();
   void DeliverHead(std::int32_t id, Stream& stream, const nghttp2_frame& frame);
+  void DeliverRequest(std::int32_t id, Stream& stream, EndStream end);
+  void Refuse(std::int32_t id, int status, EndStream end);
+  void WasteHeader(std::size_t bytes);
+  void GrowWindow(std::int32_t id, Stream& stream, TimePoint now);
+  void CountEmptyFrames(Bytes input);
+  std::unique_ptr<Stream> NewStream() const;
 
   H2Role role_;
   H2Settings settings_;
@@ -139,6 +155,10 @@ class H2Session {
   bool draining_ = false;
   bool calm_ = false;  // the peer overdrew its budget
   double budget_;
+  std::size_t wasted_header_bytes_ = 0;
+  int swallowed_ = 0;  // see CountEmptyFrames
+  std::size_t growth_left_;
+  H2FrameWalk walk_;
   TimePoint refilled_{};
 };
 
