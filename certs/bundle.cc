@@ -76,7 +76,8 @@ Decoded<bssl::UniquePtr<X509>> ParseCertificate(const CRYPTO_BUFFER* der) {
 Decoded<Identity> IdentityOf(const X509* certificate) {
   AQ_TRY(const SubjectNames names, SubjectNamesOf(certificate));
   if (names.uris.size() != 1) {
-    return Refusal{"subjectAltName", absl::StrCat("has ", names.uris.size(), " URIs instead of one")};
+    return Refusal{"subjectAltName",
+                   absl::StrCat("has ", names.uris.size(), " URIs instead of one")};
   }
   auto identity = Identity::Parse(names.uris.front());
   if (!identity) {
@@ -119,8 +120,8 @@ Decoded<CertificateBundle> CertificateBundle::Make(PrivateKey key,
   return bundle;
 }
 
-Decoded<CertificateBundle> CertificateBundle::FromResponse(PrivateKey key,
-                                                           std::span<const std::string> cert_chain) {
+Decoded<CertificateBundle> CertificateBundle::FromResponse(
+    PrivateKey key, std::span<const std::string> cert_chain) {
   if (cert_chain.size() < 2) return Refusal{"cert_chain", "has fewer than two elements"};
   AQ_TRY(RootBundleRef roots, RootBundle::FromPem(cert_chain.back()));
   return Make(std::move(key), cert_chain.first(cert_chain.size() - 1), std::move(roots));

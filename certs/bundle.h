@@ -72,7 +72,9 @@ class CertificateBundle {
   // By the same measure as certs/verify.h applies to peers: the last second does not count.
   bool Expired(WallTime now) const { return now >= leaf().not_after; }
   // The moment at which half of the leaf's life is over.
-  WallTime HalfLife() const { return leaf().not_before + (leaf().not_after - leaf().not_before) / 2; }
+  WallTime HalfLife() const {
+    return leaf().not_before + (leaf().not_after - leaf().not_before) / 2;
+  }
   // Chain text, leaf first, for a CertificateBundle elsewhere or a file.
   std::string ChainPem() const;
 

@@ -34,8 +34,8 @@ Result<CertificateBundle, Failure> TakeAnswer(PrivateKey key, const Identity& id
   if (!bundle) return Unavailable("the CA's answer: " + bundle.error().ToString());
   if (bundle->identity() != identity) {
     const std::string found = bundle->identity() ? bundle->identity()->ToString() : "nobody";
-    return Unavailable(absl::StrCat("the CA's answer is for ", found, " instead of ",
-                                    identity.ToString()));
+    return Unavailable(
+        absl::StrCat("the CA's answer is for ", found, " instead of ", identity.ToString()));
   }
   return *std::move(bundle);
 }

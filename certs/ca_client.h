@@ -1,5 +1,5 @@
-// The mesh's CA over gRPC: istio.v1.auth.IstioCertificateService/CreateCertificate. Each request has
-// a new key. Roots and token are read anew by the channel. Control loop.
+// The mesh's CA over gRPC: istio.v1.auth.IstioCertificateService/CreateCertificate. Each request
+// has a new key. Roots and token are read anew by the channel. Control loop.
 #pragma once
 
 #include <chrono>

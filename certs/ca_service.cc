@@ -35,10 +35,9 @@ CaService::CaService(const LocalCa& ca, SigningPolicy& policy, WallClock clock,
     : ca_(ca), policy_(policy), clock_(std::move(clock)), options_(options) {}
 
 void CaService::RegisterWith(http::GrpcServer& server) {
-  server.Register("/istio.v1.auth.IstioCertificateService/CreateCertificate",
-                  [this](http::GrpcServerCall& call, StopToken stop) {
-                    return CreateCertificate(call, stop);
-                  });
+  server.Register(
+      "/istio.v1.auth.IstioCertificateService/CreateCertificate",
+      [this](http::GrpcServerCall& call, StopToken stop) { return CreateCertificate(call, stop); });
 }
 
 Task<GrpcStatus> CaService::CreateCertificate(http::GrpcServerCall& call, StopToken stop) {
@@ -53,8 +52,8 @@ Task<GrpcStatus> CaService::CreateCertificate(http::GrpcServerCall& call, StopTo
   const Result<Identity, GrpcStatus> identity =
       co_await policy_.Authorize(call.request(), *request, stop);
   if (!identity) co_return identity.error();
-  const Decoded<std::string> leaf =
-      ca_.Issue(request->csr.public_key.get(), *identity, TtlFor(decoded.validity_duration()), clock_());
+  const Decoded<std::string> leaf = ca_.Issue(request->csr.public_key.get(), *identity,
+                                              TtlFor(decoded.validity_duration()), clock_());
   if (!leaf) co_return GrpcStatus{GrpcCode::kInternal, leaf.error().ToString()};
   istio::v1::auth::IstioCertificateResponse response;
   for (std::string& element : ca_.ResponseChain(*leaf)) response.add_cert_chain(std::move(element));

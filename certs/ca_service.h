@@ -25,8 +25,8 @@ class SigningPolicy {
  public:
   virtual ~SigningPolicy() = default;
 
-  // `caller` is the head of the call, with its authorization field. Both outlive the call. The status
-  // is the caller's to read: it says no more than they may know.
+  // `caller` is the head of the call, with its authorization field. Both outlive the call. The
+  // status is the caller's to read: it says no more than they may know.
   virtual Task<Result<Identity, http::GrpcStatus>> Authorize(const http::RequestHead& caller,
                                                              const SigningRequest& request,
                                                              StopToken stop) = 0;

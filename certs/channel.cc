@@ -9,11 +9,14 @@
 namespace aquifer::certs {
 namespace {
 
-Failure Failed(const Error& error, const std::string& what) { return Failure{error, what + ": " + Describe(error)}; }
+Failure Failed(const Error& error, const std::string& what) {
+  return Failure{error, what + ": " + Describe(error)};
+}
 
 std::string HostOf(const std::string& address) {
   std::string host = address.substr(0, address.rfind(':'));
-  if (host.size() >= 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
+  if (host.size() >= 2 && host.front() == '[' && host.back() == ']')
+    host = host.substr(1, host.size() - 2);
   return host;
 }
 
@@ -31,7 +34,8 @@ Channel::~Channel() { AQ_CHECK(tasks_.live() == 0); }
 
 Task<Result<http::H2Connection*, Failure>> Channel::Connect(StopToken stop) {
   while (true) {
-    if (connection_ != nullptr && !connection_->ended() && connection_->available_streams() > 0) co_return connection_.get();
+    if (connection_ != nullptr && !connection_->ended() && connection_->available_streams() > 0)
+      co_return connection_.get();
     if (stop_.requested()) co_return Failed(stop_.token().error(), options_.address);
     if (dialling_) {
       const Status waited = co_await dialled_.Wait(stop);
@@ -39,8 +43,10 @@ Task<Result<http::H2Connection*, Failure>> Channel::Connect(StopToken stop) {
       if (dial_failure_) co_return *dial_failure_;
       continue;
     }
-    // One that is ending is still driven by its task: it has to be over before another takes its place.
-    if (connection_ != nullptr && !connection_->ended()) co_return Failed(Error{Reason::kOverload}, options_.address);
+    // One that is ending is still driven by its task: it has to be over before another takes its
+    // place.
+    if (connection_ != nullptr && !connection_->ended())
+      co_return Failed(Error{Reason::kOverload}, options_.address);
     dialling_ = true;
     dialled_.Reset();
     Result<std::unique_ptr<http::H2Connection>, Failure> made = co_await Dial(stop);
@@ -63,7 +69,8 @@ Task<Result<std::unique_ptr<http::H2Connection>, Failure>> Channel::Dial(StopTok
   TimedStop timed(stop, options_.connect_timeout, Reason::kConnectTimeout);
   const StopToken bounded = timed.token();
   const std::string host = HostOf(options_.address);
-  const std::optional<std::uint16_t> port = ParsePort(std::string_view(options_.address).substr(options_.address.rfind(':') + 1));
+  const std::optional<std::uint16_t> port =
+      ParsePort(std::string_view(options_.address).substr(options_.address.rfind(':') + 1));
   if (!port) co_return Failure{Error{Reason::kBadRequest}, options_.address + ": no port"};
   AQ_CO_TRY(RootBundleRef roots, LoadRoots(options_.roots));
   const Result<std::vector<Ip>> addresses = co_await io::Resolve(host, bounded);
@@ -76,13 +83,17 @@ Task<Result<std::unique_ptr<http::H2Connection>, Failure>> Channel::Dial(StopTok
   if (!socket) co_return Failed(socket.error(), options_.address);
   TlsContextRef context = TlsContext::HostClient(std::move(roots));
   PeerExpectation expectation = HostName{options_.host_name.empty() ? host : options_.host_name};
-  Result<TlsStreamPtr, Failure> secure =
-      co_await ClientHandshake(*std::move(socket), std::move(context), std::move(expectation), clock_(), bounded);
-  if (!secure) co_return Failure{secure.error().error, options_.address + ": " + secure.error().detail};
-  co_return std::make_unique<http::H2Connection>(http::H2Role::kClient, *std::move(secure), options_.h2);
+  Result<TlsStreamPtr, Failure> secure = co_await ClientHandshake(
+      *std::move(socket), std::move(context), std::move(expectation), clock_(), bounded);
+  if (!secure)
+    co_return Failure{secure.error().error, options_.address + ": " + secure.error().detail};
+  co_return std::make_unique<http::H2Connection>(http::H2Role::kClient, *std::move(secure),
+                                                 options_.h2);
 }
 
-Task<void> Channel::Drive(http::H2Connection* connection) { std::ignore = co_await connection->Run(stop_.token()); }
+Task<void> Channel::Drive(http::H2Connection* connection) {
+  std::ignore = co_await connection->Run(stop_.token());
+}
 
 http::GrpcCallSpec Channel::CallSpec(std::string path) const {
   http::GrpcCallSpec spec;

@@ -1,6 +1,7 @@
-// A gRPC channel to a server that is known by host name (control plane, CA): resolves, dials, checks the server's certificate against the
-// roots of a file that is read anew each time, and runs HTTP/2 over it. Connects when first needed and again after it broke; whoever calls
-// decides when to try again. Control loop.
+// A gRPC channel to a server that is known by host name (control plane, CA): resolves, dials,
+// checks the server's certificate against the roots of a file that is read anew each time, and runs
+// HTTP/2 over it. Connects when first needed and again after it broke; whoever calls decides when
+// to try again. Control loop.
 #pragma once
 
 #include <functional>
@@ -30,11 +31,12 @@ struct ChannelOptions {
 
 class Channel {
  public:
-  Channel(ChannelOptions options, WallClock clock) : options_(std::move(options)), clock_(std::move(clock)) {}
+  Channel(ChannelOptions options, WallClock clock)
+      : options_(std::move(options)), clock_(std::move(clock)) {}
   ~Channel();
 
-  // A connection that takes calls: the one there is, or a new one. Valid until the next wait of the caller at which it may end; calls on a
-  // connection that has ended fail.
+  // A connection that takes calls: the one there is, or a new one. Valid until the next wait of the
+  // caller at which it may end; calls on a connection that has ended fail.
   Task<Result<http::H2Connection*, Failure>> Connect(StopToken stop);
   // Authority, metadata and token (read anew) for a call of `path`.
   http::GrpcCallSpec CallSpec(std::string path) const;

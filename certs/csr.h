@@ -1,5 +1,5 @@
-// Certificate signing requests (RFC 2986): made for a workload's identity, and taken apart by the CA.
-// What a request says about names is a wish; who may have which is decided elsewhere
+// Certificate signing requests (RFC 2986): made for a workload's identity, and taken apart by the
+// CA. What a request says about names is a wish; who may have which is decided elsewhere
 // (certs/local_ca.h takes the identity as an argument). Any thread.
 #pragma once
 
@@ -12,7 +12,8 @@
 
 namespace aquifer::certs {
 
-// PEM of a request for `identity`: empty subject, the SPIFFE URI as the only SAN, signed with SHA-256.
+// PEM of a request for `identity`: empty subject, the SPIFFE URI as the only SAN, signed with
+// SHA-256.
 std::string MakeCsr(const PrivateKey& key, const Identity& identity);
 
 struct CertificateRequest {

@@ -1,6 +1,6 @@
 // SPIFFE identities of workloads (SPIFFE-ID section 2, in the form Istio gives them): the names
-// that certificates carry and that policies speak about. Parsed by bytes, never as C strings: a NUL,
-// a query or an escape inside a SAN must not become somebody else's name. Values, any thread.
+// that certificates carry and that policies speak about. Parsed by bytes, never as C strings: a
+// NUL, a query or an escape inside a SAN must not become somebody else's name. Values, any thread.
 #pragma once
 
 #include <compare>

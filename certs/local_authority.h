@@ -1,4 +1,5 @@
-// A LocalCa behind the interface of a CA elsewhere: for a node that signs for itself, and for tests.
+// A LocalCa behind the interface of a CA elsewhere: for a node that signs for itself, and for
+// tests.
 #pragma once
 
 #include <chrono>

@@ -19,8 +19,9 @@ class LocalCa {
  public:
   // A new P-256 root, valid for ten years. `organization` is shown to people who look at the root.
   static LocalCa Create(std::string_view organization, WallTime now);
-  // Refuses a certificate that is not a CA's or does not belong to the key. With intermediates above
-  // `certificate_pem`'s first block they follow it in the same text, and `roots_pem` ends the chain.
+  // Refuses a certificate that is not a CA's or does not belong to the key. With intermediates
+  // above `certificate_pem`'s first block they follow it in the same text, and `roots_pem` ends the
+  // chain.
   static Decoded<LocalCa> FromPem(std::string_view key_pem, std::string_view certificate_pem,
                                   std::string_view roots_pem);
   // <directory>/ca-key.pem, ca-cert.pem and root-cert.pem, the names of Istio's "cacerts" secret.
@@ -29,9 +30,10 @@ class LocalCa {
   Status Save(const std::string& directory) const;
 
   // PEM of a leaf for `key` that says `identity` and nothing else, for client and server use. Valid
-  // from a little before `now`, for clocks that are behind, until `ttl` after it, or as long as the CA.
-  Decoded<std::string> Issue(const EVP_PKEY* key, const Identity& identity, std::chrono::seconds ttl,
-                             WallTime now) const;
+  // from a little before `now`, for clocks that are behind, until `ttl` after it, or as long as the
+  // CA.
+  Decoded<std::string> Issue(const EVP_PKEY* key, const Identity& identity,
+                             std::chrono::seconds ttl, WallTime now) const;
   // The same for a server that is found by host name; `names` holds DNS names and addresses.
   Decoded<std::string> IssueServer(const EVP_PKEY* key, const SubjectNames& names,
                                    std::chrono::seconds ttl, WallTime now) const;

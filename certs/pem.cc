@@ -15,8 +15,8 @@ constexpr size_t kLineBytes = 64;  // RFC 7468 section 2
 
 std::string FieldOf(size_t index) { return absl::StrCat("pem block ", index); }
 
-// Only the line breaks and blanks that RFC 7468 lets a reader skip; anything else stays in and makes
-// the base64 decoder refuse, RFC 1421 headers of encrypted keys among them.
+// Only the line breaks and blanks that RFC 7468 lets a reader skip; anything else stays in and
+// makes the base64 decoder refuse, RFC 1421 headers of encrypted keys among them.
 std::string WithoutBlanks(std::string_view body) {
   std::string packed;
   packed.reserve(body.size());
@@ -71,7 +71,8 @@ Decoded<std::vector<PemBlock>> ParsePem(std::string_view text, const PemLimits& 
 
 std::string MakePem(std::string_view label, Bytes der) {
   std::string base64(der.size() / 3 * 4 + 5, '\0');
-  base64.resize(EVP_EncodeBlock(reinterpret_cast<std::uint8_t*>(base64.data()), der.data(), der.size()));
+  base64.resize(
+      EVP_EncodeBlock(reinterpret_cast<std::uint8_t*>(base64.data()), der.data(), der.size()));
   std::string pem = absl::StrCat(kBegin, label, kDashes, "\n");
   for (size_t at = 0; at < base64.size(); at += kLineBytes) {
     absl::StrAppend(&pem, std::string_view(base64).substr(at, kLineBytes), "\n");

@@ -1,5 +1,6 @@
 // PEM text (RFC 7468) as labelled blocks of DER, and back. It stands between every file or answer
-// that brings certificates and the ASN.1 parser, so it is bounded in bytes and in blocks. Any thread.
+// that brings certificates and the ASN.1 parser, so it is bounded in bytes and in blocks. Any
+// thread.
 #pragma once
 
 #include <cstdint>

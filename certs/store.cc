@@ -9,7 +9,7 @@ namespace aquifer::certs {
 namespace {
 
 // A timer looks at the calendar at least that often: somebody may set the clock.
-constexpr Clock::duration kLongestSleep = std::chrono::hours(1);
+constexpr std::chrono::seconds kLongestSleep = std::chrono::hours(1);
 // However short-lived a CA makes its certificates, renewing must not become a busy loop.
 constexpr Clock::duration kShortestSleep = std::chrono::seconds(1);
 
@@ -21,9 +21,12 @@ CertUpdate Absent(const Identity& identity, const Error& error) {
 
 std::string_view StateName(CertStatus::State state) {
   switch (state) {
-    case CertStatus::State::kInitializing: return "Initializing";
-    case CertStatus::State::kAvailable: return "Available";
-    case CertStatus::State::kUnavailable: return "Unavailable";
+    case CertStatus::State::kInitializing:
+      return "Initializing";
+    case CertStatus::State::kAvailable:
+      return "Available";
+    case CertStatus::State::kUnavailable:
+      return "Unavailable";
   }
   return "";
 }
@@ -118,9 +121,8 @@ std::vector<CertStatus> CertStore::Dump() const {
     }
     all.push_back(std::move(status));
   }
-  std::sort(all.begin(), all.end(), [](const CertStatus& a, const CertStatus& b) {
-    return a.identity < b.identity;
-  });
+  std::sort(all.begin(), all.end(),
+            [](const CertStatus& a, const CertStatus& b) { return a.identity < b.identity; });
   return all;
 }
 
@@ -199,9 +201,7 @@ void CertStore::Fail(Entry& entry, Failure failure) {
   if (options_.on_failure) options_.on_failure(entry.identity, failure, kept != nullptr);
   entry.failure = std::move(failure);
   Clock::duration wait = NextBackoff(entry);
-  if (kept != nullptr) {
-    wait = std::min<Clock::duration>(wait, kept->bundle.leaf().not_after - clock_());
-  }
+  if (kept != nullptr) wait = std::min(wait, Until(kept->bundle.leaf().not_after));
   Arm(entry, wait);
   if (kept == nullptr) {
     Publish(Absent(entry.identity, Error{Reason::kIdentityUnavailable}));
@@ -218,18 +218,24 @@ void CertStore::Due(Entry& entry) {
 }
 
 void CertStore::ArmForRenewal(Entry& entry) {
-  Arm(entry, entry.certificate->bundle.HalfLife() - clock_());
+  Arm(entry, Until(entry.certificate->bundle.HalfLife()));
+}
+
+Clock::duration CertStore::Until(WallTime moment) const {
+  // Bounded before it becomes nanoseconds: a certificate may claim to last for millennia.
+  return std::clamp(moment - clock_(), std::chrono::seconds(0), kLongestSleep);
 }
 
 void CertStore::Arm(Entry& entry, Clock::duration wait) {
   Loop& loop = Loop::Current();
-  loop.timers().Set(entry, loop.now() + std::clamp(wait, kShortestSleep, kLongestSleep));
+  loop.timers().Set(entry,
+                    loop.now() + std::clamp<Clock::duration>(wait, kShortestSleep, kLongestSleep));
 }
 
 Clock::duration CertStore::NextBackoff(Entry& entry) {
   const bool first = entry.backoff == Clock::duration(0);
-  entry.backoff = first ? options_.first_backoff
-                        : std::min(entry.backoff * 2, options_.longest_backoff);
+  entry.backoff =
+      first ? options_.first_backoff : std::min(entry.backoff * 2, options_.longest_backoff);
   std::uniform_real_distribution<double> spread(0.8, 1.2);
   return std::chrono::duration_cast<Clock::duration>(entry.backoff * spread(random_));
 }

@@ -33,14 +33,15 @@ enum class Urgency : std::uint8_t { kRenewal, kPrefetch, kConnection };
 inline constexpr size_t kUrgencies = 3;
 
 struct StoreOptions {
-  size_t max_outstanding = 8;             // requests at the CA at a time
-  size_t max_prefetch_queued = 256;       // beyond that a prefetch is left to the first connection
+  size_t max_outstanding = 8;        // requests at the CA at a time
+  size_t max_prefetch_queued = 256;  // beyond that a prefetch is left to the first connection
   Clock::duration request_timeout = std::chrono::seconds(30);
-  Clock::duration first_backoff = std::chrono::seconds(1);   // then doubled
+  Clock::duration first_backoff = std::chrono::seconds(1);  // then doubled
   Clock::duration longest_backoff = std::chrono::seconds(150);
   KeyExchange groups = KeyExchange::kHybridPreferred;
   std::uint64_t seed = std::random_device()();  // of the back-off's +-20 %
-  // Told of each failed attempt, for the log; `kept` says whether an older certificate still serves.
+  // Told of each failed attempt, for the log; `kept` says whether an older certificate still
+  // serves.
   std::function<void(const Identity&, const Failure&, bool kept)> on_failure;
 };
 
@@ -99,6 +100,7 @@ class CertStore {
   void Due(Entry& entry);
   void ArmForRenewal(Entry& entry);
   void Arm(Entry& entry, Clock::duration wait);
+  Clock::duration Until(WallTime moment) const;
   Clock::duration NextBackoff(Entry& entry);
   void Publish(const CertUpdate& update);
 

@@ -13,9 +13,9 @@ constexpr size_t kMaxRootsBytes = 1024 * 1024;
 constexpr size_t kMaxTokenBytes = 16 * 1024;
 
 // Where distributions keep the roots they ship.
-constexpr std::array<const char*, 4> kSystemRoots = {
-    "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem"};
+constexpr std::array<const char*, 4> kSystemRoots = {"/etc/ssl/certs/ca-certificates.crt",
+                                                     "/etc/pki/tls/certs/ca-bundle.crt",
+                                                     "/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem"};
 
 Result<std::string> ReadSystemRoots() {
   for (const char* path : kSystemRoots) {

@@ -65,8 +65,8 @@ TlsContextRef TlsContext::HostClient(RootBundleRef roots, std::vector<std::strin
 
 TlsContextRef TlsContext::HostServer(const CertificateBundle& own, PeerCertificate peer,
                                      std::vector<std::string> protocols) {
-  std::shared_ptr<TlsContext> context(new TlsContext(
-      true, peer, own.roots(), std::move(protocols), KeyExchange::kHybridPreferred));
+  std::shared_ptr<TlsContext> context(
+      new TlsContext(true, peer, own.roots(), std::move(protocols), KeyExchange::kHybridPreferred));
   context->SetCredential(own);
   return context;
 }

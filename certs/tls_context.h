@@ -1,7 +1,7 @@
-// What all TLS connections of one certificate have in common, built once and shared by every worker:
-// versions, suites, groups, ALPN, our chain and key, the roots for the peer's. TLS 1.3 (RFC 8446)
-// only, AES-GCM only, no tickets, no resumption, no early data: each connection proves its identity
-// anew. Immutable; any thread.
+// What all TLS connections of one certificate have in common, built once and shared by every
+// worker: versions, suites, groups, ALPN, our chain and key, the roots for the peer's. TLS 1.3 (RFC
+// 8446) only, AES-GCM only, no tickets, no resumption, no early data: each connection proves its
+// identity anew. Immutable; any thread.
 #pragma once
 
 #include <openssl/ssl.h>

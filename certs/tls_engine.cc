@@ -14,7 +14,7 @@ namespace aquifer::certs {
 namespace {
 
 constexpr size_t kHeaderBytes = 5;
-constexpr size_t kPlaintextBytes = 16 * 1024;                 // RFC 8446 section 5.1
+constexpr size_t kPlaintextBytes = 16 * 1024;                  // RFC 8446 section 5.1
 constexpr size_t kMaxCiphertextBytes = kPlaintextBytes + 256;  // section 5.2
 constexpr size_t kTagBytes = 16;
 constexpr size_t kRecordOverhead = kHeaderBytes + 1 + kTagBytes;  // 1: the inner content type
@@ -24,7 +24,8 @@ constexpr size_t kOutputChunkBytes = 64 * 1024;
 constexpr size_t kSmallOutputBytes = 2 * 1024;
 constexpr std::uint64_t kRecordsPerKey = std::uint64_t{1} << 23;
 constexpr size_t kMaxDetailBytes = 512;
-// Sealing a record costs about as much as copying 4 KiB, so a chunk up to this size is rather copied.
+// Sealing a record costs about as much as copying 4 KiB, so a chunk up to this size is rather
+// copied.
 constexpr size_t kSmallChunkBytes = 1024;
 
 // What `plaintext_bytes` become on the wire, or a little less when records are cut short.
@@ -81,10 +82,14 @@ std::string LibraryDetail() {
 
 std::string_view StateName(TlsEngine::State state) {
   switch (state) {
-    case TlsEngine::State::kHandshake: return "handshake";
-    case TlsEngine::State::kOpen: return "open";
-    case TlsEngine::State::kPeerClosed: return "peer closed";
-    case TlsEngine::State::kFailed: return "failed";
+    case TlsEngine::State::kHandshake:
+      return "handshake";
+    case TlsEngine::State::kOpen:
+      return "open";
+    case TlsEngine::State::kPeerClosed:
+      return "peer closed";
+    case TlsEngine::State::kFailed:
+      return "failed";
   }
   return "";
 }

@@ -1,5 +1,5 @@
-// One TLS 1.3 connection without a socket or a clock: bytes from the peer in, bytes for the peer and
-// plaintext out. certs/tls_stream.h moves the bytes; tests and fuzzers feed them one at a time.
+// One TLS 1.3 connection without a socket or a clock: bytes from the peer in, bytes for the peer
+// and plaintext out. certs/tls_stream.h moves the bytes; tests and fuzzers feed them one at a time.
 // Input is held back until a record is whole, so that plaintext is sized exactly and the library
 // keeps no buffer of its own between calls. One thread, one owner.
 #pragma once
@@ -31,8 +31,8 @@ class TlsEngine {
   };
   enum class Want { kNothing, kInput };
 
-  // `expectation` is not looked at where the context asks for no certificate. `now` is what validity
-  // is measured with: a handshake lasts seconds.
+  // `expectation` is not looked at where the context asks for no certificate. `now` is what
+  // validity is measured with: a handshake lasts seconds.
   TlsEngine(TlsContextRef context, PeerExpectation expectation, WallTime now);
   TlsEngine(const TlsEngine&) = delete;
   TlsEngine& operator=(const TlsEngine&) = delete;
@@ -46,13 +46,14 @@ class TlsEngine {
   // Goes on with the handshake; kNothing once there is nothing more to do for it (look at state()).
   Want Step();
 
-  // The next plaintext, from as many whole records as are there, at most kMaxOpenBytes. Empty: input
-  // is wanted, or the state is no longer kOpen.
+  // The next plaintext, from as many whole records as are there, at most kMaxOpenBytes. Empty:
+  // input is wanted, or the state is no longer kOpen.
   Chunk Open();
   // Encrypts all of `plaintext`; the records gather in the output. False after a failure or Close.
   bool Seal(Bytes plaintext);
-  // The same for several chunks that follow each other, and lets go of them. Small neighbours share a
-  // record, and the few bytes by which a chunk exceeds full records move to the headroom of the next.
+  // The same for several chunks that follow each other, and lets go of them. Small neighbours share
+  // a record, and the few bytes by which a chunk exceeds full records move to the headroom of the
+  // next.
   bool SealMany(std::span<Chunk> chunks);
   // Ends our direction with close_notify; the peer's stays open (RFC 8446 section 6.1).
   void Close();

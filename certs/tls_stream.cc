@@ -23,8 +23,8 @@ size_t BatchOf(const std::vector<Chunk>& chunks, size_t first) {
 }  // namespace
 
 Task<Result<TlsStreamPtr, Failure>> ClientHandshake(io::StreamPtr carrier, TlsContextRef context,
-                                                       PeerExpectation expectation, WallTime now,
-                                                       StopToken stop) {
+                                                    PeerExpectation expectation, WallTime now,
+                                                    StopToken stop) {
   AQ_CHECK(!context->is_server());
   TlsStreamPtr stream(
       new TlsStream(std::move(carrier), std::move(context), std::move(expectation), now));
@@ -32,8 +32,8 @@ Task<Result<TlsStreamPtr, Failure>> ClientHandshake(io::StreamPtr carrier, TlsCo
 }
 
 Task<Result<TlsStreamPtr, Failure>> ServerHandshake(io::StreamPtr carrier, TlsContextRef context,
-                                                       PeerExpectation expectation, WallTime now,
-                                                       StopToken stop) {
+                                                    PeerExpectation expectation, WallTime now,
+                                                    StopToken stop) {
   AQ_CHECK(context->is_server());
   TlsStreamPtr stream(
       new TlsStream(std::move(carrier), std::move(context), std::move(expectation), now));

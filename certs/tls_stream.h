@@ -39,8 +39,7 @@ class TlsStream final : public io::Stream {
       StopToken stop);
 
   TlsStream(io::StreamPtr carrier, TlsContextRef context, PeerExpectation expectation, WallTime now)
-      : carrier_(std::move(carrier)),
-        engine_(std::move(context), std::move(expectation), now) {}
+      : carrier_(std::move(carrier)), engine_(std::move(context), std::move(expectation), now) {}
 
   static Task<Result<std::unique_ptr<TlsStream>, Failure>> Handshake(
       std::unique_ptr<TlsStream> stream, StopToken stop);
@@ -58,10 +57,10 @@ using TlsStreamPtr = std::unique_ptr<TlsStream>;
 // Authenticates over `carrier`, which ends with the stream or with the failure. `stop` carries the
 // deadline: a peer that is slow to prove who it is must not hold us. `now` is the wall clock's.
 Task<Result<TlsStreamPtr, Failure>> ClientHandshake(io::StreamPtr carrier, TlsContextRef context,
-                                                       PeerExpectation expectation, WallTime now,
-                                                       StopToken stop);
+                                                    PeerExpectation expectation, WallTime now,
+                                                    StopToken stop);
 Task<Result<TlsStreamPtr, Failure>> ServerHandshake(io::StreamPtr carrier, TlsContextRef context,
-                                                       PeerExpectation expectation, WallTime now,
-                                                       StopToken stop);
+                                                    PeerExpectation expectation, WallTime now,
+                                                    StopToken stop);
 
 }  // namespace aquifer::certs

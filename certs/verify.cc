@@ -23,7 +23,7 @@ Refused BadCertificate(std::string why) {
   return Refused{Reason::kTlsFailed, SSL_AD_BAD_CERTIFICATE, std::move(why)};
 }
 
-Result<ParsedChain, Refused> ParseChain(const STACK_OF(CRYPTO_BUFFER)* chain) {
+Result<ParsedChain, Refused> ParseChain(const STACK_OF(CRYPTO_BUFFER) * chain) {
   const size_t count = chain == nullptr ? 0 : sk_CRYPTO_BUFFER_num(chain);
   if (count == 0) {
     return Refused{Reason::kTlsFailed, SSL_AD_CERTIFICATE_REQUIRED, "the peer sent no certificate"};
@@ -51,7 +51,8 @@ void SetHost(X509_VERIFY_PARAM* param, const HostName& host) {
   if (ip) {
     AQ_CHECK(X509_VERIFY_PARAM_set1_ip(param, ip->bytes().data(), ip->bytes().size()));
   } else if (!X509_VERIFY_PARAM_set1_host(param, host.name.data(), host.name.size())) {
-    ERR_clear_error();  // a name with a NUL inside: the parameter is poisoned and nothing will match
+    ERR_clear_error();  // a name with a NUL inside: the parameter is poisoned and nothing will
+                        // match
   }
 }
 
@@ -61,9 +62,9 @@ std::optional<Refused> VerifyChain(const ParsedChain& chain, const RootBundle& r
   AQ_CHECK(context != nullptr);
   AQ_CHECK(X509_STORE_CTX_init(context.get(), roots.store(), chain.leaf.get(), chain.others.get()));
   X509_VERIFY_PARAM* param = X509_STORE_CTX_get0_param(context.get());
-  // Not X509_STORE_CTX_set_default: it would trust by purpose, and a root bundle is the whole trust.
-  const int purpose =
-      role == PeerRole::kClient ? X509_PURPOSE_SSL_CLIENT : X509_PURPOSE_SSL_SERVER;
+  // Not X509_STORE_CTX_set_default: it would trust by purpose, and a root bundle is the whole
+  // trust.
+  const int purpose = role == PeerRole::kClient ? X509_PURPOSE_SSL_CLIENT : X509_PURPOSE_SSL_SERVER;
   AQ_CHECK(X509_VERIFY_PARAM_set_purpose(param, purpose));
   // A CA may hand out an intermediate as its root; what is in the bundle is an anchor.
   AQ_CHECK(X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_PARTIAL_CHAIN));
@@ -110,7 +111,7 @@ std::string Expected(const PeerExpectation& expectation) {
 
 }  // namespace
 
-Result<VerifiedIdentity, VerifyRefusal> VerifyPeer(const STACK_OF(CRYPTO_BUFFER)* chain,
+Result<VerifiedIdentity, VerifyRefusal> VerifyPeer(const STACK_OF(CRYPTO_BUFFER) * chain,
                                                    const RootBundle& roots, PeerRole role,
                                                    const PeerExpectation& expectation,
                                                    WallTime now) {
@@ -123,9 +124,9 @@ Result<VerifiedIdentity, VerifyRefusal> VerifyPeer(const STACK_OF(CRYPTO_BUFFER)
   auto identity = IdentityOf(parsed.leaf.get());
   if (!identity) return BadCertificate(identity.error().ToString());
   if (!Fits(*identity, expectation)) {
-    return Refused{Reason::kIdentityMismatch, SSL_AD_ACCESS_DENIED,
-                   absl::StrCat("the peer is ", identity->ToString(), ", expected ",
-                                Expected(expectation))};
+    return Refused{
+        Reason::kIdentityMismatch, SSL_AD_ACCESS_DENIED,
+        absl::StrCat("the peer is ", identity->ToString(), ", expected ", Expected(expectation))};
   }
   return VerifiedIdentity(*std::move(identity));
 }

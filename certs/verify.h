@@ -42,7 +42,7 @@ struct VerifyRefusal {
 using VerifiedIdentity = std::optional<Identity>;
 
 // `chain` as the peer sent it: the leaf first, then at most kMaxPeerChain - 1 others.
-Result<VerifiedIdentity, VerifyRefusal> VerifyPeer(const STACK_OF(CRYPTO_BUFFER)* chain,
+Result<VerifiedIdentity, VerifyRefusal> VerifyPeer(const STACK_OF(CRYPTO_BUFFER) * chain,
                                                    const RootBundle& roots, PeerRole role,
                                                    const PeerExpectation& expectation,
                                                    WallTime now);

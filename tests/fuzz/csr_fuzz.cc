@@ -13,8 +13,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, size_t size) {
   using namespace aquifer;
   const Bytes input(data, size);
   if (!input.empty() && input[0] == 0) {
-    static_cast<void>(certs::ParseCsr(certs::MakePem("CERTIFICATE REQUEST", input.subspan(1))).ok());
-    static_cast<void>(certs::RootBundle::FromPem(certs::MakePem("CERTIFICATE", input.subspan(1))).ok());
+    static_cast<void>(
+        certs::ParseCsr(certs::MakePem("CERTIFICATE REQUEST", input.subspan(1))).ok());
+    static_cast<void>(
+        certs::RootBundle::FromPem(certs::MakePem("CERTIFICATE", input.subspan(1))).ok());
     return 0;
   }
   static_cast<void>(certs::ParseCsr(AsText(input)).ok());

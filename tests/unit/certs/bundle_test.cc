@@ -10,7 +10,8 @@ using test::kNow;
 using test::SharedCa;
 
 TEST_CASE("a bundle knows its leaf's identity, validity and serial number") {
-  const CertificateBundle bundle = SharedCa().Raw({.names = {.uris = {test::kClientId.ToString()}}});
+  const CertificateBundle bundle =
+      SharedCa().Raw({.names = {.uris = {test::kClientId.ToString()}}});
   REQUIRE(bundle.identity().has_value());
   CHECK(*bundle.identity() == test::kClientId);
   CHECK(bundle.leaf().serial_number == "4242");
@@ -32,7 +33,10 @@ TEST_CASE("a bundle expires when its leaf does") {
 
 TEST_CASE("a chain without a SPIFFE id has no identity") {
   CHECK(!SharedCa().ServerBundle("istiod.istio-system.svc").identity().has_value());
-  CHECK(!SharedCa().RawUris({"spiffe://td/ns/a/sa/b", "spiffe://td/ns/a/sa/c"}).identity().has_value());
+  CHECK(!SharedCa()
+             .RawUris({"spiffe://td/ns/a/sa/b", "spiffe://td/ns/a/sa/c"})
+             .identity()
+             .has_value());
 }
 
 TEST_CASE("a CA's answer is leaf first and roots last") {

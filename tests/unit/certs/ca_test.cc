@@ -32,7 +32,8 @@ class TestPolicy final : public SigningPolicy {
       co_return GrpcStatus{GrpcCode::kUnauthenticated, "no such token"};
     }
     if (instead) co_return *instead;
-    if (!request.impersonated) co_return GrpcStatus{GrpcCode::kPermissionDenied, "nobody asked for"};
+    if (!request.impersonated)
+      co_return GrpcStatus{GrpcCode::kPermissionDenied, "nobody asked for"};
     co_return *request.impersonated;
   }
 
@@ -63,7 +64,8 @@ struct Fixture {
   Task<void> Serve(io::SocketPtr socket) {
     io::StreamPtr carrier = std::move(socket);
     PeerExpectation nobody = OneOf{};
-    auto stream = co_await ServerHandshake(std::move(carrier), context, std::move(nobody), kNow, stop.token());
+    auto stream = co_await ServerHandshake(std::move(carrier), context, std::move(nobody), kNow,
+                                           stop.token());
     if (!stream) co_return;
     io::StreamPtr transport = *std::move(stream);
     const http::H2Options h2;
@@ -74,7 +76,8 @@ struct Fixture {
     co_await scope.Join();
   }
   // One request over a channel of its own.
-  Task<Result<CertificateBundle, Failure>> Fetch(Identity identity, CaClientOptions client_options = {}) {
+  Task<Result<CertificateBundle, Failure>> Fetch(Identity identity,
+                                                 CaClientOptions client_options = {}) {
     Channel channel(options, [] { return kNow; });
     CaClient client(channel, client_options);
     auto answer = co_await client.Fetch(std::move(identity), StopToken());
@@ -84,8 +87,8 @@ struct Fixture {
 
   StopSource stop;
   std::unique_ptr<io::Listener> listener;
-  TlsContextRef context =
-      TlsContext::HostServer(SharedCa().ServerBundle("istiod.istio-system.svc"), PeerCertificate::kNone);
+  TlsContextRef context = TlsContext::HostServer(SharedCa().ServerBundle("istiod.istio-system.svc"),
+                                                 PeerCertificate::kNone);
   TestPolicy policy;
   CaService service{SharedCa().ca(), policy, [] { return kNow; }};
   http::GrpcServer server;
@@ -128,7 +131,9 @@ Task<void> RefusesToken() {
   co_await f.End();
 }
 
-TEST_CASE("what the CA says when it refuses reaches the log") { aquifer::test::Run(RefusesToken()); }
+TEST_CASE("what the CA says when it refuses reaches the log") {
+  aquifer::test::Run(RefusesToken());
+}
 
 Task<void> AsItself() {
   Fixture f;
@@ -167,7 +172,9 @@ Task<void> BadRoots() {
   co_await f.End();
 }
 
-TEST_CASE("the token is not shown to a server that the roots do not know") { aquifer::test::Run(BadRoots()); }
+TEST_CASE("the token is not shown to a server that the roots do not know") {
+  aquifer::test::Run(BadRoots());
+}
 
 Task<void> BadName() {
   Fixture f;
@@ -181,7 +188,9 @@ Task<void> BadName() {
   co_await f.End();
 }
 
-TEST_CASE("the server must be who the address or the alternative name says") { aquifer::test::Run(BadName()); }
+TEST_CASE("the server must be who the address or the alternative name says") {
+  aquifer::test::Run(BadName());
+}
 
 Task<void> Unreachable() {
   Fixture f;
@@ -245,7 +254,9 @@ Task<void> FailTogether() {
   co_await f.End();
 }
 
-TEST_CASE("a failed dial fails everyone who waited for it, once") { aquifer::test::Run(FailTogether()); }
+TEST_CASE("a failed dial fails everyone who waited for it, once") {
+  aquifer::test::Run(FailTogether());
+}
 
 Task<void> SignsLocally() {
   LocalAuthority authority(LocalCa::Create("cluster.local", kNow), kDay, [] { return kNow; });

@@ -54,8 +54,9 @@ TEST_CASE("anything but exactly trust domain, namespace and service account is r
 }
 
 TEST_CASE("characters outside the SPIFFE set are refused wherever they stand") {
-  for (const std::string_view odd : {"\0"sv, "?"sv, "#"sv, "%"sv, "%41"sv, "@"sv, ":"sv, ":8080"sv, "\r\n"sv,
-                                     "\t"sv, " "sv, "*"sv, "~"sv, "+"sv, "\\"sv, "\x7f"sv, "\xc3\xa9"sv}) {
+  for (const std::string_view odd :
+       {"\0"sv, "?"sv, "#"sv, "%"sv, "%41"sv, "@"sv, ":"sv, ":8080"sv, "\r\n"sv, "\t"sv, " "sv,
+        "*"sv, "~"sv, "+"sv, "\\"sv, "\x7f"sv, "\xc3\xa9"sv}) {
     const std::string text(odd);
     CAPTURE(text);
     CHECK(!Identity::Parse("spiffe://t" + text + "d/ns/a/sa/b").ok());

@@ -102,7 +102,7 @@ TEST_CASE("a saved CA loads as the same one, with its key closed to others") {
   const auto loaded = LocalCa::Load(folder.path());
   REQUIRE(loaded.ok());
   CHECK(loaded->roots()->pem() == ca.roots()->pem());
-  struct stat status {};
+  struct stat status{};
   REQUIRE(::stat((folder.path() + "/ca-key.pem").c_str(), &status) == 0);
   CHECK((status.st_mode & 0777) == 0600);
 }
@@ -128,8 +128,8 @@ TEST_CASE("a CA under another CA sends its own certificate between leaf and root
   middle_leaf.basic_constraints = "critical,CA:TRUE";
   middle_leaf.key_usage = "critical,keyCertSign";
   const CertificateBundle middle = test::SharedCa().Raw(middle_leaf);
-  const auto ca = LocalCa::FromPem(middle.key().ToPem(), middle.ChainPem(),
-                                   test::SharedCa().roots()->pem());
+  const auto ca =
+      LocalCa::FromPem(middle.key().ToPem(), middle.ChainPem(), test::SharedCa().roots()->pem());
   REQUIRE(ca.ok());
   const PrivateKey key = PrivateKey::Generate();
   const auto leaf = ca->Issue(key.get(), kClientId, kDay, kNow);

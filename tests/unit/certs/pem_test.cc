@@ -5,12 +5,15 @@
 namespace aquifer::certs {
 namespace {
 
-std::string Block(std::string_view label, std::string_view body) { return MakePem(label, AsBytes(body)); }
+std::string Block(std::string_view label, std::string_view body) {
+  return MakePem(label, AsBytes(body));
+}
 
 std::string_view Text(const PemBlock& block) { return AsText(block.der); }
 
 TEST_CASE("blocks come back with their labels, in order") {
-  const auto blocks = ParsePem("a comment\n" + Block("A", "one") + "\nanother\n" + Block("B C", "two"), {});
+  const auto blocks =
+      ParsePem("a comment\n" + Block("A", "one") + "\nanother\n" + Block("B C", "two"), {});
   REQUIRE(blocks.ok());
   REQUIRE(blocks->size() == 2);
   CHECK((*blocks)[0].label == "A");
@@ -41,7 +44,8 @@ TEST_CASE("lines of written PEM are at most 64 bytes") {
 
 TEST_CASE("CRLF line ends are read") {
   std::string pem = Block("X", "hello");
-  for (size_t at = 0; (at = pem.find('\n', at)) != std::string::npos; at += 2) pem.replace(at, 1, "\r\n");
+  for (size_t at = 0; (at = pem.find('\n', at)) != std::string::npos; at += 2)
+    pem.replace(at, 1, "\r\n");
   const auto blocks = ParsePem(pem, {});
   REQUIRE(blocks.ok());
   CHECK(Text(blocks->front()) == "hello");
@@ -55,11 +59,11 @@ TEST_CASE("text without a block is an empty list") {
 
 TEST_CASE("a block that does not end, is empty or is not base64 refuses the whole text") {
   const std::string good = Block("X", "hello");
-  for (const std::string bad : {"-----BEGIN X-----\nAAAA\n", "-----BEGIN X-----\n-----END X-----\n",
-                                "-----BEGIN X-----\nA*AA\n-----END X-----\n",
-                                "-----BEGIN X-----\nAAA\n-----END X-----\n",
-                                "-----BEGIN X-----\nAAAA\n-----END Y-----\n", "-----BEGIN X",
-                                "-----BEGIN X-----\nProc-Type: 4,ENCRYPTED\n\nAAAA\n-----END X-----\n"}) {
+  for (const std::string bad :
+       {"-----BEGIN X-----\nAAAA\n", "-----BEGIN X-----\n-----END X-----\n",
+        "-----BEGIN X-----\nA*AA\n-----END X-----\n", "-----BEGIN X-----\nAAA\n-----END X-----\n",
+        "-----BEGIN X-----\nAAAA\n-----END Y-----\n", "-----BEGIN X",
+        "-----BEGIN X-----\nProc-Type: 4,ENCRYPTED\n\nAAAA\n-----END X-----\n"}) {
     CAPTURE(bad);
     CHECK(!ParsePem(good + bad, {}).ok());
   }

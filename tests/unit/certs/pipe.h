@@ -1,5 +1,6 @@
 // Two ends of a connection that exists only in memory: what one end writes the other reads, in
-// pieces of the test's choosing, with a bounded amount in between. No kernel, so time may be virtual.
+// pieces of the test's choosing, with a bounded amount in between. No kernel, so time may be
+// virtual.
 #pragma once
 
 #include <algorithm>
@@ -13,7 +14,7 @@
 namespace aquifer::certs::test {
 
 struct PipeOptions {
-  size_t piece_bytes = SIZE_MAX;      // a Read returns at most that much
+  size_t piece_bytes = SIZE_MAX;    // a Read returns at most that much
   size_t capacity_bytes = 1 << 20;  // a Write waits while that much is unread
 };
 
@@ -86,7 +87,8 @@ class PipeEnd final : public io::Stream {
 inline std::pair<io::StreamPtr, io::StreamPtr> MakePipe(const PipeOptions& options = {}) {
   auto there = std::make_shared<PipeEnd::Direction>();
   auto back = std::make_shared<PipeEnd::Direction>();
-  return {std::make_unique<PipeEnd>(back, there, options), std::make_unique<PipeEnd>(there, back, options)};
+  return {std::make_unique<PipeEnd>(back, there, options),
+          std::make_unique<PipeEnd>(there, back, options)};
 }
 
 }  // namespace aquifer::certs::test

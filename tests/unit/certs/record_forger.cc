@@ -45,8 +45,8 @@ std::string RecordForger::Seal(std::string_view content, std::uint8_t type, size
   }
   ++sequence_;
   bssl::ScopedEVP_AEAD_CTX aead;
-  REQUIRE(EVP_AEAD_CTX_init(aead.get(), EVP_aead_aes_256_gcm(), AsBytes(key_).data(), key_.size(), 16,
-                            nullptr));
+  REQUIRE(EVP_AEAD_CTX_init(aead.get(), EVP_aead_aes_256_gcm(), AsBytes(key_).data(), key_.size(),
+                            16, nullptr));
   std::string sealed(inner.size() + 16, '\0');
   size_t length = 0;
   REQUIRE(EVP_AEAD_CTX_seal(aead.get(), reinterpret_cast<std::uint8_t*>(sealed.data()), &length,

@@ -63,7 +63,9 @@ struct Fixture {
   Fixture() : Fixture(StoreOptions{.seed = 1}) {}
   explicit Fixture(const StoreOptions& options)
       : start(Loop::Current().now()),
-        clock([this] { return kNow + std::chrono::floor<std::chrono::seconds>(Loop::Current().now() - start); }),
+        clock([this] {
+          return kNow + std::chrono::floor<std::chrono::seconds>(Loop::Current().now() - start);
+        }),
         store(authority, clock, options),
         cache(store, Loop::Current(), clock) {
     authority.now = clock;
@@ -193,7 +195,9 @@ Task<void> BacksOff() {
   co_await f.End();
 }
 
-TEST_CASE("retries back off from one second to 150, give or take a fifth") { RunVirtual(BacksOff()); }
+TEST_CASE("retries back off from one second to 150, give or take a fifth") {
+  RunVirtual(BacksOff());
+}
 
 Task<void> ResetsBackoff() {
   Fixture f;
@@ -260,7 +264,8 @@ TEST_CASE("a prefetch that a connection waits for moves up") { RunVirtual(Promot
 
 Task<void> BoundsPrefetch() {
   Fixture f(StoreOptions{.max_outstanding = 1, .max_prefetch_queued = 3, .seed = 1});
-  for (int i = 0; i < 20; ++i) f.cache.Prefetch({"cluster.local", "shop", "sa" + std::to_string(i)});
+  for (int i = 0; i < 20; ++i)
+    f.cache.Prefetch({"cluster.local", "shop", "sa" + std::to_string(i)});
   co_await Sleep(10s);
   CHECK(f.authority.calls <= 4);
   co_await f.End();
@@ -285,7 +290,9 @@ Task<void> ForgetsInFlight() {
   co_await f.End();
 }
 
-TEST_CASE("forgetting an identity stops its request and tells who waits") { RunVirtual(ForgetsInFlight()); }
+TEST_CASE("forgetting an identity stops its request and tells who waits") {
+  RunVirtual(ForgetsInFlight());
+}
 
 Task<void> ForgetsForGood() {
   Fixture f;
@@ -327,7 +334,22 @@ Task<void> SurvivesShortLives() {
   co_await f.End();
 }
 
-TEST_CASE("certificates of seconds are renewed, but not in a busy loop") { RunVirtual(SurvivesShortLives()); }
+TEST_CASE("certificates of seconds are renewed, but not in a busy loop") {
+  RunVirtual(SurvivesShortLives());
+}
+
+Task<void> LastsForMillennia() {
+  Fixture f;
+  f.authority.life = std::chrono::years(7000);
+  std::ignore = co_await f.Get(kClientId);
+  co_await Sleep(10000h);
+  CHECK(f.authority.calls == 1);
+  co_await f.End();
+}
+
+TEST_CASE("a certificate that claims millennia does not overflow the clock") {
+  RunVirtual(LastsForMillennia());
+}
 
 Task<void> TimesOut() {
   Fixture f;
@@ -374,7 +396,8 @@ Task<void> WaiterStops() {
 TEST_CASE("one who stops waiting does not stop the fetch") { RunVirtual(WaiterStops()); }
 
 // Two loops on two threads, real time: the control loop serves, a worker asks.
-Task<void> AskFromWorker(CertStore& store, Loop& control, WallClock clock, StopSource& stop, int& good) {
+Task<void> AskFromWorker(CertStore& store, Loop& control, WallClock clock, StopSource& stop,
+                         int& good) {
   CertCache cache(store, control, clock);
   for (int i = 0; i < 20; ++i) {
     const Identity identity{"cluster.local", "shop", "sa" + std::to_string(i % 7)};
@@ -390,7 +413,8 @@ Task<void> ServeOnly(CertStore& store, StopSource& stop) {
 
 TEST_CASE("a worker on another thread gets certificates") {
   const auto control = aquifer::test::NewLoop();
-  std::unique_ptr<Loop> worker;  // made on its thread, and there while the store may still post to it
+  std::unique_ptr<Loop>
+      worker;  // made on its thread, and there while the store may still post to it
   FakeAuthority authority;
   authority.now = [] { return kNow; };
   authority.delay = 1ms;

@@ -19,7 +19,8 @@ void Extend(X509* certificate, int nid, const char* value) {
 }
 
 // Signed by `signer` in the name of a root whose organization is "tests".
-std::string SignRaw(const PrivateKey& key, const RawLeaf& leaf, bool is_root, const PrivateKey& signer) {
+std::string SignRaw(const PrivateKey& key, const RawLeaf& leaf, bool is_root,
+                    const PrivateKey& signer) {
   bssl::UniquePtr<X509> certificate(X509_new());
   X509_set_version(certificate.get(), X509_VERSION_3);
   ASN1_INTEGER_set_uint64(X509_get_serialNumber(certificate.get()), 4242);
@@ -27,8 +28,10 @@ std::string SignRaw(const PrivateKey& key, const RawLeaf& leaf, bool is_root, co
   const std::uint8_t organization[] = "tests";
   X509_NAME_add_entry_by_NID(issuer, NID_organizationName, MBSTRING_UTF8, organization, 5, -1, 0);
   if (is_root) X509_set_subject_name(certificate.get(), issuer);
-  ASN1_TIME_set_posix(X509_getm_notBefore(certificate.get()), leaf.not_before.time_since_epoch().count());
-  ASN1_TIME_set_posix(X509_getm_notAfter(certificate.get()), leaf.not_after.time_since_epoch().count());
+  ASN1_TIME_set_posix(X509_getm_notBefore(certificate.get()),
+                      leaf.not_before.time_since_epoch().count());
+  ASN1_TIME_set_posix(X509_getm_notAfter(certificate.get()),
+                      leaf.not_after.time_since_epoch().count());
   X509_set_pubkey(certificate.get(), key.get());
   Extend(certificate.get(), NID_basic_constraints, leaf.basic_constraints);
   Extend(certificate.get(), NID_key_usage, leaf.key_usage);

@@ -101,8 +101,7 @@ TEST_CASE("a chain that ends in a foreign root is refused") {
 }
 
 TEST_CASE("with two roots, chains of both are good") {
-  const auto both =
-      RootBundle::FromPem(SharedCa().roots()->pem() + test::OtherCa().roots()->pem());
+  const auto both = RootBundle::FromPem(SharedCa().roots()->pem() + test::OtherCa().roots()->pem());
   REQUIRE(both.ok());
   for (const test::TestCa* ca : {&SharedCa(), &test::OtherCa()}) {
     const auto chain = ChainOf(ca->Bundle(kClientId));
@@ -128,7 +127,8 @@ TEST_CASE("the extended key usage must fit the peer's role") {
 TEST_CASE("a certificate signed by a leaf is refused") {
   // The chain is whole and every signature good, but the issuer is no CA.
   const CertificateBundle middle = SharedCa().Bundle(test::kServerId);
-  const auto false_ca = LocalCa::FromPem(middle.key().ToPem(), middle.ChainPem(), middle.ChainPem());
+  const auto false_ca =
+      LocalCa::FromPem(middle.key().ToPem(), middle.ChainPem(), middle.ChainPem());
   CHECK(!false_ca.ok());
 }
 
@@ -155,7 +155,8 @@ TEST_CASE("a server is known by its DNS name or its address, never by its common
   const CertificateBundle server = SharedCa().ServerBundle("istiod.istio-system.svc");
   CHECK(Check(server, HostName{"istiod.istio-system.svc"}, PeerRole::kServer).ok());
   CHECK(Check(server, HostName{"127.0.0.1"}, PeerRole::kServer).ok());
-  for (const std::string& name : {"istiod"s, "other.svc"s, "127.0.0.2"s, ""s, "istiod.istio-system.svc\0x"s}) {
+  for (const std::string& name :
+       {"istiod"s, "other.svc"s, "127.0.0.2"s, ""s, "istiod.istio-system.svc\0x"s}) {
     const auto verdict = Check(server, HostName{name}, PeerRole::kServer);
     CAPTURE(name);
     REQUIRE(!verdict.ok());
