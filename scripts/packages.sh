@@ -41,18 +41,14 @@ missing() { # LLVM
   done
 }
 
-as_root() {
-  if [ "$(id -u)" = 0 ]; then "$@"
-  elif command -v sudo >/dev/null && { [ -t 0 ] || sudo -n true 2>/dev/null; }; then sudo "$@"
-  else
-    echo "setup: packages are missing and this is neither root nor able to sudo. As root, run:" >&2
-    echo "  $*" >&2
-    exit 1
-  fi
+# Says how this user becomes root: "", "sudo", or fails.
+escalation() {
+  [ "$(id -u)" = 0 ] && return
+  command -v sudo >/dev/null && { sudo -n true || : </dev/tty; } 2>/dev/null && echo sudo
 }
 
 main() {
-  local llvm names packages=()
+  local llvm sudo names packages=()
   llvm=$(llvm_version installed) || llvm=
   case ${1:-} in
     --llvm) echo "$llvm"; return ;;
@@ -63,15 +59,20 @@ main() {
 
   command -v apt-get >/dev/null || {
     echo "setup: no apt-get here. Install the equivalents of deps/apt.txt by hand." >&2; exit 1; }
-  as_root apt-get update -q
-  [ -n "$llvm" ] || llvm=$(llvm_version available) || {
+  if sudo=$(escalation); then $sudo apt-get update -q; else sudo=none; fi
+  llvm=$(llvm_version installed || llvm_version available) || {
     echo "setup: this distribution offers no clang of deps/apt.txt" >&2; exit 1; }
   while read -r names; do
     # shellcheck disable=SC2086
     packages+=("$(first available $names)") || {
       echo "setup: no package for: $names (is the universe or main component enabled?)" >&2; exit 1; }
   done < <(missing "$llvm")
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${packages[@]}"
+  if [ "$sudo" = none ]; then
+    echo "setup: packages are missing, and this user is not root and cannot sudo here. As root, run:" >&2
+    echo "  apt-get update && apt-get install -y --no-install-recommends ${packages[*]}" >&2
+    exit 1
+  fi
+  $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${packages[@]}"
 }
 
 main "$@"
