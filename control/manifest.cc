@@ -38,6 +38,18 @@ std::string NameOf(const Json& document, const TypeMeta& type) {
   return name + " " + (space.empty() ? "" : space + "/") + object;
 }
 
+// Which object a document that was refused means to be, if its name and namespace can be relied on.
+std::optional<ObjectKey> KeyOf(const Json& document, const DecoderRow& row) {
+  std::optional<Refusal> refusal;
+  Fields object(&document, "", refusal);
+  Fields metadata = object.Object("metadata");
+  ObjectKey key{row.object_kind, metadata.Text("namespace", "default"),
+                metadata.RequiredText("name")};
+  if (row.scope == Scope::kCluster) key.namespace_name.clear();
+  if (refusal) return std::nullopt;
+  return key;
+}
+
 class Reader {
  public:
   Reader(std::string_view file, Manifest& manifest) : file_(file), manifest_(manifest) {}
@@ -50,8 +62,9 @@ class Reader {
   }
 
  private:
-  void Refuse(std::string object, Refusal refusal) {
-    manifest_.refusals.push_back({file_, document_, line_, std::move(object), std::move(refusal)});
+  void Refuse(std::string object, Refusal refusal, std::optional<ObjectKey> key = std::nullopt) {
+    manifest_.refusals.push_back(
+        {file_, document_, line_, std::move(object), std::move(key), std::move(refusal)});
   }
 
   void ReadObject(const Json& value, const std::string& list_item) {
@@ -73,7 +86,8 @@ class Reader {
                                                  std::string(*row->versions.begin()) + "\""});
     }
     Decoded<Object> object = DecodeObject(value, *row);
-    if (!object.ok()) return Refuse(name, {at(object.error().field), object.error().why});
+    if (!object.ok())
+      return Refuse(name, {at(object.error().field), object.error().why}, KeyOf(value, *row));
     manifest_.objects.push_back(*std::move(object));
   }
 

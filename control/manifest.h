@@ -3,6 +3,7 @@
 // field; the others are not touched by it. Pure; any thread.
 #pragma once
 
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -15,9 +16,10 @@ namespace aquifer::control {
 
 struct ManifestRefusal {
   std::string file;
-  int document = 0;    // from 1; 0 when it is about the file as a whole
-  int line = 0;        // where the document starts
-  std::string object;  // "HTTPRoute default/http", as far as that could be read
+  int document = 0;              // from 1; 0 when it is about the file as a whole
+  int line = 0;                  // where the document starts
+  std::string object;            // "HTTPRoute default/http", as far as that could be read
+  std::optional<ObjectKey> key;  // where it is certain which object was meant
   Refusal refusal;
 
   // One line for the operator.

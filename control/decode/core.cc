@@ -42,6 +42,7 @@ void ReadPodSpec(Fields& spec, Pod& pod) {
   if (!IsDnsSubdomain(pod.service_account))
     spec.Refuse("serviceAccountName", "is not a valid object name");
   pod.node_name = spec.Text("nodeName", "", kMaxNameText);
+  if (!pod.node_name.empty() && !IsDnsSubdomain(pod.node_name)) spec.Refuse("nodeName", "is not a valid object name");
   pod.host_network = spec.Flag("hostNetwork", false);
   spec.ForEach("containers", 64,
                [&](Fields& container) { ReadContainerPorts(container, pod.ports); });

@@ -39,6 +39,7 @@ struct TypeMeta {
 struct DecoderRow {
   std::string_view group;
   std::string_view kind;
+  Kind object_kind;
   Scope scope;
   Object (*decode)(Fields&, Meta);
   std::initializer_list<std::string_view> versions;

@@ -1,0 +1,43 @@
+#include "control/metrics.h"
+
+namespace aquifer::control {
+namespace {
+
+constexpr size_t kFewSeries = 64;  // labels are ours or of a closed list
+
+obs::FamilyOptions Of(std::string name, std::string help, std::string unit = "") {
+  return {.name = std::move(name),
+          .help = std::move(help),
+          .unit = std::move(unit),
+          .max_series = kFewSeries};
+}
+
+}  // namespace
+
+ControlMetrics::ControlMetrics(obs::Registry& registry)
+    : readings(registry.AddCounter(
+          Of("aquifer_control_readings", "States of the objects that were taken in"))),
+      problems(
+          registry.AddGauge(Of("aquifer_control_problems",
+                               "Documents refused now, and objects that contradict each other"))),
+      refusals(registry.AddCounter(
+          Of("aquifer_control_problems_found", "Documents refused and contradictions found"))),
+      objects(registry.AddGauge(Of("aquifer_control_objects", "Objects of the mesh by kind"))),
+      resources(registry.AddGauge(Of("aquifer_control_resources", "Resources served by type"))),
+      reconcile_time(registry.AddHistogram(
+          Of("aquifer_control_reconcile_seconds", "Time from objects to resources", "seconds"),
+          {0.001, 0.01, 0.1, 1, 10})),
+      xds_streams(
+          registry.AddGauge(Of("aquifer_control_xds_streams", "Discovery streams that are open"))),
+      xds_pushes(registry.AddCounter(
+          Of("aquifer_control_xds_pushes", "Discovery responses sent by type"))),
+      xds_rejections(registry.AddCounter(
+          Of("aquifer_control_xds_rejects", "Discovery responses that a client refused, by type"))),
+      unauthenticated(registry.AddCounter(
+          Of("aquifer_control_unauthenticated", "Calls without a valid token, by service"))),
+      certificates(registry.AddCounter(
+          Of("aquifer_control_certificate_requests", "Requests for certificates by outcome"))),
+      connections(registry.AddCounter(
+          Of("aquifer_control_connections", "Connections by outcome of the TLS handshake"))) {}
+
+}  // namespace aquifer::control

@@ -1,0 +1,198 @@
+#include "control/source/directory.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <memory>
+#include <optional>
+#include <system_error>
+#include <utility>
+
+#include "control/resources.h"
+#include "core/base/unique_fd.h"
+
+namespace aquifer::control {
+namespace {
+
+std::string ErrnoText(int os_error) { return std::generic_category().message(os_error); }
+
+bool IsManifestName(std::string_view name) {
+  if (name.starts_with('.')) return false;
+  return name.ends_with(".yaml") || name.ends_with(".yml") || name.ends_with(".json");
+}
+
+// The names of manifest files, or why there are none.
+Decoded<std::set<std::string>> List(const std::string& path) {
+  const std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir(path.c_str()), &::closedir);
+  if (directory == nullptr) return Refusal{"", "cannot be read: " + ErrnoText(errno)};
+  std::set<std::string> names;
+  while (const dirent* entry = ::readdir(directory.get())) {
+    if (IsManifestName(entry->d_name)) names.emplace(entry->d_name);
+  }
+  return names;
+}
+
+// The bytes of a regular file, or why not. A pipe with a name like a manifest must not block us.
+Decoded<std::string> Slurp(const std::string& path, size_t max_bytes) {
+  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (!fd.valid()) return Refusal{"", "cannot be opened: " + ErrnoText(errno)};
+  struct stat info = {};
+  if (::fstat(fd.get(), &info) != 0) return Refusal{"", "cannot be read: " + ErrnoText(errno)};
+  if (!S_ISREG(info.st_mode)) return Refusal{"", "is not a regular file"};
+  std::string text;
+  std::string buffer(64 << 10, '\0');
+  while (true) {
+    const ssize_t got = ::read(fd.get(), buffer.data(), buffer.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return Refusal{"", "cannot be read: " + ErrnoText(errno)};
+    if (got == 0) return text;
+    text.append(buffer, 0, static_cast<size_t>(got));
+    if (text.size() > max_bytes)
+      return Refusal{"", "is larger than " + std::to_string(max_bytes) + " bytes"};
+  }
+}
+
+std::set<ObjectKey> KeysOf(const std::vector<Object>& objects) {
+  std::set<ObjectKey> keys;
+  for (const Object& object : objects) keys.insert(KeyOf(object));
+  return keys;
+}
+
+// Which objects the refused documents may have meant: those named, or, if one is beyond
+// recognition, any.
+std::optional<std::set<ObjectKey>> MeantBy(const std::vector<ManifestRefusal>& refusals) {
+  std::set<ObjectKey> keys;
+  for (const ManifestRefusal& refusal : refusals) {
+    if (!refusal.key) return std::nullopt;
+    keys.insert(*refusal.key);
+  }
+  return keys;
+}
+
+ManifestRefusal OfFile(const std::string& file, const std::string& why) {
+  return {file, 0, 0, "", std::nullopt, {"", why}};
+}
+
+}  // namespace
+
+ManifestDirectory::ManifestDirectory(std::string path, DirectoryLimits limits)
+    : path_(std::move(path)), limits_(limits) {}
+
+ManifestDirectory::FileRef ManifestDirectory::Parse(const std::string& name,
+                                                    const std::string& text, std::string digest,
+                                                    const FileRef& before) {
+  auto file = std::make_shared<File>();
+  file->digest = std::move(digest);
+  file->manifest = ReadManifest(name, text);
+  if (before == nullptr || file->manifest.refusals.empty()) return file;
+  const std::set<ObjectKey> there = KeysOf(file->manifest.objects);
+  const auto meant = MeantBy(file->manifest.refusals);
+  for (const auto* objects : {&before->manifest.objects, &before->kept}) {
+    for (const Object& object : *objects) {
+      const ObjectKey key = KeyOf(object);
+      if (!there.contains(key) && (!meant || meant->contains(key))) file->kept.push_back(object);
+    }
+  }
+  return file;
+}
+
+ManifestDirectory::FileRef ManifestDirectory::ReadFile(const std::string& name,
+                                                       const FileRef& before,
+                                                       size_t& total_bytes) const {
+  auto text = Slurp(path_ + "/" + name, limits_.file_bytes);
+  if (text.ok()) total_bytes += text->size();
+  if (text.ok() && total_bytes > limits_.total_bytes) {
+    text = Refusal{"", "is not read: the files before it fill the limit of " +
+                           std::to_string(limits_.total_bytes) + " bytes"};
+  }
+  if (!text.ok()) {
+    const std::string& problem = text.error().why;
+    if (before != nullptr && before->problem == problem) return before;
+    auto file = before == nullptr ? std::make_shared<File>() : std::make_shared<File>(*before);
+    file->problem = problem;
+    return file;
+  }
+  std::string digest = ContentVersion(*text);
+  if (before != nullptr && before->problem.empty() && before->digest == digest) return before;
+  return Parse(name, *text, std::move(digest), before);
+}
+
+void ManifestDirectory::Read(const std::set<std::string>& being_written) {
+  next_ = Reading();
+  auto names = List(path_);
+  if (!names.ok()) {
+    next_ = {current_.files, names.error().why};
+    return;
+  }
+  if (names->size() > limits_.files) {
+    next_.problem =
+        "has more than " + std::to_string(limits_.files) + " manifests; only the first are read";
+    names->erase(std::next(names->begin(), static_cast<std::ptrdiff_t>(limits_.files)),
+                 names->end());
+  }
+  size_t total_bytes = 0;
+  for (const std::string& name : *names) {
+    const auto found = current_.files.find(name);
+    const FileRef before = found == current_.files.end() ? nullptr : found->second;
+    if (!being_written.contains(name)) {
+      next_.files[name] = ReadFile(name, before, total_bytes);
+    } else if (before != nullptr) {
+      next_.files[name] = before;
+    }
+  }
+}
+
+bool ManifestDirectory::LosesFiles() const {
+  return std::any_of(current_.files.begin(), current_.files.end(),
+                     [&](const auto& entry) { return !next_.files.contains(entry.first); });
+}
+
+bool ManifestDirectory::Commit(const std::set<std::string>& being_written) {
+  for (const std::string& name : being_written) {
+    if (!next_.files.contains(name)) continue;
+    const auto found = current_.files.find(name);
+    if (found == current_.files.end()) {
+      next_.files.erase(name);
+    } else {
+      next_.files[name] = found->second;
+    }
+  }
+  const bool changed = !(next_ == current_);
+  current_ = next_;
+  return changed;
+}
+
+Observation ManifestDirectory::Observe() const {
+  Observation seen;
+  std::map<ObjectKey, const std::string*> origins;
+  if (!current_.problem.empty()) seen.refusals.push_back(OfFile(path_, current_.problem));
+  const auto add = [&](const Object& object, const std::string& name, bool kept) {
+    const ObjectKey key = KeyOf(object);
+    const auto [origin, is_new] = origins.emplace(key, &name);
+    if (is_new) {
+      seen.objects.Add(object);
+      seen.kept += kept ? 1 : 0;
+    } else if (!kept) {
+      seen.refusals.push_back(
+          OfFile(name, key.ToString() + " is in " + *origin->second + " already; that one counts"));
+    }
+  };
+  for (const auto& [name, file] : current_.files) {
+    if (!file->problem.empty()) seen.refusals.push_back(OfFile(name, file->problem));
+    seen.refusals.insert(seen.refusals.end(), file->manifest.refusals.begin(),
+                         file->manifest.refusals.end());
+    seen.skipped.insert(file->manifest.skipped.begin(), file->manifest.skipped.end());
+    for (const Object& object : file->manifest.objects) add(object, name, false);
+  }
+  // What was kept comes last: an object that moved to another file is there, not here.
+  for (const auto& [name, file] : current_.files) {
+    for (const Object& object : file->kept) add(object, name, true);
+  }
+  return seen;
+}
+
+}  // namespace aquifer::control

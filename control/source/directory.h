@@ -1,0 +1,71 @@
+// The manifests of one directory as an ObjectSet: the regular files ending in .yaml, .yml or .json,
+// in the order of their names. Read whole each time; what did not change is not parsed again. What
+// was good is not lost to a mistake: while a file has documents that are refused, cannot be read or
+// is just being written, its objects that are missing from it stay as they were. Blocking file I/O;
+// one thread at a time.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "control/manifest.h"
+#include "control/object_set.h"
+
+namespace aquifer::control {
+
+struct DirectoryLimits {
+  size_t files = 4096;
+  size_t file_bytes = 4 << 20;
+  size_t total_bytes = 64 << 20;
+};
+
+// What a source of objects sees at one moment.
+struct Observation {
+  ObjectSet objects;
+  std::vector<ManifestRefusal> refusals;
+  std::set<std::string> skipped;  // kinds that are not ours
+  size_t kept = 0;  // objects that are no longer written anywhere, kept because of a refusal
+};
+
+class ManifestDirectory {
+ public:
+  explicit ManifestDirectory(std::string path, DirectoryLimits limits = {});
+
+  // Reads what is there, but for files that are just being written.
+  void Read(const std::set<std::string>& being_written);
+  // Whether a file that counts was not there in the last Read.
+  bool LosesFiles() const;
+  // Makes the last Read count, but for files of which it has turned out that they were being
+  // written. True if anything differs from before.
+  bool Commit(const std::set<std::string>& being_written);
+  // What counts.
+  Observation Observe() const;
+
+ private:
+  struct File {
+    std::string digest;   // of the content that was parsed
+    std::string problem;  // why the file could not be read
+    Manifest manifest;
+    std::vector<Object> kept;  // from readings before
+  };
+  using FileRef = std::shared_ptr<const File>;
+  struct Reading {
+    std::map<std::string, FileRef> files;
+    std::string problem;  // of the directory as a whole
+    friend bool operator==(const Reading&, const Reading&) = default;
+  };
+
+  FileRef ReadFile(const std::string& name, const FileRef& before, size_t& total_bytes) const;
+  static FileRef Parse(const std::string& name, const std::string& text, std::string digest,
+                       const FileRef& before);
+
+  const std::string path_;
+  const DirectoryLimits limits_;
+  Reading current_;
+  Reading next_;
+};
+
+}  // namespace aquifer::control
