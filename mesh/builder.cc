@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "mesh/decode.h"
+#include "mesh/fields.h"
 
 namespace aquifer::mesh {
 namespace {
@@ -38,14 +39,15 @@ Tables Share(Tables& tables) {
 Result<void, Refusal> Builder::PutAddress(std::string_view name,
                                           const istio::workload::Address& message) {
   if (message.has_workload()) {
-    AQ_TRY(Workload workload, DecodeWorkload(message.workload()));
-    if (auto refused = WrongName("uid", workload.uid, name)) return *refused;
+    AQ_TRY(Workload workload, In("workload", DecodeWorkload(message.workload())));
+    if (auto refused = WrongName("workload.uid", workload.uid, name)) return *refused;
     Put(std::move(workload));
     return {};
   }
   if (message.has_service()) {
-    AQ_TRY(Service service, DecodeService(message.service()));
-    if (auto refused = WrongName("hostname", service.key().ToString(), name)) return *refused;
+    AQ_TRY(Service service, In("service", DecodeService(message.service())));
+    if (auto refused = WrongName("service.hostname", service.key().ToString(), name))
+      return *refused;
     Put(std::move(service));
     return {};
   }

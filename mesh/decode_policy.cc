@@ -170,6 +170,8 @@ Decoded<Policy> DecodePolicy(const wire::Authorization& message) {
   Policy policy;
   AQ_TRY(policy.name, MandatoryName("name", message.name()));
   AQ_TRY(policy.ns, MandatoryName("namespace", message.namespace_()));
+  if (policy.name.find('/') != std::string::npos) return Refusal{"name", "has a slash"};
+  if (policy.ns.find('/') != std::string::npos) return Refusal{"namespace", "has a slash"};
   const std::optional<PolicyScope> scope = ScopeOf(message);
   if (!scope) return Refusal{"scope", "unknown value " + std::to_string(message.scope())};
   policy.scope = *scope;

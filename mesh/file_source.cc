@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <functional>
-#include <map>
 
 #include "mesh/yaml_fields.h"
 
@@ -121,10 +120,14 @@ Service ReadService(const YamlMap& map) {
     if (vip) service.vips.push_back(*vip);
     else map.Refuse("vips", "is not <network>/<ip>: " + text);
   });
-  map.EachText("cidrVips", [&](const std::string& text) {
+  const auto add_cidr = [&](const std::string& text) {
     const std::optional<NetworkCidr> vip = NetworkCidr::Parse(text);
     if (vip) service.cidr_vips.push_back(*vip);
     else map.Refuse("cidrVips", "is not <network>/<ip>/<length>: " + text);
+  };
+  map.EachTextOrItem("cidrVips", add_cidr, [&](const YamlMap& m) {
+    add_cidr(m.Text("network") + "/" + m.Required("cidr"));
+    m.Finish();
   });
   map.Nested("ports", [&](const YamlMap& m) { service.ports = m.PortMap(); });
   map.Nested("waypoint", [&](const YamlMap& m) { service.waypoint = ReadGateway(m); });
@@ -144,24 +147,14 @@ Service ReadService(const YamlMap& map) {
   return service;
 }
 
-StringMatch ReadStringMatch(const YamlMap& map) {
-  static const std::map<std::string, StringMatch::Kind> kKinds = {{"Exact", StringMatch::Kind::kExact}, {"Prefix", StringMatch::Kind::kPrefix},
-                                                                  {"Suffix", StringMatch::Kind::kSuffix}, {"Presence", StringMatch::Kind::kPresence}};
-  StringMatch match;
-  int found = 0;
-  for (const auto& [name, kind] : kKinds) {
-    if (!map.Has(name)) continue;
-    ++found;
-    match.kind = kind;
-    match.value = kind == StringMatch::Kind::kPresence ? (map.Ignore(name), std::string()) : map.Text(name);
-  }
-  if (found != 1) map.Refuse("", "needs exactly one of Exact, Prefix, Suffix and Presence");
-  map.Finish();
-  return match;
-}
-
 void ReadStrings(const YamlMap& map, const char* key, std::vector<StringMatch>& into) {
-  map.EachItem(key, [&](const YamlMap& m) { into.push_back(ReadStringMatch(m)); });
+  using Kind = StringMatch::Kind;
+  map.EachVariant(key, [&](const std::string& variant, std::optional<std::string> value) {
+    const Kind kind = map.ChoiceOf<Kind>(
+        key, variant, {{"Exact", Kind::kExact}, {"Prefix", Kind::kPrefix}, {"Suffix", Kind::kSuffix}, {"Presence", Kind::kPresence}}, Kind::kExact);
+    if (value.has_value() == (kind == Kind::kPresence)) map.Refuse(key, variant + " with the wrong kind of value");
+    into.push_back(StringMatch{kind, value.value_or("")});
+  });
 }
 
 void ReadCidrs(const YamlMap& map, const char* key, std::vector<Cidr>& into) {
@@ -189,6 +182,7 @@ void ReadAccounts(const YamlMap& map, const char* key, std::vector<ServiceAccoun
 
 PolicyMatch ReadMatch(const YamlMap& map) {
   PolicyMatch match;
+  map.RefuseNulls();
   ReadStrings(map, "namespaces", match.namespaces.any);
   ReadStrings(map, "notNamespaces", match.namespaces.none);
   ReadStrings(map, "principals", match.principals.any);
@@ -215,6 +209,9 @@ Policy ReadPolicy(const YamlMap& map) {
   policy.action = map.Choice<PolicyAction>("action", {{"Allow", PolicyAction::kAllow}, {"Deny", PolicyAction::kDeny}}, PolicyAction::kDeny);
   policy.scope = map.Choice<PolicyScope>("scope", {{"Global", PolicyScope::kGlobal}, {"Namespace", PolicyScope::kNamespace},
                                                    {"WorkloadSelector", PolicyScope::kWorkloadSelector}}, PolicyScope::kNamespace);
+  if (policy.ns.empty() && policy.scope != PolicyScope::kGlobal) map.Refuse("namespace", "is missing");
+  // Without rules an ALLOW denies everything and a DENY nothing: too much to be left to a forgotten line.
+  if (!map.Has("rules")) map.Refuse("rules", "is missing");
   map.EachList("rules", [&](const YamlList& clauses) {
     PolicyRule& rule = policy.rules.emplace_back();
     clauses.EachList([&](const YamlList& matches) {

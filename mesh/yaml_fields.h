@@ -16,6 +16,7 @@
 
 #include "core/base/address.h"
 #include "core/base/result.h"
+#include "mesh/fields.h"
 #include "mesh/workload.h"
 
 namespace aquifer::mesh {
@@ -24,7 +25,14 @@ struct YamlErrors {
   void Add(std::string field, std::string why) {
     if (!first) first = Refusal{std::move(field), std::move(why)};
   }
+  // Aliases let a small text stand for a huge tree: what is visited is bounded, not only what is read.
+  bool Take(const std::string& path, std::size_t nodes) {
+    if (nodes > left) Add(path, "has more than four million values, aliases counted each time");
+    left -= std::min(nodes, left);
+    return left > 0;
+  }
   std::optional<Refusal> first;
+  std::size_t left = 4'000'000;
 };
 
 class YamlList;
@@ -32,7 +40,16 @@ class YamlList;
 class YamlMap {
  public:
   YamlMap(const YAML::Node& node, std::string path, YamlErrors& errors) : node_(node), path_(std::move(path)), errors_(errors) {
-    if (!node_.IsMap()) errors_.Add(path_, "is not a map");
+    if (!node_.IsMap()) {
+      errors_.Add(path_, "is not a map");
+      return;
+    }
+    if (!errors_.Take(path_, node_.size() + 1)) return;
+    std::set<std::string> seen;
+    for (const auto& each : node_) {
+      const std::string key = each.first.as<std::string>();
+      if (!seen.insert(key).second) Refuse(key, "is there twice");
+    }
   }
 
   bool Has(const std::string& key) const { return node_.IsMap() && node_[key] && !node_[key].IsNull(); }
@@ -45,9 +62,13 @@ class YamlMap {
   std::string Text(const std::string& key, std::string missing = {}) const {
     asked_.insert(key);
     if (!Has(key)) return missing;
-    if (node_[key].IsScalar()) return node_[key].as<std::string>();
-    Refuse(key, "is not a text");
-    return missing;
+    if (!node_[key].IsScalar()) {
+      Refuse(key, "is not a text");
+      return missing;
+    }
+    const Decoded<std::string> text = Name("", node_[key].as<std::string>());
+    if (!text.ok()) Refuse(key, text.error().why);
+    return text.ok() ? *text : missing;
   }
   std::string Required(const std::string& key) const {
     std::string text = Text(key);
@@ -92,6 +113,39 @@ class YamlMap {
       else Refuse(key, "holds what is not a text");
     }
   }
+  // Where an absent value means something wider than an empty one.
+  void RefuseNulls() const {
+    if (!node_.IsMap()) return;
+    for (const auto& each : node_) {
+      if (each.second.IsNull()) Refuse(each.first.as<std::string>(), "is empty");
+    }
+  }
+  // Items that are either a text or a map.
+  void EachTextOrItem(const std::string& key, const std::function<void(const std::string&)>& text, const std::function<void(const YamlMap&)>& map) const {
+    std::size_t index = 0;
+    for (const YAML::Node& item : Sequence(key)) {
+      const std::string path = Path(key) + "[" + std::to_string(index++) + "]";
+      if (item.IsScalar()) text(item.as<std::string>());
+      else map(YamlMap(item, path, errors_));
+    }
+  }
+  // Items that are a choice with a value, as a tag (!Exact text) or as a map of one (Exact: text). The value is empty for null and [].
+  void EachVariant(const std::string& key, const std::function<void(const std::string&, std::optional<std::string>)>& visit) const {
+    for (const YAML::Node& item : Sequence(key)) {
+      std::string variant = item.Tag().starts_with("!") ? item.Tag().substr(1) : std::string();
+      YAML::Node value = item;
+      if (variant.empty() && item.IsMap() && item.size() == 1) {
+        variant = item.begin()->first.as<std::string>();
+        value.reset(item.begin()->second);
+      }
+      const bool nothing = value.IsNull() || (value.IsSequence() && value.size() == 0);
+      if (variant.empty() || (!nothing && !value.IsScalar())) {
+        Refuse(key, "holds what is not one choice with its value");
+      } else {
+        visit(variant, nothing ? std::nullopt : std::optional<std::string>(value.as<std::string>()));
+      }
+    }
+  }
   std::vector<std::string> Texts(const std::string& key) const {
     std::vector<std::string> texts;
     EachText(key, [&texts](const std::string& text) { texts.push_back(text); });
@@ -133,6 +187,7 @@ class YamlMap {
     asked_.insert(key);
     if (!Has(key)) return;
     if (!node_[key].IsMap()) return Refuse(key, "is not a map");
+    if (!errors_.Take(Path(key), node_[key].size() + 1)) return;
     for (const auto& each : node_[key]) {
       const std::string name = each.first.as<std::string>();
       visit(name, YamlMap(each.second, Path(key) + "." + name, errors_));
@@ -162,6 +217,7 @@ class YamlMap {
       Refuse(key, "is not a list");
       return items;
     }
+    if (!errors_.Take(Path(key), node_[key].size() + 1)) return items;
     for (const YAML::Node& item : node_[key]) items.push_back(item);
     return items;
   }
@@ -177,12 +233,13 @@ class YamlList {
  public:
   YamlList(const YAML::Node& node, std::string path, YamlErrors& errors) : node_(node), path_(std::move(path)), errors_(errors) {
     if (!node_.IsSequence()) errors_.Add(path_, "is not a list");
+    open_ = node_.IsSequence() && errors_.Take(path_, node_.size() + 1);
   }
   void EachList(const std::function<void(const YamlList&)>& visit) const {
-    for (std::size_t i = 0; node_.IsSequence() && i < node_.size(); ++i) visit(YamlList(node_[i], At(i), errors_));
+    for (std::size_t i = 0; open_ && i < node_.size(); ++i) visit(YamlList(node_[i], At(i), errors_));
   }
   void EachMap(const std::function<void(const YamlMap&)>& visit) const {
-    for (std::size_t i = 0; node_.IsSequence() && i < node_.size(); ++i) visit(YamlMap(node_[i], At(i), errors_));
+    for (std::size_t i = 0; open_ && i < node_.size(); ++i) visit(YamlMap(node_[i], At(i), errors_));
   }
 
  private:
@@ -190,6 +247,7 @@ class YamlList {
   const YAML::Node node_;
   std::string path_;
   YamlErrors& errors_;
+  bool open_ = false;
 };
 
 inline void YamlMap::EachList(const std::string& key, const std::function<void(const YamlList&)>& visit) const {
