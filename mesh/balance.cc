@@ -17,15 +17,14 @@ bool SameScope(RoutingPreference scope, const Workload& client, const Workload& 
   return false;
 }
 
-// How many leading preferences hold. The network, when it comes first, outweighs all others together, and endpoints of other networks are
-// still ordered by the rest.
+// How many leading preferences hold. The network, when it comes first, outweighs all others together: any endpoint of the client's network
+// goes before every other, and those of other networks are still ordered by the rest.
 std::size_t Rank(const std::vector<RoutingPreference>& preferences, const Workload& client, const Workload& server) {
   std::size_t rank = 0;
   for (std::size_t i = 0; i < preferences.size(); ++i) {
     const bool network_first = i == 0 && preferences[i] == RoutingPreference::kNetwork;
     if (SameScope(preferences[i], client, server)) {
-      rank += network_first ? preferences.size() - 1 : 1;
-      if (network_first && preferences.size() == 1) rank = 1;
+      rank += network_first ? preferences.size() : 1;
     } else if (!network_first) {
       break;
     }

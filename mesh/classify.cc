@@ -92,17 +92,17 @@ Result<Route> ToWaypoint(const Snapshot& snapshot, const GatewayAddress& gateway
   return route;
 }
 
-// Whether `source` is the waypoint of `workload`: what it sends there has been through the waypoint already.
-bool IsWaypointOf(const Snapshot& snapshot, const Workload& source, const Workload& workload, std::string_view network, const Random& random) {
-  if (!workload.waypoint || source.addresses.empty()) return false;
-  if (const auto* name = std::get_if<NamespacedHostname>(&workload.waypoint->destination)) {
-    const ServiceRef service = snapshot.FindService(*name);
-    const EndpointsRef endpoints = service == nullptr ? nullptr : snapshot.EndpointsOf(*service);
-    const Endpoint* const self = endpoints == nullptr ? nullptr : endpoints->Find(source.uid);
-    if (self != nullptr && self->workload->identity() == source.identity()) return true;
+// Whether `source` is the waypoint of `workload`: what it sends there has been through the waypoint already. It is if the reference leads to
+// a service that it belongs to, ready or not (a waypoint that is about to stop still finishes its requests), or to itself.
+bool IsWaypointOf(const Snapshot& snapshot, const Workload& source, const Workload& workload) {
+  if (!workload.waypoint) return false;
+  const Destination found = snapshot.FindGateway(*workload.waypoint);
+  if (const auto* service = std::get_if<ServiceRef>(&found)) {
+    const NamespacedHostname key = (*service)->key();
+    return std::any_of(source.services.begin(), source.services.end(), [&key](const Membership& each) { return each.service == key; });
   }
-  const Result<Resolved> resolved = ResolveGateway(snapshot, *workload.waypoint, nullptr, source.addresses.front(), network, random);
-  return resolved.ok() && resolved->workload->identity() == source.identity() && source.HasAddress(resolved->address.ip);
+  const auto* itself = std::get_if<WorkloadRef>(&found);
+  return itself != nullptr && (*itself)->uid == source.uid;
 }
 
 Route Passthrough(const Address& destination) {
@@ -129,7 +129,7 @@ Route Direct(const Resolved& upstream, const Service* service, const ClassifyOpt
 Result<Route> ToWorkload(const Snapshot& snapshot, const WorkloadRef& workload, const Workload& source, const Address& destination,
                          const ClassifyOptions& options, const Random& random) {
   if (workload->network != source.network) return Error{Reason::kUnsupported};
-  if (workload->waypoint && !IsWaypointOf(snapshot, source, *workload, options.network, random)) {
+  if (workload->waypoint && !IsWaypointOf(snapshot, source, *workload)) {
     return ToWaypoint(snapshot, *workload->waypoint, source, destination, options, random);
   }
   return Direct(Resolved{workload, destination}, nullptr, options);

@@ -20,14 +20,16 @@ bool LeadsToUs(const Snapshot& snapshot, const GatewayAddress& gateway, const Wo
   return workload != nullptr && (*workload)->uid == own.uid;
 }
 
+bool ServesService(const Snapshot& snapshot, const Workload& own, const Service& service) {
+  const auto leads = [&](const WeightedWaypoint& each) { return LeadsToUs(snapshot, each.destination, own); };
+  return (service.waypoint && LeadsToUs(snapshot, *service.waypoint, own)) ||
+         std::any_of(service.weighted_waypoints.begin(), service.weighted_waypoints.end(), leads);
+}
+
 // Whether we are the waypoint of whatever has this address.
 bool ServedByUs(const Snapshot& snapshot, const Workload& own, const Ip& ip, const std::string& network) {
   const Destination found = snapshot.FindAddress(NetworkAddress{network, ip}, ClientNamespace());
-  if (const auto* service = std::get_if<ServiceRef>(&found)) {
-    const auto leads = [&](const WeightedWaypoint& each) { return LeadsToUs(snapshot, each.destination, own); };
-    const std::vector<WeightedWaypoint>& weighted = (*service)->weighted_waypoints;
-    return ((*service)->waypoint && LeadsToUs(snapshot, *(*service)->waypoint, own)) || std::any_of(weighted.begin(), weighted.end(), leads);
-  }
+  if (const auto* service = std::get_if<ServiceRef>(&found)) return ServesService(snapshot, own, **service);
   const auto* workload = std::get_if<WorkloadRef>(&found);
   return workload != nullptr && (*workload)->waypoint && LeadsToUs(snapshot, *(*workload)->waypoint, own);
 }
@@ -40,6 +42,21 @@ Result<InboundTarget, InboundRefusal> ByAddress(const Snapshot& snapshot, const 
   target.connect_to = Address{local_ip, wanted.port};
   target.tunnel_target = wanted;
   return target;
+}
+
+bool IsIllegal(std::uint16_t port, const InboundOptions& options) {
+  return port == 0 || std::find(options.illegal_ports.begin(), options.illegal_ports.end(), port) != options.illegal_ports.end();
+}
+
+InboundRefusal OwnPort(std::uint16_t port) {
+  return {kUnavailable, Error{Reason::kLoop}, "port " + std::to_string(port) + " is the proxy's own"};
+}
+
+// The mapping that our workload has in the service, ready or not: a client may know of us from before.
+const Membership* MembershipIn(const Workload& own, const Service& service) {
+  const NamespacedHostname key = service.key();
+  const auto at = std::find_if(own.services.begin(), own.services.end(), [&key](const Membership& each) { return each.service == key; });
+  return at == own.services.end() ? nullptr : &*at;
 }
 
 Ip PreferredVip(const Service& service, const std::string& network, const Ip& fallback) {
@@ -56,12 +73,13 @@ Result<InboundTarget, InboundRefusal> ByName(const Snapshot& snapshot, const Wor
   const InboundRefusal unresolvable{kUnavailable, Error{Reason::kUnknownDestination}, "no service of ours is called " + wanted.host};
   const ServiceRef service = snapshot.BestServiceNamed(wanted.host, ClientNamespace(own.ns));
   if (service == nullptr) return unresolvable;
-  const EndpointsRef endpoints = snapshot.EndpointsOf(*service);
-  const Endpoint* const us = endpoints->Find(own.uid);
-  const Port* const port = FindPort(service->ports, wanted.port);
-  std::uint16_t mapped = us == nullptr ? 0 : us->TargetPort(wanted.port);
-  if (mapped == 0 && port != nullptr) mapped = port->target_port;
-  if (us == nullptr || mapped == 0) return unresolvable;
+  const Membership* const us = MembershipIn(own, *service);
+  // A waypoint takes what is for the services it serves, though it is no endpoint of them.
+  if (us == nullptr && !own.application_tunnel && !ServesService(snapshot, own, *service)) return unresolvable;
+  const Port* mapping = us == nullptr ? nullptr : FindPort(us->ports, wanted.port);
+  if (mapping == nullptr || mapping->target_port == 0) mapping = FindPort(service->ports, wanted.port);
+  const std::uint16_t mapped = mapping == nullptr ? 0 : mapping->target_port;
+  if (mapped == 0) return unresolvable;
   InboundTarget target;
   target.connect_to = Address{local_ip, mapped};
   target.tunnel_target = Address{PreferredVip(*service, options.network, local_ip), wanted.port};
@@ -78,14 +96,12 @@ Result<InboundTarget, InboundRefusal> ResolveInbound(const Snapshot& snapshot, c
                                                      ? ByAddress(snapshot, own, local_ip, *address, options)
                                                      : ByName(snapshot, own, local_ip, std::get<NamedAuthority>(authority), options);
   if (!target.ok()) return target;
-  if (own.application_tunnel) {
-    target->tunnel = own.application_tunnel->protocol;
-    if (own.application_tunnel->port != 0) target->connect_to.port = own.application_tunnel->port;
-  }
-  const std::uint16_t port = target->connect_to.port;
-  if (port == 0 || std::find(options.illegal_ports.begin(), options.illegal_ports.end(), port) != options.illegal_ports.end()) {
-    return InboundRefusal{kUnavailable, Error{Reason::kLoop}, "port " + std::to_string(port) + " is the proxy's own"};
-  }
+  // What was asked for as well as what an application tunnel makes of it.
+  if (IsIllegal(target->connect_to.port, options)) return OwnPort(target->connect_to.port);
+  if (!own.application_tunnel) return target;
+  target->tunnel = own.application_tunnel->protocol;
+  if (own.application_tunnel->port != 0) target->connect_to.port = own.application_tunnel->port;
+  if (IsIllegal(target->connect_to.port, options)) return OwnPort(target->connect_to.port);
   return target;
 }
 

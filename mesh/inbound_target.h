@@ -37,7 +37,7 @@ struct InboundRefusal {
 
 struct InboundOptions {
   std::string network;
-  std::vector<std::uint16_t> illegal_ports = {15008, 15006, 15001, 15000};
+  std::vector<std::uint16_t> illegal_ports = {15008, 15006, 15001};
 };
 
 Result<InboundTarget, InboundRefusal> ResolveInbound(const Snapshot& snapshot, const Workload& own, const Ip& local_ip,
