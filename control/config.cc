@@ -1,0 +1,98 @@
+#include "control/config.h"
+
+#include <functional>
+#include <vector>
+
+#include "certs/identity.h"
+
+namespace aquifer::control {
+namespace {
+
+struct Flag {
+  const char* name;
+  const char* value;
+  const char* help;
+  std::function<bool(ControlConfig&, const std::string&)> apply;  // false: not such a value
+};
+
+bool SetText(std::string& to, const std::string& value) {
+  to = value;
+  return !value.empty();
+}
+
+bool SetAddress(Address& to, const std::string& value) {
+  const std::optional<Address> address = Address::Parse(value);
+  if (address) to = *address;
+  return address.has_value();
+}
+
+const std::vector<Flag>& Flags() {
+  static const auto* const flags = new std::vector<Flag>{  // NOLINT: never destroyed
+      {"--manifests", "DIR", "manifests (*.yaml, *.yml, *.json) that make the mesh; followed as they change",
+       [](ControlConfig& c, const std::string& v) { return SetText(c.manifests, v); }},
+      {"--state", "DIR", "the CA's root and the callers' tokens (default /var/lib/aquifer)",
+       [](ControlConfig& c, const std::string& v) { return SetText(c.state, v); }},
+      {"--listen", "IP:PORT", "xDS and CA over TLS (default 0.0.0.0:15012)",
+       [](ControlConfig& c, const std::string& v) { return SetAddress(c.listen, v); }},
+      {"--admin", "IP:PORT", "/metrics, /healthz/ready, /status (default 0.0.0.0:15014)",
+       [](ControlConfig& c, const std::string& v) { return SetAddress(c.admin, v); }},
+      {"--host-names", "NAMES", "names and addresses of our server certificate, with commas between",
+       [](ControlConfig& c, const std::string& v) { return SetText(c.host_names, v); }},
+      {"--trust-domain", "NAME", "of all identities (default cluster.local)",
+       [](ControlConfig& c, const std::string& v) { return certs::IsTrustDomain(v) && SetText(c.mesh.trust_domain, v); }},
+      {"--cluster-id", "ID", "default Kubernetes", [](ControlConfig& c, const std::string& v) { return SetText(c.mesh.cluster_id, v); }},
+      {"--network", "ID", "of all pods (default: the one without a name)",
+       [](ControlConfig& c, const std::string& v) { return SetText(c.mesh.network, v); }},
+      {"--root-namespace", "NAME", "whose policies are the mesh's (default istio-system)",
+       [](ControlConfig& c, const std::string& v) { return SetText(c.mesh.root_namespace, v); }},
+      {"--log-format", "text|json", "default text",
+       [](ControlConfig& c, const std::string& v) {
+         c.log_format = v == "json" ? obs::LogFormat::kJson : obs::LogFormat::kText;
+         return v == "json" || v == "text";
+       }},
+      {"--log-level", "LEVELS", "such as info or info,xds=debug", [](ControlConfig& c, const std::string& v) { return SetText(c.log_levels, v); }},
+  };
+  return *flags;
+}
+
+}  // namespace
+
+std::string HelpText() {
+  std::string text = "aquifer-control: the control plane of Aquifer\n\n  aquifer-control --manifests DIR [FLAG VALUE]...\n\n";
+  for (const Flag& flag : Flags()) {
+    std::string left = std::string("  ") + flag.name + " " + flag.value;
+    left.resize(std::max<std::size_t>(left.size() + 1, 28), ' ');
+    text += left + flag.help + "\n";
+  }
+  return text;
+}
+
+Decoded<ControlConfig> ParseFlags(std::span<char* const> arguments) {
+  ControlConfig config;
+  for (std::size_t i = 0; i < arguments.size(); ++i) {
+    std::string name = arguments[i];
+    if (name == "--help" || name == "-h" || name == "help") {
+      config.help = true;
+      return config;
+    }
+    std::string value;
+    const std::size_t equals = name.find('=');
+    const bool joined = equals != std::string::npos;
+    if (joined) {
+      value = name.substr(equals + 1);
+      name.resize(equals);
+    }
+    const Flag* found = nullptr;
+    for (const Flag& flag : Flags()) {
+      if (name == flag.name) found = &flag;
+    }
+    if (found == nullptr) return Refusal{name, "is no flag; try --help"};
+    if (!joined && i + 1 == arguments.size()) return Refusal{name, std::string("needs ") + found->value};
+    if (!joined) value = arguments[++i];
+    if (!found->apply(config, value)) return Refusal{name, std::string("is not ") + found->value + ": " + value};
+  }
+  if (config.manifests.empty()) return Refusal{"--manifests", "is needed; try --help"};
+  return config;
+}
+
+}  // namespace aquifer::control

@@ -1,0 +1,30 @@
+// The flags of aquifer-control, one row each in config.cc. Values.
+#pragma once
+
+#include <span>
+#include <string>
+
+#include "control/reconcile/settings.h"
+#include "core/base/address.h"
+#include "core/base/result.h"
+#include "core/obs/log_format.h"
+
+namespace aquifer::control {
+
+struct ControlConfig {
+  std::string manifests;
+  std::string state = "/var/lib/aquifer";
+  Address listen{Ip::Any4(), 15012};
+  Address admin{Ip::Any4(), 15014};
+  std::string host_names = "localhost,istiod.istio-system.svc,aquifer-control.aquifer-system.svc";  // of our own certificate, with the listen address
+  MeshSettings mesh;
+  obs::LogFormat log_format = obs::LogFormat::kText;
+  std::string log_levels = "info";
+  bool help = false;
+};
+
+std::string HelpText();
+// The refusal's field is the flag.
+Decoded<ControlConfig> ParseFlags(std::span<char* const> arguments);
+
+}  // namespace aquifer::control
