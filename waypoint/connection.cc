@@ -37,6 +37,10 @@ Task<void> Linger(io::Stream& stream, StopToken stop) {
   }
 }
 
+Task<void> EndWell(io::Stream& stream, StopToken stop) {
+  (void)co_await stream.ShutdownWrite(stop);
+}
+
 // What is no request is answered once, and the connection ends.
 Task<void> AnswerError(io::Stream& stream, const http::H1Error& error, const ExchangeParts& parts,
                        StopToken stop) {
@@ -94,11 +98,14 @@ Task<void> ServeHttp1(Served& served, Chunk first, StopToken drain, StopToken st
   if (!first.empty()) input.reader().Feed(std::move(first));
   while (true) {
     const bool more = co_await AwaitRequest(served, input, drain);
-    if (!more) co_return;
+    // Said as an end and not as a reset, which could overtake the last response.
+    if (!more) co_return co_await EndWell(*served.stream, stop);
     TimedStop patience(stop, served.limits.head_timeout, Reason::kTimeout);
     const Result<http::H1Event> event = co_await input.Next(patience.token());
     patience.Disarm();
-    if (!event || *event == http::H1Event::kClosed) co_return;
+    if (!event || *event == http::H1Event::kClosed) {
+      co_return co_await EndWell(*served.stream, stop);
+    }
     if (*event == http::H1Event::kError) {
       co_await AnswerError(*served.stream, input.reader().error(), served.parts, stop);
       co_return;

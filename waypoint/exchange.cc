@@ -128,6 +128,7 @@ std::optional<LocalReply> Exchange::Admit() {
   if (!target) return MakeReply(ReplyKind::kBadRequest);
   head_.path = *std::move(target);
   if (head_.scheme.empty()) head_.scheme = "http";
+  if (!TakeHopByHop()) return MakeReply(ReplyKind::kBadRequest);
 
   RequestEdit edit{.edge = connection_.edge,
                    .peer = connection_.peer_address.ip,
@@ -144,6 +145,18 @@ std::optional<LocalReply> Exchange::Admit() {
   if (!EditRequest(edit, head_)) return MakeReply(ReplyKind::kBadRequest);
   record_.request_id = head_.headers.Get("x-request-id").value_or("");
   return std::nullopt;
+}
+
+// What concerns the client's connection only goes before anything is added or judged: a client must not
+// name in Connection what we put in for the backend, nor what a policy has asked for. Of upgrades only
+// WebSocket goes through; another protocol behind a 101, HTTP/2 above all, would be requests that no
+// policy sees.
+bool Exchange::TakeHopByHop() {
+  const std::string protocol(head_.headers.Get("upgrade").value_or(""));
+  upgrade_ = downstream_.asks_for_upgrade() && http::EqualsIgnoreCase(protocol, "websocket");
+  http::RemoveHopByHop(head_.headers);
+  return !upgrade_ || (head_.headers.Set("connection", "upgrade") &&
+                       head_.headers.Set("upgrade", "websocket"));
 }
 
 std::optional<LocalReply> Exchange::Authorize() {
@@ -275,18 +288,11 @@ Task<Exchange::Outcome> Exchange::Send(UpstreamCall& call, StopToken whole) {
   StopSource both(each.token());
   sent_at_ = Loop::Current().now();
 
-  sent_head_ = head_;
-  const bool upgrade = downstream_.asks_for_upgrade();
-  const std::string protocol(head_.headers.Get("upgrade").value_or(""));
-  http::RemoveHopByHop(sent_head_.headers);
-  sent_head_.headers.Remove("expect");
-  if (upgrade) {
-    (void)sent_head_.headers.Set("connection", "upgrade");
-    (void)sent_head_.headers.Set("upgrade", protocol);
-  }
+  http::RequestHead head_to_send = head_;
+  head_to_send.headers.Remove("expect");
   const http::BodyLength length = downstream_.body();
   const Status sent =
-      co_await call.SendHead(std::move(sent_head_), length, upgrade, both.token());
+      co_await call.SendHead(std::move(head_to_send), length, upgrade_, both.token());
   if (!sent) {
     co_return co_await FailTry(KindOf(sent.error()), call.reused() && MayRepeat(), whole);
   }
@@ -294,8 +300,8 @@ Task<Exchange::Outcome> Exchange::Send(UpstreamCall& call, StopToken whole) {
   const bool has_body = length.kind != http::BodyKind::kNone;
   if (has_body) {
     const Status told = co_await downstream_.Continue(both.token());
-    if (!told) client_gone_ = true;
-    if (told) pumps.Spawn(PumpRequest(call, both));
+    if (!told) co_return GiveUp();
+    pumps.Spawn(PumpRequest(call, both));
   }
   Result<http::ResponseHead> head = co_await call.ReadHead(both.token());
   Outcome outcome = Outcome::kDone;
@@ -308,6 +314,11 @@ Task<Exchange::Outcome> Exchange::Send(UpstreamCall& call, StopToken whole) {
   // Without a retry policy the backend's timeout is for the whole of its response.
   const RouteRule* const rule = action_.matched.rule;
   if (rule != nullptr && rule->retry) each.Disarm();
+  if (head->status == 101 && !upgrade_) {
+    both.RequestStop(Reason::kHttpFailed);
+    co_await pumps.Join();
+    co_return co_await FailTry(ReplyKind::kUpstreamProtocol, false, whole);
+  }
   if (head->status == 101) {
     each.Disarm();
     co_await Tunnel(call, *std::move(head), whole);
@@ -317,6 +328,11 @@ Task<Exchange::Outcome> Exchange::Send(UpstreamCall& call, StopToken whole) {
   both.RequestStop(Reason::kStopped);
   co_await pumps.Join();
   co_return outcome;
+}
+
+Exchange::Outcome Exchange::GiveUp() {
+  client_gone_ = true;
+  return Outcome::kDone;
 }
 
 Task<void> Exchange::PumpRequest(UpstreamCall& call, StopSource& both) {
@@ -488,7 +504,7 @@ bool Exchange::EditResponseHead(http::ResponseHead& head) {
 // Whether sending the request a second time can do no harm and is possible.
 bool Exchange::MayRepeat() const {
   return IsIdempotent(head_.method) && !body_touched_ &&
-         downstream_.body().kind == http::BodyKind::kNone && !downstream_.asks_for_upgrade();
+         downstream_.body().kind == http::BodyKind::kNone && !upgrade_;
 }
 
 void Exchange::Finish() {

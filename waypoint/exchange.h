@@ -30,6 +30,7 @@ class Exchange {
 
   // Before any backend is asked. A reply ends the request.
   std::optional<LocalReply> Admit();
+  bool TakeHopByHop();
   std::optional<LocalReply> Authorize();
   std::optional<LocalReply> ChooseRoute();
   std::optional<LocalReply> ApplyRequestFilters();
@@ -44,6 +45,7 @@ class Exchange {
   Task<void> Tunnel(UpstreamCall& call, http::ResponseHead head, StopToken stop);
   Task<Outcome> FailTry(ReplyKind kind, bool may_try_again, StopToken stop);
   Task<void> Reply(LocalReply reply, StopToken stop);
+  Outcome GiveUp();
   bool EditResponseHead(http::ResponseHead& head);
   bool MayRepeat() const;
   void Finish();
@@ -55,10 +57,10 @@ class Exchange {
   const TimePoint started_;
   Ip remote_ip_;
   http::RequestHead head_;
-  http::RequestHead sent_head_;  // what a try sends
   RouteAction action_;
   RequestRecord record_;
   bool grpc_ = false;
+  bool upgrade_ = false;  // to WebSocket
   bool responded_ = false;
   bool client_gone_ = false;
   bool body_touched_ = false;  // bytes of the request's body have been taken from the client

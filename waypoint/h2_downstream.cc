@@ -21,7 +21,7 @@ Task<Status> H2Downstream::WriteBody(Chunk chunk, StopToken stop) {
 Task<Status> H2Downstream::EndBody(http::HeaderList trailers, StopToken) {
   if (ended_) co_return Status();
   ended_ = true;
-  co_return stream_->ShutdownWithTrailers(std::move(trailers));
+  co_return stream_->ShutdownWithTrailers(AllowedTrailers(trailers));
 }
 
 }  // namespace aquifer::waypoint

@@ -14,6 +14,14 @@ http::BodyLength H2BodyLength(const http::HeaderList& headers, bool at_end) {
   return whole ? http::BodyLength::Of(bytes) : http::BodyLength::Chunked();
 }
 
+http::HeaderList AllowedTrailers(const http::HeaderList& trailers) {
+  http::HeaderList allowed;
+  for (const http::HeaderField field : trailers) {
+    if (!http::IsForbiddenTrailer(field.name)) (void)allowed.Add(field.name, field.value);
+  }
+  return allowed;
+}
+
 Task<Status> H2Call::SendHead(http::RequestHead head, http::BodyLength body, bool, StopToken) {
   if (head.scheme.empty()) head.scheme = "http";
   const bool empty = body.kind == http::BodyKind::kNone;
@@ -32,7 +40,7 @@ Task<Status> H2Call::WriteBody(Chunk chunk, StopToken stop) {
 }
 
 Task<Status> H2Call::EndBody(http::HeaderList trailers, StopToken) {
-  co_return stream_->ShutdownWithTrailers(std::move(trailers));
+  co_return stream_->ShutdownWithTrailers(AllowedTrailers(trailers));
 }
 
 Task<Result<http::ResponseHead>> H2Call::ReadHead(StopToken stop) {

@@ -33,5 +33,7 @@ class H2Call final : public UpstreamCall {
 
 // What a head with such fields announces over HTTP/2, where the end is told by the framing.
 http::BodyLength H2BodyLength(const http::HeaderList& headers, bool at_end);
+// Trailers without what may not stand there; HTTP/2 ends a stream over such a field.
+http::HeaderList AllowedTrailers(const http::HeaderList& trailers);
 
 }  // namespace aquifer::waypoint

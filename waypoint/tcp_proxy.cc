@@ -47,10 +47,12 @@ Task<void> ServeTcp(io::StreamPtr stream, Backends& backends, const ExchangePart
   if (context.destination) record.service = context.destination->service;
   const RulesRef rules = parts.rules.current();
   if (std::optional<std::string> denied = DenyTcp(*rules, context)) {
-    record.flags = "UAEX";
+    record.flags = "-";
     record.details = *std::move(denied);
     parts.observe(context, record);
-    co_return;  // closed without a byte, as clients of Istio know it
+    // Closed without a byte, as clients of Istio know it.
+    (void)co_await stream->ShutdownWrite(stop);
+    co_return;
   }
   Result<ChosenBackend> backend = backends.Choose(RequestFor(parts, context));
   Result<io::StreamPtr> upstream = Error{Reason::kNoHealthyUpstream};

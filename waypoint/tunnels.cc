@@ -55,6 +55,11 @@ Task<void> Tunnels::OnConnect(hbone::IncomingTunnel tunnel, StopToken stop) {
   Carried carried = Declared(*rules, *bound, tunnel.peer);
   if (carried == Carried::kTcp) {
     if (const std::optional<std::string> denied = DenyTcp(*rules, context)) {
+      RequestRecord record;
+      record.protocol = "TCP";
+      record.service = bound->destination.service;
+      record.details = *denied;
+      parts_.observe(context, record);
       (void)tunnel.Refuse(kForbidden, *denied);
       co_return;
     }
