@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """image.py BUILD OUT.tar: a docker archive with the programs of BUILD and the shared libraries they need.
 
-The image holds nothing else: no shell, no package manager. Equal inputs give equal bytes.
+The image holds nothing else: no shell, no package manager, no root certificates of the build machine.
+Equal inputs give equal bytes.
 """
 import hashlib
 import io
@@ -39,10 +40,6 @@ def layer(programs):
     files = {f'/usr/local/bin/{p.name}': str(p) for p in programs}
     for program in programs:
         files |= libraries(program)
-    # Kubernetes' API and other servers are verified against what the cluster mounts; this is the rest.
-    roots = '/etc/ssl/certs/ca-certificates.crt'
-    if os.path.exists(roots):
-        files[roots] = roots
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode='w') as tar:
         for name, source in sorted(files.items()):
