@@ -23,6 +23,9 @@ constexpr size_t kOutputChunkBytes = 64 * 1024;
 // A handshake flight, an alert or a KeyUpdate.
 constexpr size_t kSmallOutputBytes = 2 * 1024;
 constexpr std::uint64_t kRecordsPerKey = std::uint64_t{1} << 23;
+// How often a peer may replace its keys: each time costs us more than a small record does.
+constexpr std::uint64_t kKeyUpdatesFree = 64;
+constexpr std::uint64_t kBytesPerKeyUpdate = 1024 * 1024;
 constexpr size_t kMaxDetailBytes = 512;
 // Sealing a record costs about as much as copying 4 KiB, so a chunk up to this size is rather
 // copied.
@@ -312,6 +315,8 @@ Chunk TlsEngine::Open() {
       got = SSL_read(ssl_.get(), room.data(), static_cast<int>(room.size()));
       if (got > 0) plaintext.Grow(static_cast<size_t>(got));
       AQ_CHECK(SSL_pending(ssl_.get()) == 0);  // each record found room whole
+      if (got > 0) CountKeyUpdates(static_cast<size_t>(got));
+      if (state_ != State::kOpen) return plaintext;
       // Room can be used up with only empty records left: they wait for the next call.
     } while (got > 0 && readable_bytes_ > 0 && !plaintext.writable().empty());
     if (got <= 0) {
@@ -326,6 +331,18 @@ Chunk TlsEngine::Open() {
     if (!plaintext.empty()) return plaintext;
   }
   return Chunk();
+}
+
+// A read that gave bytes took in a record, so the record number grew unless a KeyUpdate reset it.
+// The library bounds KeyUpdates in a row, not those with a byte of data between them.
+void TlsEngine::CountKeyUpdates(size_t opened_bytes) {
+  const std::uint64_t sequence = SSL_get_read_sequence(ssl_.get());
+  opened_bytes_ += opened_bytes;
+  if (sequence <= read_sequence_) ++key_updates_;
+  read_sequence_ = sequence;
+  if (key_updates_ > kKeyUpdatesFree + opened_bytes_ / kBytesPerKeyUpdate) {
+    FailWithAlert(Error{Reason::kTlsFailed}, SSL_AD_UNEXPECTED_MESSAGE, "too many KeyUpdates");
+  }
 }
 
 bool TlsEngine::CountRecords(size_t plaintext_bytes) {

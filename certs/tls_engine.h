@@ -102,6 +102,7 @@ class TlsEngine {
   void DropConsumed();
   bool ReadHeader(size_t offset, std::uint8_t (&header)[5]) const;
   std::optional<Records> WholeRecords();
+  void CountKeyUpdates(size_t opened_bytes);
   bool MayWrite() const;
   bool CountRecords(size_t plaintext_bytes);
   bool SealBytes(Bytes plaintext);
@@ -122,6 +123,10 @@ class TlsEngine {
   size_t input_head_ = 0;     // first chunk of input_ with bytes left
   size_t input_bytes_ = 0;
   size_t readable_bytes_ = 0;  // how much of the input the library may take now
+
+  std::uint64_t opened_bytes_ = 0;
+  std::uint64_t read_sequence_ = 0;  // of the next record, with the keys of the last one
+  std::uint64_t key_updates_ = 0;
 
   std::vector<Chunk> output_;
   size_t output_expected_bytes_ = 0;  // what the call at work will write, to size chunks by

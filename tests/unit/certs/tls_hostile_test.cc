@@ -95,6 +95,35 @@ TEST_CASE("a flood of KeyUpdates ends the connection") {
   CheckRefused(server, Reason::kTlsFailed);
 }
 
+TEST_CASE("KeyUpdates with a little data between them end the connection, too") {
+  TlsEngine client = NewClient();
+  TlsEngine server = NewServer();
+  Handshake(client, server);
+  int sent = 0;
+  for (; server.state() == State::kOpen && sent < 5000; ++sent) {
+    REQUIRE(SSL_key_update(client.ssl(), SSL_KEY_UPDATE_NOT_REQUESTED));
+    REQUIRE(client.Seal(AsBytes("x")));
+    Move(client, server);
+    OpenAll(server);
+  }
+  CHECK(sent < 100);
+  CheckRefused(server, Reason::kTlsFailed);
+}
+
+TEST_CASE("a peer that replaces its keys now and then is not punished") {
+  TlsEngine client = NewClient();
+  TlsEngine server = NewServer();
+  Handshake(client, server);
+  const std::string text = Pattern(1 << 20);
+  for (int i = 0; i < 100; ++i) {
+    REQUIRE(SSL_key_update(client.ssl(), SSL_KEY_UPDATE_NOT_REQUESTED));
+    REQUIRE(client.Seal(AsBytes(text)));
+    Move(client, server);
+    CHECK(OpenAll(server).size() == text.size());
+  }
+  CHECK(server.state() == State::kOpen);
+}
+
 TEST_CASE("KeyUpdates that ask for answers queue one answer, not many") {
   TlsEngine client = NewClient();
   TlsEngine server = NewServer();
