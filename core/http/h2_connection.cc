@@ -9,11 +9,15 @@ namespace aquifer::http {
 namespace {
 
 constexpr std::size_t kWriteBatchBytes = 256 * 1024;   // what one write to the transport gathers
+constexpr std::chrono::seconds kFarewell(1);           // for a GOAWAY to get through to a peer that broke the rules
 constexpr std::size_t kStreamQueueBytes = 128 * 1024;  // what a stream may have waiting for the peer's window
 
 }  // namespace
 
+H2Stream::H2Stream(H2Connection& connection, std::int32_t id) : connection_(&connection), live_(connection.live_), id_(id) { ++*live_; }
+
 H2Stream::~H2Stream() {
+  --*live_;
   if (connection_ != nullptr) connection_->Forget(*this);
 }
 
@@ -78,7 +82,9 @@ Status H2Stream::ShutdownWithTrailers(HeaderList trailers) {
 
 void H2Stream::Close(const Error& error) {
   connection_ = nullptr;
-  if (broken_.ok() && !(peer_ended_ && ended_)) broken_ = error;
+  // A stream that the peer ended well before we had ended it takes nothing more: for our direction that is a closed peer.
+  const Error left = error.reason == Reason::kOk ? Error{Reason::kPeerClosed} : error;
+  if (broken_.ok() && !(peer_ended_ && ended_)) broken_ = left;
   readable_.Set();
   writable_.Set();
   if (error.reason != Reason::kOk) gone_.RequestStop(error.reason);
@@ -129,6 +135,9 @@ void H2Connection::Drain() {
 }
 
 void H2Connection::OnRequest(std::int32_t id, RequestHead head, EndStream) {
+  // A peer that opens and resets streams faster than their handlers can end must not pile up handlers.
+  const std::size_t most = std::size_t{2} * options_.settings.max_concurrent_streams;
+  if (*live_ >= most) return session_.Reset(id, NGHTTP2_REFUSED_STREAM);
   H2StreamPtr stream(new H2Stream(*this, id));
   stream->request_ = std::move(head);
   streams_[id] = stream.get();
@@ -177,7 +186,7 @@ void H2Connection::OnClosed(std::int32_t id, std::uint32_t error_code) {
 void H2Connection::OnGoAway(std::int32_t, std::uint32_t) {}  // the session opens no more streams; nghttp2 closes the unprocessed ones
 
 Task<void> H2Connection::ReadLoop(Chunk first, StopSource& both) {
-  if (!first.empty() && !FeedAndDispatch(std::move(first), both)) co_return;
+  if (!first.empty() && !FeedAndDispatch(std::move(first))) co_return co_await Farewell(both);
   while (true) {
     Result<Chunk> got = co_await transport_->Read(both.token());
     if (!got) co_return Break(both, got.error());
@@ -187,11 +196,18 @@ Task<void> H2Connection::ReadLoop(Chunk first, StopSource& both) {
       co_return;
     }
     last_heard_ = Loop::Current().now();
-    if (!FeedAndDispatch(*std::move(got), both)) co_return;
+    if (!FeedAndDispatch(*std::move(got))) co_return co_await Farewell(both);
   }
 }
 
-bool H2Connection::FeedAndDispatch(Chunk input, StopSource& both) {
+// The writer sends the GOAWAY and ends everything. A peer that takes nothing any more does not keep it from that for long.
+Task<void> H2Connection::Farewell(StopSource& both) {
+  const Error error = end_.error();
+  std::ignore = co_await SleepFor(kFarewell, both.token());
+  both.RequestStop(error.reason);
+}
+
+bool H2Connection::FeedAndDispatch(Chunk input) {
   const Status fed = session_.Feed(std::move(input), last_heard_);
   std::vector<H2StreamPtr> arrived = std::move(arrived_);
   arrived_.clear();
@@ -204,7 +220,6 @@ bool H2Connection::FeedAndDispatch(Chunk input, StopSource& both) {
     return false;
   }
   if (session_.WantsOutput() || session_.finished()) OutputDue();
-  static_cast<void>(both);
   return true;
 }
 

@@ -54,10 +54,11 @@ class H2Stream final : public io::Stream {
 
  private:
   friend class H2Connection;
-  H2Stream(H2Connection& connection, std::int32_t id) : connection_(&connection), id_(id) {}
+  H2Stream(H2Connection& connection, std::int32_t id);
   void Close(const Error& error);
 
   H2Connection* connection_;  // null once the stream is over for the connection
+  std::shared_ptr<std::size_t> live_;  // H2Connection::live_, which a stream may outlive
   std::int32_t id_;
   RequestHead request_;
   std::optional<ResponseHead> response_;
@@ -110,9 +111,10 @@ class H2Connection final : private H2Events {
   void OnGoAway(std::int32_t last_stream, std::uint32_t error_code) override;
 
   Task<void> ReadLoop(Chunk first, StopSource& both);
+  Task<void> Farewell(StopSource& both);
   Task<void> WriteLoop(StopSource& both);
   Task<void> WatchLoop(StopSource& both);
-  bool FeedAndDispatch(Chunk input, StopSource& both);
+  bool FeedAndDispatch(Chunk input);
   void Break(StopSource& both, const Error& error);
   H2Stream* Find(std::int32_t id);
   void Forget(H2Stream& stream);
@@ -123,6 +125,8 @@ class H2Connection final : private H2Events {
   io::StreamPtr transport_;
   H2Session session_;
   std::unordered_map<std::int32_t, H2Stream*> streams_;
+  // H2Streams that exist, those that their peer has already reset included: their handlers still have to notice.
+  std::shared_ptr<std::size_t> live_ = std::make_shared<std::size_t>(0);
   std::vector<H2StreamPtr> arrived_;  // requests of the bytes just fed, to be handed on
   Event output_due_;
   TimePoint last_heard_{};
