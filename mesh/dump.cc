@@ -41,13 +41,45 @@ Json WorkloadJson(const Workload& workload) {
             {"services", Json::array()}};
   for (const Ip& ip : workload.addresses) json["workloadIps"].push_back(ip.ToString());
   for (const Membership& each : workload.services) json["services"].push_back(each.service.ToString());
+  if (workload.native_tunnel) json["nativeTunnel"] = true;
   if (workload.waypoint) json["waypoint"] = GatewayJson(*workload.waypoint);
   if (workload.network_gateway) json["networkGateway"] = GatewayJson(*workload.network_gateway);
   if (workload.application_tunnel) {
     const bool proxy = workload.application_tunnel->protocol == ApplicationTunnel::Protocol::kProxy;
-    json["applicationTunnel"] = Json{{"protocol", proxy ? "PROXY" : "NONE"}, {"port", workload.application_tunnel->port}};
+    const std::uint16_t port = workload.application_tunnel->port;
+    json["applicationTunnel"] = Json{{"protocol", proxy ? "PROXY" : "NONE"}, {"port", port == 0 ? Json() : Json(port)}};
   }
   return json;
+}
+
+const char* ModeName(LoadBalancerMode mode) {
+  switch (mode) {
+    case LoadBalancerMode::kStandard: return "Standard";
+    case LoadBalancerMode::kStrict: return "Strict";
+    case LoadBalancerMode::kFailover: return "Failover";
+    case LoadBalancerMode::kPassthrough: return "Passthrough";
+  }
+  return "";
+}
+
+const char* PreferenceName(RoutingPreference preference) {
+  switch (preference) {
+    case RoutingPreference::kRegion: return "Region";
+    case RoutingPreference::kZone: return "Zone";
+    case RoutingPreference::kSubzone: return "Subzone";
+    case RoutingPreference::kNode: return "Node";
+    case RoutingPreference::kCluster: return "Cluster";
+    case RoutingPreference::kNetwork: return "Network";
+  }
+  return "";
+}
+
+Json LoadBalancerJson(const LoadBalancer& balancer) {
+  Json preferences = Json::array();
+  for (const RoutingPreference each : balancer.preferences) preferences.push_back(PreferenceName(each));
+  return Json{{"routingPreferences", std::move(preferences)},
+              {"mode", ModeName(balancer.mode)},
+              {"healthPolicy", balancer.health_policy == HealthPolicy::kAllowAll ? "AllowAll" : "OnlyHealthy"}};
 }
 
 Json ServiceJson(const Snapshot& snapshot, const Service& service) {
@@ -55,14 +87,24 @@ Json ServiceJson(const Snapshot& snapshot, const Service& service) {
             {"vips", Json::array()},      {"ports", PortsJson(service.ports)}, {"endpoints", Json::object()},
             {"subjectAltNames", service.subject_alt_names}, {"canonical", service.canonical}};
   for (const NetworkAddress& vip : service.vips) json["vips"].push_back(vip.ToString());
-  for (const NetworkCidr& vip : service.cidr_vips) json["cidrVips"].push_back(vip.ToString());
+  for (const NetworkCidr& vip : service.cidr_vips) {
+    json["cidrVips"].push_back(Json{{"network", vip.network}, {"cidr", vip.cidr.ToString()}});
+  }
   const EndpointsRef endpoints = snapshot.EndpointsOf(service);
   for (const Endpoint& endpoint : endpoints->all()) {
     const bool healthy = endpoint.workload->health == Health::kHealthy;
     json["endpoints"][endpoint.workload->uid] =
         Json{{"workloadUid", endpoint.workload->uid}, {"port", PortsJson(*endpoint.ports)}, {"status", healthy ? "Healthy" : "Unhealthy"}};
   }
+  json["visibility"] = service.visibility == Visibility::kPublic ? "Public" : "Namespace";
   if (service.waypoint) json["waypoint"] = GatewayJson(*service.waypoint);
+  for (const WeightedWaypoint& each : service.weighted_waypoints) {
+    json["weightedWaypoints"].push_back(Json{{"destination", GatewayJson(each.destination)}, {"weight", each.weight}});
+  }
+  if (service.load_balancer) json["loadBalancer"] = LoadBalancerJson(*service.load_balancer);
+  if (service.ip_families != IpFamilies::kAutomatic) {
+    json["ipFamilies"] = service.ip_families == IpFamilies::kDual ? "Dual" : service.ip_families == IpFamilies::kIpv4 ? "IPv4" : "IPv6";
+  }
   return json;
 }
 
@@ -76,7 +118,10 @@ const char* KindName(StringMatch::Kind kind) {
   return "";
 }
 
-Json Text(const StringMatch& match) { return Json{{KindName(match.kind), match.value}}; }
+Json Text(const StringMatch& match) {
+  const bool presence = match.kind == StringMatch::Kind::kPresence;
+  return Json{{KindName(match.kind), presence ? Json::array() : Json(match.value)}};
+}
 Json Text(const Cidr& cidr) { return cidr.ToString(); }
 Json Text(std::uint16_t port) { return port; }
 Json Text(const ServiceAccountMatch& match) { return Json{{"namespace", match.ns}, {"serviceAccount", match.service_account}}; }

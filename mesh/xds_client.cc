@@ -38,12 +38,14 @@ Task<XdsClient::End> XdsClient::RunStream(StopToken stop) {
   Result<std::unique_ptr<http::GrpcCall>> call = http::GrpcCall::Start(**connection, spec);
   if (!call) co_return End{"ConnectionError", Describe(call.error()), false};
   std::string detail;
+  answered_ = false;
   const Status ended = co_await Converse(**call, detail, stop);
-  const bool talked = state_.Pending().empty();
+  // Only an answer on this very stream counts: one that accepts and hangs up is not to be hammered.
+  const bool talked = answered_;
   if (!ended) co_return End{"Error", detail.empty() ? Describe(ended.error()) : detail, talked};
   const http::GrpcStatus& status = (*call)->status();
   if (!status.ok()) co_return End{"Error", status.ToString(), talked};
-  co_return End{"Complete", {}, true};
+  co_return End{"Complete", {}, talked};
 }
 
 Task<Status> XdsClient::Converse(http::GrpcCall& call, std::string& detail, StopToken stop) {
@@ -67,6 +69,7 @@ Task<Status> XdsClient::Converse(http::GrpcCall& call, std::string& detail, Stop
       detail = outcome.error().ToString();
       co_return Error{Reason::kBadRequest};
     }
+    answered_ = true;
     for (const Refusal& refusal : outcome->refused)
       observer_.OnRefused(response.type_url(), refusal);
     AQ_CO_TRY_STATUS(co_await call.Send(outcome->answer.SerializeAsString(), stop));

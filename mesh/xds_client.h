@@ -57,6 +57,7 @@ class XdsClient {
   XdsObserver& observer_;
   XdsClientOptions options_;
   bool synced_told_ = false;
+  bool answered_ = false;  // the present stream has brought a response
 };
 
 }  // namespace aquifer::mesh
