@@ -8,19 +8,21 @@
 namespace aquifer::obs {
 namespace {
 
-template <class T>
-std::string_view Print(T number, std::array<char, 32>& buffer) {
-  const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), number).ptr;
+template <class... How>
+std::string_view Print(std::array<char, 32>& buffer, How... number) {
+  const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), number...).ptr;
   return {buffer.data(), end};
 }
 
-// The canonical number of OpenMetrics 1.0: a whole one has ".0", so that le="1.0" is one series
-// whoever prints it.
+// The canonical number of OpenMetrics 1.0: a whole one has ".0", and no exponent where one can do
+// without, so that le="0.0005" is one series whoever prints it.
 std::string PrintReal(double number) {
   if (std::isinf(number)) return number > 0 ? "+Inf" : "-Inf";
   if (std::isnan(number)) return "NaN";
   std::array<char, 32> buffer;
-  std::string text(Print(number, buffer));
+  const double size = std::abs(number);
+  const bool plain = size == 0 || (size >= 1e-6 && size < 1e15);
+  std::string text(plain ? Print(buffer, number, std::chars_format::fixed) : Print(buffer, number));
   if (text.find_first_of(".e") == text.npos) text += ".0";
   return text;
 }
@@ -45,12 +47,12 @@ void AppendSample(std::string& out, std::string_view name, std::string_view suff
 
 void Counter::Write(std::string_view name, std::string& out) const {
   std::array<char, 32> buffer;
-  AppendSample(out, name, "_total", "", labels(), Print(value(), buffer));
+  AppendSample(out, name, "_total", "", labels(), Print(buffer, value()));
 }
 
 void Gauge::Write(std::string_view name, std::string& out) const {
   std::array<char, 32> buffer;
-  AppendSample(out, name, "", "", labels(), Print(value(), buffer));
+  AppendSample(out, name, "", "", labels(), Print(buffer, value()));
 }
 
 void Histogram::Observe(double value) {
@@ -74,10 +76,10 @@ void Histogram::Write(std::string_view name, std::string& out) const {
   for (size_t i = 0; i < buckets_.size(); ++i) {
     count += buckets_[i].load(std::memory_order_relaxed);
     const std::string bound = "le=\"" + (i < bounds_.size() ? PrintReal(bounds_[i]) : "+Inf") + '"';
-    AppendSample(buckets, name, "_bucket", bound, labels(), Print(count, buffer));
+    AppendSample(buckets, name, "_bucket", bound, labels(), Print(buffer, count));
   }
   AppendSample(out, name, "_sum", "", labels(), PrintReal(sum_.load(std::memory_order_relaxed)));
-  AppendSample(out, name, "_count", "", labels(), Print(count, buffer));
+  AppendSample(out, name, "_count", "", labels(), Print(buffer, count));
   out += buckets;
 }
 
