@@ -89,7 +89,7 @@ void Nat(Text& text, const RuleOptions& options) {
   text.Line({kToProbe4, "meta l4proto tcp counter accept"});
   text.Line({kToProbe6, "meta l4proto tcp counter accept"});
   if (options.dns) NatDns(text);
-  NatOutbound(text);
+  if (options.outbound) NatOutbound(text);
   text.Line({"}"});
   text.Line({"}"});
 }
@@ -135,10 +135,6 @@ std::string RemovalText() {
   return text.Take();
 }
 
-std::string ListingText() {
-  Text text;
-  for (const std::string_view table : kTables) text.Line({"list table inet", table});
-  return text.Take();
-}
+std::string ListingText(std::string_view table) { return "list table inet " + std::string(table); }
 
 }  // namespace aquifer::redirect

@@ -11,6 +11,8 @@
 namespace aquifer::redirect {
 
 struct RuleOptions {
+  // Off only while a pod leaves: nothing new is redirected, and what was goes on being translated.
+  bool outbound = true;
   // Off by annotation ambient.istio.io/bypass-inbound-capture.
   bool inbound = true;
   // DNS goes to the proxy (port 15053). Only when the proxy serves DNS there: else the pod has
@@ -20,6 +22,10 @@ struct RuleOptions {
   friend auto operator<=>(const RuleOptions&, const RuleOptions&) = default;
 };
 
+// For a pod that leaves, until its proxy has ended the connections that it carries. Without the
+// chains the kernel would stop translating them, and their ends would never learn of it.
+inline constexpr RuleOptions kPassing{.outbound = false, .inbound = false, .dns = false};
+
 inline constexpr std::array<std::string_view, 3> kTables = {
     "istio-ambient-nat", "istio-ambient-mangle", "istio-ambient-raw"};
 
@@ -27,7 +33,7 @@ inline constexpr std::array<std::string_view, 3> kTables = {
 std::string RuleText(const RuleOptions& options);
 // One transaction that leaves none of the tables, whether or not they were there.
 std::string RemovalText();
-// Prints the tables; fails where one of them is missing.
-std::string ListingText();
+// Prints one of the tables; fails where it is missing.
+std::string ListingText(std::string_view table);
 
 }  // namespace aquifer::redirect

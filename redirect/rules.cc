@@ -11,10 +11,21 @@
 namespace aquifer::redirect {
 namespace {
 
+// One run a table: in one run with several listings the library's cache knows only the last table.
+Result<std::string, Refusal> List(Nft& nft) {
+  std::string all;
+  for (const std::string_view table : kTables) {
+    const auto listing = nft.Run(ListingText(table));
+    if (!listing) return Refusal{"table inet " + std::string(table), listing.error().why};
+    all += *listing;
+  }
+  return all;
+}
+
 Result<std::string, Refusal> Comparable() {
   AQ_TRY(Nft nft, Nft::Open());
   nft.HideCounters();
-  return nft.Run(ListingText());
+  return List(nft);
 }
 
 std::string FirstDifference(const std::string& expected, const std::string& found) {
@@ -52,7 +63,7 @@ Result<void, Refusal> ApplyRules(const RuleOptions& options) {
   const auto applied = nft.Run(RuleText(options));
   if (applied) return {};
   // The kernel kept what it had. If that is nothing, nothing of ours stays.
-  if (!nft.Run(ListingText())) static_cast<void>(RemovePolicyRouting());
+  if (!List(nft)) static_cast<void>(RemovePolicyRouting());
   return applied.error();
 }
 
@@ -65,7 +76,7 @@ Result<void, Refusal> RemoveRules() {
 
 Result<std::string, Refusal> ListRules() {
   AQ_TRY(Nft nft, Nft::Open());
-  return nft.Run(ListingText());
+  return List(nft);
 }
 
 Result<std::string, Refusal> RuleVerifier::Expected(const RuleOptions& options) {

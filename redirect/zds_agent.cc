@@ -43,7 +43,7 @@ bool ZdsAgent::NeedsAdd(const Pod& pod, TimePoint now) const {
   if (found == told_.end()) return true;
   const Told& told = found->second;
   if (told.info != pod.info) return true;
-  if (told.failed && now >= told.retry_at) return true;
+  if (told.standing == Standing::kFailed && now >= told.retry_at) return true;
   if (pod.netns == nullptr) return false;
   return told.netns == nullptr || told.netns->id() != pod.netns->id();
 }
@@ -67,9 +67,10 @@ std::optional<ZdsAgent::Outgoing> ZdsAgent::AddOrKeep(const Pod& pod) {
   told = Told{.netns = pod.netns, .info = pod.info};
   Decoded<std::string> packet = EncodeRequest(request);
   if (!packet) {
-    told.failed = true;
+    told.standing = Standing::kFailed;
+    told.error = packet.error().ToString();
     told.retry_at = TimePoint::max();
-    unsendable_.push_back(Outcome{pod.uid, add, packet.error().ToString()});
+    unsendable_.push_back(Outcome{pod.uid, add, told.error});
     return std::nullopt;
   }
   outstanding_ = Outstanding{add ? Kind::kAdd : Kind::kKeep, pod.uid};
@@ -85,14 +86,14 @@ ZdsAgent::Outcome ZdsAgent::Acknowledged(std::string error, TimePoint now) {
   outstanding_.reset();
   Outcome outcome{answered.uid, answered.kind == Kind::kAdd, std::move(error)};
   switch (answered.kind) {
-    case Kind::kAdd: {
+    case Kind::kAdd:
+    case Kind::kKeep: {
       Told& told = told_[answered.uid];
-      told.failed = !outcome.error.empty();
+      told.standing = outcome.error.empty() ? Standing::kServed : Standing::kFailed;
+      told.error = outcome.error;
       told.retry_at = now + kRetryAfter;
       break;
     }
-    case Kind::kKeep:
-      break;
     case Kind::kDel:
       told_.erase(answered.uid);
       break;
@@ -103,10 +104,20 @@ ZdsAgent::Outcome ZdsAgent::Acknowledged(std::string error, TimePoint now) {
   return outcome;
 }
 
+ZdsAgent::PodStanding ZdsAgent::StandingOf(const Pod& pod) const {
+  const auto found = told_.find(pod.uid);
+  if (found == told_.end()) return {};
+  const Told& told = found->second;
+  const bool same_netns =
+      pod.netns == nullptr || (told.netns != nullptr && told.netns->id() == pod.netns->id());
+  if (told.info != pod.info || !same_netns) return {};
+  return {told.standing, told.error};
+}
+
 TimePoint ZdsAgent::retry_at() const {
   TimePoint earliest = TimePoint::max();
   for (const auto& [uid, told] : told_) {
-    if (told.failed) earliest = std::min(earliest, told.retry_at);
+    if (told.standing == Standing::kFailed) earliest = std::min(earliest, told.retry_at);
   }
   return earliest;
 }

@@ -49,6 +49,16 @@ class ZdsAgent {
   Outcome Acknowledged(std::string error, TimePoint now);
   std::vector<Outcome> TakeUnsendable() { return std::exchange(unsendable_, {}); }
 
+  // What this proxy has answered about a pod as it is now.
+  enum class Standing { kUntold, kServed, kFailed };
+  struct PodStanding {
+    Standing standing = Standing::kUntold;
+    std::string error;
+  };
+  PodStanding StandingOf(const Pod& pod) const;
+  // Whether it was told of the pod and has not yet said that it let go of it.
+  bool Holds(const std::string& uid) const { return told_.contains(uid); }
+
   bool outstanding() const { return outstanding_.has_value(); }
   bool snapshot_sent() const { return snapshot_sent_; }
   // When Next may have something to retry; TimePoint::max() if never.
@@ -59,7 +69,8 @@ class ZdsAgent {
   struct Told {
     NetnsRef netns;  // empty after a Keep
     PodInfo info;
-    bool failed = false;
+    Standing standing = Standing::kUntold;
+    std::string error;
     TimePoint retry_at;
   };
   struct Outstanding {

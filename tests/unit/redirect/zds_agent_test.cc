@@ -132,6 +132,28 @@ TEST_CASE("a pod that no packet can carry is reported once and costs the others 
   CHECK(agent.TakeUnsendable().empty());
 }
 
+TEST_CASE("a pod is served once the proxy has said so, and as long as its sandbox is that one") {
+  ZdsAgent agent;
+  using Standing = ZdsAgent::Standing;
+  const Pod pod = MakePod("a");
+  const PodTable pods = Table({pod});
+  CHECK(agent.StandingOf(pod).standing == Standing::kUntold);
+  REQUIRE(agent.Next(pods, ProxyRole::kNewest, kStart).has_value());
+  CHECK(agent.StandingOf(pod).standing == Standing::kUntold);
+  static_cast<void>(agent.Acknowledged("", kStart));
+  CHECK(agent.StandingOf(pod).standing == Standing::kServed);
+  CHECK(agent.StandingOf(MakePod("a")).standing == Standing::kUntold);
+}
+
+TEST_CASE("a pod that the proxy refused stands as failed with the proxy's words") {
+  ZdsAgent agent;
+  const Pod pod = MakePod("a");
+  REQUIRE(agent.Next(Table({pod}), ProxyRole::kNewest, kStart).has_value());
+  static_cast<void>(agent.Acknowledged("port in use", kStart));
+  CHECK(agent.StandingOf(pod).standing == ZdsAgent::Standing::kFailed);
+  CHECK(agent.StandingOf(pod).error == "port in use");
+}
+
 TEST_CASE("a pod removed while its Add is outstanding is deleted next") {
   ZdsAgent agent;
   REQUIRE(agent.Next(Table({MakePod("a")}), ProxyRole::kNewest, kStart).has_value());

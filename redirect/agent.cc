@@ -1,0 +1,265 @@
+#include "redirect/agent.h"
+
+#include <algorithm>
+#include <iterator>
+#include <tuple>
+#include <utility>
+
+#include "core/rt/timer.h"
+#include "redirect/agent_status.h"
+
+namespace aquifer::redirect {
+namespace {
+
+constexpr std::string_view kScope = "agent";
+// How often what could not be done is tried again, and namespaces are looked at.
+constexpr Clock::duration kTick = std::chrono::seconds(1);
+// Each pod's rules are read back once in this many ticks.
+constexpr size_t kVerifyTicks = 10;
+// A pod must be missing from the manifests for so long before its capture ends: a file may have
+// been read while it was being written.
+constexpr Clock::duration kSettle = std::chrono::milliseconds(20);  // several files at once
+constexpr Clock::duration kGrace = std::chrono::milliseconds(150);
+// A proxy that does not answer must not hold a pod in the mesh.
+constexpr Clock::duration kLongestLeave = std::chrono::seconds(10);
+
+std::string NameOf(const WantedPod& pod) { return pod.info.ns + "/" + pod.info.name; }
+
+std::string ProxyWord(const ZdsAgent::PodStanding& standing) {
+  switch (standing.standing) {
+    case ZdsAgent::Standing::kUntold:
+      return "untold";
+    case ZdsAgent::Standing::kServed:
+      return "served";
+    case ZdsAgent::Standing::kFailed:
+      return "failed: " + standing.error;
+  }
+  return "";
+}
+
+bool Same(const std::vector<Refusal>& a, const std::vector<Refusal>& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const Refusal& x, const Refusal& y) {
+    return x.field == y.field && x.why == y.why;
+  });
+}
+
+}  // namespace
+
+Agent::Agent(AgentOptions options, obs::Logger& log)
+    : options_(std::move(options)),
+      log_(log),
+      source_(
+          {.directory = options_.manifests, .node_name = options_.node_name, .dns = options_.dns}),
+      server_({.path = options_.zds_socket}, log),
+      watch_(options_.manifests) {}
+
+Task<void> Agent::Run(StopToken stop) {
+  AdoptFormerRun();
+  // Everything is in place before the first proxy gets its snapshot: a pod left out of one is let
+  // go.
+  std::ignore = watch_.Arm();
+  Look();
+  Scope scope;
+  scope.Spawn(server_.Run(stop));
+  scope.Spawn(WatchManifests(stop));
+  scope.Spawn(WatchProxies(stop));
+  co_await KeepCaptured(stop);
+  co_await scope.Join();
+}
+
+// Pods that an earlier run captured and that are no longer wanted must be released: nobody serves
+// them now.
+void Agent::AdoptFormerRun() {
+  if (options_.status_file.empty()) return;
+  const Decoded<std::string> text = ReadStatusFile(options_.status_file);
+  if (!text) {
+    log_.Warn(kScope, "the status of the last run is lost", {{"error", text.error().ToString()}});
+    return;
+  }
+  if (text->empty()) return;
+  const auto pods = PodsFromJson(*text);
+  if (!pods) {
+    log_.Warn(kScope, "the status of the last run is lost", {{"error", pods.error().ToString()}});
+    return;
+  }
+  for (const WantedPod& pod : *pods) {
+    former_.emplace(pod.uid, pod);
+    captures_[pod.uid].Adopt(pod);
+  }
+}
+
+Task<void> Agent::WatchManifests(StopToken stop) {
+  while (!stop.requested()) {
+    if (!watch_.armed() && !watch_.Arm()) {
+      std::ignore = co_await SleepFor(kTick, stop);
+      continue;
+    }
+    look_ = true;  // for what changed before the watch was armed
+    wake_.Set();
+    std::ignore = co_await watch_.Wait(stop);
+    std::ignore = co_await SleepFor(kSettle, stop);
+  }
+}
+
+Task<void> Agent::WatchProxies(StopToken stop) {
+  while (co_await server_.progress().Wait(stop)) wake_.Set();
+}
+
+Task<void> Agent::KeepCaptured(StopToken stop) {
+  while (!stop.requested()) {
+    const TimePoint now = Loop::Current().now();
+    const bool tick = now >= next_tick_;
+    if (tick) next_tick_ = now + kTick;
+    if (std::exchange(look_, false) || tick || !leaving_.empty()) Look();
+    if (tick) VerifySome();
+    WriteStatus();
+    TimedStop timed(stop, leaving_.empty() ? next_tick_ - now : kGrace, Reason::kTimeout);
+    std::ignore = co_await wake_.Wait(timed.token());
+    wake_.Reset();
+  }
+}
+
+void Agent::Look() {
+  source_.Scan();
+  LogRefusals();
+  Choose();
+  for (const auto& [uid, pod] : wanted_) captures_[uid].Want(pod);
+  BringAll();
+  ReleaseUnwanted();
+}
+
+void Agent::Choose() {
+  wanted_ = source_.wanted();
+  if (source_.complete()) former_.clear();
+  wanted_.insert(former_.begin(), former_.end());
+}
+
+void Agent::BringAll() {
+  for (auto& [uid, capture] : captures_) {
+    if (!wanted_.contains(uid)) continue;
+    const std::string before = capture.problem();
+    const Capture::Change change = capture.Bring(verifier_);
+    if (change != Capture::Change::kFailed || capture.problem() != before) Follow(capture, change);
+  }
+}
+
+void Agent::Follow(Capture& capture, Capture::Change change) {
+  const WantedPod& pod = capture.wanted();
+  switch (change) {
+    case Capture::Change::kNone:
+      break;
+    case Capture::Change::kCaptured:
+      log_.Info(kScope, "pod captured", {{"pod", NameOf(pod)}, {"netns", pod.netns}});
+      break;
+    case Capture::Change::kRepaired:
+      log_.Error(kScope, "pod was not captured as it should be, repaired",
+                 {{"pod", NameOf(pod)}, {"found", capture.problem()}});
+      break;
+    case Capture::Change::kSandboxGone:
+      log_.Info(kScope, "pod's namespace is gone", {{"pod", NameOf(pod)}, {"netns", pod.netns}});
+      server_.RemovePod(pod.uid);
+      break;
+    case Capture::Change::kFailed:
+      log_.Error(kScope, "pod is not captured",
+                 {{"pod", NameOf(pod)}, {"error", capture.problem()}});
+      break;
+  }
+  if (capture.verified()) server_.SetPod(capture.pod());
+}
+
+// Round and round, a part at each tick, so that many pods do not hold up the proxies.
+void Agent::VerifySome() {
+  const size_t count = (captures_.size() + kVerifyTicks - 1) / kVerifyTicks;
+  auto next = captures_.lower_bound(next_to_verify_);
+  for (size_t i = 0; i < count; ++i) {
+    if (next == captures_.end()) next = captures_.begin();
+    const Capture::Change change = next->second.Verify(verifier_);
+    if (change != Capture::Change::kNone) Follow(next->second, change);
+    ++next;
+  }
+  next_to_verify_ = next == captures_.end() ? "" : next->first;
+}
+
+void Agent::ReleaseUnwanted() {
+  const TimePoint now = Loop::Current().now();
+  for (auto entry = captures_.begin(); entry != captures_.end();) {
+    const std::string& uid = entry->first;
+    if (wanted_.contains(uid)) {
+      leaving_.erase(uid);
+    } else if (const auto [leaving, first] = leaving_.emplace(uid, Leaving{.since = now});
+               now - leaving->second.since >= kGrace && Release(entry->second, leaving->second)) {
+      leaving_.erase(leaving);
+      entry = captures_.erase(entry);
+      continue;
+    }
+    ++entry;
+  }
+}
+
+// New connections pass by the proxy, then the proxy ends the old ones, then the rules go. True when
+// all is done.
+bool Agent::Release(Capture& capture, Leaving& leaving) {
+  const WantedPod& pod = capture.wanted();
+  if (!leaving.passing) {
+    if (!SharesNamespace(capture) && !Done(capture, capture.LetPass())) return false;
+    server_.RemovePod(pod.uid);
+    leaving.passing = true;
+  }
+  const bool waited = Loop::Current().now() - leaving.since > kLongestLeave;
+  if (server_.AnyHolds(pod.uid) && !waited) return false;
+  if (!SharesNamespace(capture) && !Done(capture, capture.Release())) return false;
+  log_.Info(kScope, "pod released", {{"pod", NameOf(pod)}});
+  return true;
+}
+
+bool Agent::Done(const Capture& capture, const Result<void, Refusal>& released) {
+  if (released) return true;
+  log_.Limited(limiter_, obs::Level::kError, kScope, "pod cannot be released, will be tried again",
+               {{"pod", NameOf(capture.wanted())}, {"error", released.error().ToString()}});
+  return false;
+}
+
+// A pod of another uid may have taken over the namespace, rules and all.
+bool Agent::SharesNamespace(const Capture& capture) const {
+  if (capture.netns() == nullptr) return false;
+  return std::any_of(captures_.begin(), captures_.end(), [&](const auto& item) {
+    const NetnsRef& other = item.second.netns();
+    return &item.second != &capture && wanted_.contains(item.first) && other != nullptr &&
+           other->id() == capture.netns()->id();
+  });
+}
+
+void Agent::LogRefusals() {
+  if (Same(told_refusals_, source_.refusals())) return;
+  told_refusals_ = source_.refusals();
+  for (const Refusal& refusal : told_refusals_) {
+    log_.Error(kScope, "manifest refused", {{"field", refusal.field}, {"why", refusal.why}});
+  }
+}
+
+std::string Agent::StatusText() const {
+  AgentStatus status{.node = options_.node_name, .proxies = server_.proxies()};
+  for (const auto& [uid, capture] : captures_) {
+    status.pods.push_back({.pod = capture.wanted(),
+                           .verified = capture.verified(),
+                           .problem = capture.problem(),
+                           .proxy = ProxyWord(server_.StandingOf(uid))});
+  }
+  status.refusals = source_.refusals();
+  return StatusToJson(status);
+}
+
+void Agent::WriteStatus() {
+  if (options_.status_file.empty()) return;
+  std::string text = StatusText();
+  if (text == status_) return;
+  const Status written = ReplaceFile(options_.status_file, text);
+  if (written) {
+    status_ = std::move(text);
+    return;
+  }
+  log_.Error(kScope, "cannot write the status",
+             {{"file", options_.status_file}, {"error", Describe(written.error())}});
+}
+
+}  // namespace aquifer::redirect

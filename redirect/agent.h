@@ -1,0 +1,86 @@
+// The node agent: brings the pods that its source names into the mesh, rules first, then proxy, and
+// out of it again, proxy last. It holds no state that a restart would lose: rules are applied again
+// over themselves, proxies get a snapshot, and the status file tells what an earlier run had
+// captured. Stopping it changes nothing for the pods. One thread: its Loop's.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "core/base/result.h"
+#include "core/obs/log.h"
+#include "core/obs/rate_limiter.h"
+#include "core/rt/event.h"
+#include "core/rt/stop.h"
+#include "core/rt/task.h"
+#include "redirect/capture.h"
+#include "redirect/cni_server.h"
+#include "redirect/dir_watch.h"
+#include "redirect/pod_source.h"
+
+namespace aquifer::redirect {
+
+struct AgentOptions {
+  std::string manifests;
+  std::string node_name;
+  std::string zds_socket = "/var/run/ztunnel/ztunnel.sock";
+  std::string status_file;  // none if empty
+  bool dns = false;
+};
+
+class Agent {
+ public:
+  // The logger outlives the agent.
+  Agent(AgentOptions options, obs::Logger& log);
+
+  // Makes the socket for proxies.
+  Status Listen() { return server_.Listen(); }
+  // Until stopped.
+  Task<void> Run(StopToken stop);
+
+ private:
+  // Captured, and missing from the manifests.
+  struct Leaving {
+    TimePoint since;
+    bool passing = false;  // nothing new is captured, and proxies were told
+  };
+
+  Task<void> WatchManifests(StopToken stop);
+  Task<void> WatchProxies(StopToken stop);
+  Task<void> KeepCaptured(StopToken stop);
+
+  void AdoptFormerRun();
+  void Look();
+  void Choose();
+  void BringAll();
+  void VerifySome();
+  void ReleaseUnwanted();
+  bool Release(Capture& capture, Leaving& leaving);
+  bool Done(const Capture& capture, const Result<void, Refusal>& released);
+  bool SharesNamespace(const Capture& capture) const;
+  void Follow(Capture& capture, Capture::Change change);
+  void LogRefusals();
+  void WriteStatus();
+  std::string StatusText() const;
+
+  const AgentOptions options_;
+  obs::Logger& log_;
+  obs::RateLimiter limiter_{5};
+  PodSource source_;
+  // Pods of an earlier run, wanted until the manifests could be read whole once.
+  std::map<std::string, WantedPod> former_;
+  std::map<std::string, WantedPod> wanted_;
+  CniServer server_;
+  DirWatch watch_;
+  RuleVerifier verifier_;
+  std::map<std::string, Capture> captures_;  // by uid
+  std::map<std::string, Leaving> leaving_;
+  std::string next_to_verify_;
+  std::vector<Refusal> told_refusals_;
+  std::string status_;
+  bool look_ = false;  // the manifests may have changed
+  TimePoint next_tick_;
+  Event wake_;
+};
+
+}  // namespace aquifer::redirect

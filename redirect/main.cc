@@ -1,0 +1,260 @@
+// aquifer-cni: the node agent, and capture of a single network namespace by hand. Reads its
+// arguments, starts what they ask for, and ends on SIGTERM or SIGINT; nothing else.
+#include <sys/signalfd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/obs/log.h"
+#include "core/rt/await.h"
+#include "core/rt/loop.h"
+#include "core/rt/scope.h"
+#include "core/rt/stop.h"
+#include "redirect/agent.h"
+#include "redirect/netns.h"
+#include "redirect/rules.h"
+
+namespace aquifer::redirect {
+namespace {
+
+constexpr std::string_view kHelp =
+    R"(aquifer-cni: brings pods of this node into the mesh, and out of it
+
+  aquifer-cni agent --manifests DIR --node-name NAME [--zds-socket PATH] [--status-file PATH] [--dns-capture]
+      Captures the pods of this node that the manifests enrol, hands them to the node proxy, and goes
+      on doing so as the manifests change. SIGTERM ends the agent and leaves the pods as they are.
+  aquifer-cni enrol NETNS [--dns-capture] [--no-inbound]
+      Puts the rules of a captured pod into force in one network namespace.
+  aquifer-cni remove NETNS
+      Takes them away.
+  aquifer-cni verify NETNS
+      Prints the rules as the kernel holds them. Exit status 0 only if they are those of a captured pod.
+  aquifer-cni help | version
+
+NETNS is a name as of "ip netns", or a path such as /proc/PID/ns/net. All but help need root.
+
+agent
+  --manifests DIR      Namespace and Pod manifests (*.yaml, *.yml, *.json). A pod is captured if its label
+                       istio.io/dataplane-mode is "ambient", or its namespace's is and its own is not
+                       "none"; never with hostNetwork or a sidecar. The annotation aquifer.io/netns of
+                       the pod names its network namespace.
+  --node-name NAME     Only pods with this spec.nodeName.
+  --zds-socket PATH    Where node proxies connect (default /var/run/ztunnel/ztunnel.sock).
+  --status-file PATH   JSON: the pods, and whether each was proven to be captured. Kept there, it also
+                       tells the next run what this one had captured.
+  --dns-capture        Redirect DNS to the proxy. Only for proxies that serve DNS.
+  --log-level LEVELS   As RUST_LOG: "info" (default), "debug", "info,zds=debug".
+enrol
+  --dns-capture        Redirect DNS as well.
+  --no-inbound         Leave traffic to the pod alone.
+)";
+
+constexpr int kFailed = 1;
+constexpr int kUsage = 2;
+
+// What the command line says, with every flag known and used once.
+class Arguments {
+ public:
+  static Decoded<Arguments> Parse(const std::vector<std::string_view>& words,
+                                  const std::vector<std::string_view>& with_value,
+                                  const std::vector<std::string_view>& without) {
+    Arguments parsed;
+    for (size_t i = 0; i < words.size(); ++i) {
+      std::string_view word = words[i];
+      if (!word.starts_with("--")) {
+        parsed.plain_.emplace_back(word);
+        continue;
+      }
+      const size_t equals = word.find('=');
+      const std::string name(word.substr(0, equals));
+      std::string value;
+      if (std::find(with_value.begin(), with_value.end(), name) != with_value.end()) {
+        if (equals == std::string_view::npos && ++i == words.size()) {
+          return Refusal{name, "needs a value"};
+        }
+        value = equals == std::string_view::npos ? words[i] : word.substr(equals + 1);
+        if (value.empty()) return Refusal{name, "needs a value"};
+      } else if (std::find(without.begin(), without.end(), word) == without.end()) {
+        return Refusal{std::string(word), "is not known here"};
+      }
+      if (!parsed.flags_.emplace(name, value).second) return Refusal{name, "is given twice"};
+    }
+    return parsed;
+  }
+
+  const std::vector<std::string>& plain() const { return plain_; }
+  bool Has(const std::string& flag) const { return flags_.contains(flag); }
+  std::string Value(const std::string& flag, const std::string& absent) const {
+    const auto found = flags_.find(flag);
+    return found == flags_.end() ? absent : found->second;
+  }
+
+ private:
+  std::vector<std::string> plain_;
+  std::map<std::string, std::string> flags_;
+};
+
+int Complain(int status, const std::string& text) {
+  std::fprintf(stderr, "aquifer-cni: %s\n", text.c_str());
+  return status;
+}
+
+int Misused(const std::string& text) {
+  return Complain(kUsage, text + "; \"aquifer-cni help\" tells the usage");
+}
+
+// Runs `inside` in the namespace that the one plain argument names.
+template <class Inside>
+int InNamespace(const Arguments& arguments, Inside&& inside) {
+  if (arguments.plain().size() != 1) return Misused("one NETNS is needed");
+  const std::string& name = arguments.plain()[0];
+  const Result<NetnsRef> netns = Netns::Open(name);
+  if (!netns) return Complain(kFailed, name + ": " + Describe(netns.error()));
+  Result<void, Refusal> done;
+  const Status entered = (*netns)->Run([&]() -> Status {
+    done = inside();
+    return {};
+  });
+  if (!entered) return Complain(kFailed, name + ": " + Describe(entered.error()));
+  if (!done) return Complain(kFailed, name + ": " + done.error().ToString());
+  return 0;
+}
+
+int Enrol(const std::vector<std::string_view>& words) {
+  const auto arguments = Arguments::Parse(words, {}, {"--dns-capture", "--no-inbound"});
+  if (!arguments) return Misused(arguments.error().ToString());
+  const RuleOptions rules{.inbound = !arguments->Has("--no-inbound"),
+                          .dns = arguments->Has("--dns-capture")};
+  RuleVerifier verifier;
+  return InNamespace(*arguments, [&]() -> Result<void, Refusal> {
+    AQ_TRY_STATUS(ApplyRules(rules));
+    return verifier.Verify(rules);
+  });
+}
+
+int Remove(const std::vector<std::string_view>& words) {
+  const auto arguments = Arguments::Parse(words, {}, {});
+  if (!arguments) return Misused(arguments.error().ToString());
+  return InNamespace(*arguments, [] { return RemoveRules(); });
+}
+
+Result<void, Refusal> PrintAndVerify() {
+  AQ_TRY(const std::string rules, ListRules());
+  std::fputs(rules.c_str(), stdout);
+  RuleVerifier verifier;
+  const Result<void, Refusal> plain = verifier.Verify({});
+  if (plain) return {};
+  for (const RuleOptions& other :
+       {RuleOptions{.inbound = true, .dns = true}, RuleOptions{.inbound = false, .dns = false},
+        RuleOptions{.inbound = false, .dns = true}}) {
+    if (verifier.Verify(other)) return {};
+  }
+  return plain;
+}
+
+int Verify(const std::vector<std::string_view>& words) {
+  const auto arguments = Arguments::Parse(words, {}, {});
+  if (!arguments) return Misused(arguments.error().ToString());
+  return InNamespace(*arguments, [] { return PrintAndVerify(); });
+}
+
+// Blocked in every thread and read from a descriptor instead, before any thread is there.
+Result<UniqueFd> TakeSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  if (::sigprocmask(SIG_BLOCK, &signals, nullptr) != 0) return Error{Reason::kSystem, errno};
+  UniqueFd fd(::signalfd(-1, &signals, SFD_CLOEXEC));
+  if (!fd.valid()) return Error{ReasonFromErrno(errno), errno};
+  return fd;
+}
+
+Task<void> StopOnSignal(int signals, StopSource& stop, StopToken over) {
+  signalfd_siginfo info{};
+  Op op;
+  op.kind = OpKind::kRead;
+  op.fd = signals;
+  op.data = &info;
+  op.size = sizeof info;
+  const int result = co_await OpAwaiter(op, over);
+  if (result > 0) stop.RequestStop(Reason::kStopped);
+}
+
+Task<void> RunAgent(Agent& agent, int signals) {
+  StopSource stop;
+  Scope scope;
+  scope.Spawn(StopOnSignal(signals, stop, stop.token()));
+  co_await agent.Run(stop.token());
+  stop.RequestStop(Reason::kStopped);
+  co_await scope.Join();
+}
+
+int StartAgent(const AgentOptions& options, obs::Logger& log, int signals) {
+  const Result<std::unique_ptr<Loop>> loop = Loop::Create();
+  if (!loop) return Complain(kFailed, "io_uring: " + Describe(loop.error()));
+  Agent agent(options, log);
+  if (const Status listening = agent.Listen(); !listening) {
+    return Complain(kFailed, options.zds_socket + ": " + Describe(listening.error()));
+  }
+  log.Info("agent", "started", {{"node", options.node_name}, {"manifests", options.manifests}});
+  (*loop)->Run(RunAgent(agent, signals));
+  log.Info("agent", "ended; pods stay captured");
+  return 0;
+}
+
+int RunAgentCommand(const std::vector<std::string_view>& words) {
+  const auto arguments = Arguments::Parse(
+      words, {"--manifests", "--node-name", "--zds-socket", "--status-file", "--log-level"},
+      {"--dns-capture"});
+  if (!arguments) return Misused(arguments.error().ToString());
+  if (!arguments->plain().empty()) return Misused(arguments->plain()[0] + ": is not known here");
+  for (const std::string needed : {"--manifests", "--node-name"}) {
+    if (!arguments->Has(needed)) return Misused(needed + " is needed");
+  }
+  const auto levels = obs::LevelFilter::Parse(arguments->Value("--log-level", "info"));
+  if (!levels) return Misused("--log-level " + levels.error().ToString());
+  Result<UniqueFd> signals = TakeSignals();
+  if (!signals) return Complain(kFailed, "signals: " + Describe(signals.error()));
+  obs::Logger log({.levels = *levels});
+  const AgentOptions options{
+      .manifests = arguments->Value("--manifests", ""),
+      .node_name = arguments->Value("--node-name", ""),
+      .zds_socket = arguments->Value("--zds-socket", AgentOptions().zds_socket),
+      .status_file = arguments->Value("--status-file", ""),
+      .dns = arguments->Has("--dns-capture")};
+  return StartAgent(options, log, signals->get());
+}
+
+int Main(std::vector<std::string_view> words) {
+  if (words.empty()) return Misused("a command is needed");
+  const std::string_view command = words[0];
+  words.erase(words.begin());
+  if (command == "agent") return RunAgentCommand(words);
+  if (command == "enrol") return Enrol(words);
+  if (command == "remove") return Remove(words);
+  if (command == "verify") return Verify(words);
+  if (command == "help" || command == "--help" || command == "-h") {
+    std::fputs(std::string(kHelp).c_str(), stdout);
+    return 0;
+  }
+  if (command == "version" || command == "--version") {
+    std::puts("aquifer-cni " AQUIFER_VERSION);
+    return 0;
+  }
+  return Misused(std::string(command) + ": is no command");
+}
+
+}  // namespace
+}  // namespace aquifer::redirect
+
+int main(int argc, char** argv) {
+  return aquifer::redirect::Main(std::vector<std::string_view>(argv + 1, argv + argc));
+}
