@@ -1,0 +1,162 @@
+"""A mesh for tests: two nodes, on each an application and an intruder, under aquifer-control.
+
+    with lib.Cluster() as cluster:
+        mesh = Mesh(cluster, (OURS, ZTUNNEL))     # which proxy each node runs
+        mesh.start()
+        mesh.a.app.run('curl', f'http://{mesh.b.app.address}/')
+
+The applications are labelled app: app and each has an account and a service of its own (app-a, app-b);
+both intruders share the account "intruder". Both proxies get the same environment, that of Istio's node proxy.
+"""
+import os
+import pathlib
+
+import lib
+
+OURS, ZTUNNEL, NONE = 'aquifer-node', 'ztunnel', 'no proxy'
+
+HEAD = '''apiVersion: v1
+kind: Namespace
+metadata: {name: default, labels: {istio.io/dataplane-mode: ambient}}
+---
+'''
+POD = '''apiVersion: v1
+kind: ServiceAccount
+metadata: {{name: {account}, namespace: default}}
+---
+apiVersion: v1
+kind: Service
+metadata: {{name: {name}, namespace: default}}
+spec:
+  clusterIP: {service}
+  selector: {{name: {name}}}
+  ports:
+  - {{name: http, port: 80}}
+  - {{name: iperf, port: 5201}}
+---
+apiVersion: v1
+kind: Pod
+metadata:
+  name: {name}
+  namespace: default
+  labels: {{app: {app}, name: {name}}}
+  annotations: {{aquifer.io/netns: {netns}}}
+spec:
+  serviceAccountName: {account}
+  nodeName: {node}
+  containers: [{{name: main, ports: [{{name: http, containerPort: 80}}]}}]
+status: {{phase: Running, podIP: {address}}}
+---
+'''
+DENY_INTRUDER = '''apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: deny-intruder, namespace: default}
+spec:
+  selector: {matchLabels: {app: app}}
+  action: DENY
+  rules:
+  - from: [{source: {principals: [cluster.local/ns/default/sa/intruder]}}]
+'''
+
+
+class Side:
+    """A node, its pods and the processes on it."""
+
+    def __init__(self, mesh, letter, kind):
+        self.mesh, self.letter, self.kind, self.name = mesh, letter, kind, f'node-{letter}'
+        self.node = mesh.cluster.node()
+        self.app, self.intruder = self.node.pod(f'app-{letter}'), self.node.pod(f'bad-{letter}')
+        self.socket = mesh.cluster.folder / f'{self.name}-zds.sock'
+        self.agent = self.proxy = None
+
+    @property
+    def service(self):
+        return f'10.96.0.{self.node.number}'
+
+    @property
+    def identity(self):
+        return f'spiffe://cluster.local/ns/default/sa/app-{self.letter}'
+
+    def manifest(self):
+        return (POD.format(name=f'app-{self.letter}', account=f'app-{self.letter}', app='app', netns=self.app.name, node=self.name,
+                           address=self.app.address, service=self.service) +
+                POD.format(name=f'intruder-{self.letter}', account='intruder', app='intruder', netns=self.intruder.name,
+                           node=self.name, address=self.intruder.address, service=f'10.96.1.{self.node.number}'))
+
+    def start_agent(self):
+        self.agent = self.node.spawn([lib.program('aquifer-cni', 'redirect'), 'agent', '--manifests', self.mesh.manifests,
+                                      '--node-name', self.name, '--zds-socket', self.socket, '--status-file',
+                                      self.mesh.cluster.folder / f'{self.name}-status.json'], log=f'cni-{self.name}')
+        return self.agent
+
+    def start_proxy(self, **environment):
+        server = f'https://{self.mesh.host.address}:15012'
+        root = str(self.mesh.state / 'ca/root-cert.pem')
+        env = {'XDS_ADDRESS': server, 'CA_ADDRESS': server, 'XDS_ROOT_CA': root, 'CA_ROOT_CA': root,
+               'AUTH_TOKEN': str(self.mesh.state / 'tokens/node' / self.name), 'NODE_NAME': self.name, 'INPOD_UDS': str(self.socket),
+               'POD_NAME': f'proxy-{self.name}', 'POD_NAMESPACE': 'aquifer-system', 'RUST_LOG': 'info', 'ISTIO_META_DNS_CAPTURE': 'false'}
+        command = [lib.program('aquifer-node', 'node-proxy')] if self.kind == OURS else [os.environ['AQUIFER_ZTUNNEL']]
+        self.proxy = self.node.spawn([*command, 'proxy', 'ztunnel'][:len(command) + (0 if self.kind == OURS else 2)],
+                                     log=f'proxy-{self.name}', env=env | environment)
+        return self.proxy
+
+    def wait_ready(self, seconds=30):
+        def ready():
+            lib.check(self.proxy.running(), f'the proxy of {self.name} ended')
+            return self.node.run('curl', '-sS', '-m', '5', '-o', os.devnull, '-w', '%{http_code}', 'http://127.0.0.1:15021/healthz/ready',
+                                 check_status=False).stdout == '200'
+        lib.eventually(ready, f'the proxy of {self.name} is ready', seconds)
+
+
+class Mesh:
+    def __init__(self, cluster, kinds=(OURS, OURS)):
+        self.cluster = cluster
+        self.manifests, self.state = cluster.folder / 'manifests', cluster.folder / 'state'
+        self.manifests.mkdir()
+        self.a, self.b = Side(self, 'a', kinds[0]), Side(self, 'b', kinds[1])
+        self.sides = (self.a, self.b)
+        self.host = cluster.node()
+        self.control = None
+        self.apply('10-pods.yaml', HEAD + self.a.manifest() + self.b.manifest())
+
+    def apply(self, name, text):
+        fresh = self.manifests / f'.{name}.new'
+        fresh.write_text(text)
+        fresh.rename(self.manifests / name)
+
+    def start_control(self):
+        self.control = self.host.spawn([lib.program('aquifer-control', 'control'), '--manifests', self.manifests, '--state', self.state,
+                                        '--listen', f'{self.host.address}:15012', '--admin', f'{self.host.address}:15014'],
+                                       log='control')
+        return self.control
+
+    def start(self):
+        self.start_control().wait_log('the mesh changed')
+        lib.eventually(lambda: all((self.state / 'tokens/node' / side.name).exists() for side in self.sides), 'tokens')
+        for side in self.sides:
+            if side.kind != NONE:
+                side.start_agent()
+                side.start_proxy()
+        for side in self.sides:
+            if side.kind != NONE:
+                side.wait_ready()
+
+    def serve(self):
+        """A file served by each application, which holds the letter of its node."""
+        for side in self.sides:
+            folder = pathlib.Path(self.cluster.folder, f'files-{side.letter}')
+            folder.mkdir()
+            (folder / 'who').write_text(f'app-{side.letter}\n')
+            side.app.spawn([*PYTHON, '-m', 'http.server', '80', '--directory', folder], log=f'http-{side.letter}')
+            lib.eventually(lambda: side.app.run('curl', '-sS', '-m', '5', 'http://127.0.0.1/who', check_status=False).returncode == 0,
+                           f'the server of {side.name}', 20)
+
+
+# The interpreter itself, not a wrapper that would have another pid.
+PYTHON = (os.path.realpath('/proc/self/exe'),)
+
+
+def get(pod, address):
+    """What curl printed; empty when refused."""
+    done = pod.run('curl', '-sS', '-m', '5', f'http://{address}/who', check_status=False)
+    return done.stdout if done.returncode == 0 else ''
