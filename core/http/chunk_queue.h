@@ -19,6 +19,11 @@ class ChunkQueue {
     if (chunk.empty()) return;
     bytes_ += chunk.size();
     if (!empty() && TakeIn(chunk)) return;
+    // A queue that is never quite empty would else keep the places of all that went through it.
+    if (head_ > kKeptSlots && head_ * 2 > chunks_.size()) {
+      chunks_.erase(chunks_.begin(), chunks_.begin() + static_cast<std::ptrdiff_t>(head_));
+      head_ = 0;
+    }
     chunks_.push_back(std::move(chunk));
   }
   // The first chunk, whole. Not when empty.

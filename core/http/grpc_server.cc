@@ -5,29 +5,6 @@
 #include "core/rt/scope.h"
 
 namespace aquifer::http {
-namespace {
-
-// Stops when either of two things does.
-class EitherStop final : private StopCallback {
- public:
-  EitherStop(StopToken first, StopToken second) : source_(first), second_(second) {
-    if (second.requested()) {
-      source_.RequestStop(second.reason());
-    } else {
-      second.Watch(*this);
-    }
-  }
-  StopToken token() { return source_.token(); }
-
- private:
-  void OnStop() override { source_.RequestStop(second_.reason()); }
-
-  StopSource source_;
-  StopToken second_;
-};
-
-}  // namespace
-
 Task<Result<std::optional<std::string>>> GrpcServerCall::Receive(StopToken stop) {
   while (true) {
     Result<std::optional<std::string>, GrpcStatus> message = decoder_.Next();
@@ -83,7 +60,8 @@ Task<void> GrpcServer::Serve(H2StreamPtr stream, StopToken stop) const {
     co_return;
   }
   GrpcServerCall call(*stream, max_message_bytes_);
-  EitherStop either(stop, stream->gone());
+  StopSource either(stop);
+  StopLink link(stream->gone(), either);
   const GrpcStatus status = co_await Dispatch(call, either.token());
   call.Finish(status);
 }

@@ -243,18 +243,19 @@ Task<void> H2Connection::WriteLoop(StopSource& both) {
 
 Task<void> H2Connection::WatchLoop(StopSource& both) {
   bool asked = false;
+  TimePoint asked_at{};
   while (true) {
-    const Clock::duration patience = asked ? options_.ping_timeout : options_.ping_interval;
-    const TimePoint due = last_heard_ + patience;
+    if (last_heard_ > asked_at) asked = false;
+    const TimePoint due = asked ? asked_at + options_.ping_timeout : last_heard_ + options_.ping_interval;
     const TimePoint now = Loop::Current().now();
     if (now < due) {
       const Status slept = co_await SleepFor(due - now, both.token());
       if (!slept) co_return;
-      if (last_heard_ + patience > Loop::Current().now()) asked = false;
       continue;
     }
     if (asked) co_return Break(both, Error{Reason::kTimeout});
     asked = true;
+    asked_at = now;
     session_.Ping();
     OutputDue();
   }
