@@ -13,6 +13,8 @@ import pathlib
 
 import lib
 
+# The interpreter itself, not a wrapper that would have another pid.
+PYTHON = os.path.realpath('/proc/self/exe')
 OURS, ZTUNNEL, NONE = 'aquifer-node', 'ztunnel', 'no proxy'
 
 HEAD = '''apiVersion: v1
@@ -95,9 +97,8 @@ class Side:
         env = {'XDS_ADDRESS': server, 'CA_ADDRESS': server, 'XDS_ROOT_CA': root, 'CA_ROOT_CA': root,
                'AUTH_TOKEN': str(self.mesh.state / 'tokens/node' / self.name), 'NODE_NAME': self.name, 'INPOD_UDS': str(self.socket),
                'POD_NAME': f'proxy-{self.name}', 'POD_NAMESPACE': 'aquifer-system', 'RUST_LOG': 'info', 'ISTIO_META_DNS_CAPTURE': 'false'}
-        command = [lib.program('aquifer-node', 'node-proxy')] if self.kind == OURS else [os.environ['AQUIFER_ZTUNNEL']]
-        self.proxy = self.node.spawn([*command, 'proxy', 'ztunnel'][:len(command) + (0 if self.kind == OURS else 2)],
-                                     log=f'proxy-{self.name}', env=env | environment)
+        command = [lib.program('aquifer-node', 'node-proxy')] if self.kind == OURS else [os.environ['AQUIFER_ZTUNNEL'], 'proxy', 'ztunnel']
+        self.proxy = self.node.spawn(command, log=f'proxy-{self.name}', env=env | environment)
         return self.proxy
 
     def wait_ready(self, seconds=30):
@@ -147,13 +148,9 @@ class Mesh:
             folder = pathlib.Path(self.cluster.folder, f'files-{side.letter}')
             folder.mkdir()
             (folder / 'who').write_text(f'app-{side.letter}\n')
-            side.app.spawn([*PYTHON, '-m', 'http.server', '80', '--directory', folder], log=f'http-{side.letter}')
+            side.app.spawn([PYTHON, '-m', 'http.server', '80', '--directory', folder], log=f'http-{side.letter}')
             lib.eventually(lambda: side.app.run('curl', '-sS', '-m', '5', 'http://127.0.0.1/who', check_status=False).returncode == 0,
                            f'the server of {side.name}', 20)
-
-
-# The interpreter itself, not a wrapper that would have another pid.
-PYTHON = (os.path.realpath('/proc/self/exe'),)
 
 
 def get(pod, address):
