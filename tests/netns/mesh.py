@@ -61,6 +61,11 @@ spec:
 '''
 
 
+def pod_manifest(side, pod, name, account, service, app):
+    """A pod with its account and its service."""
+    return POD.format(name=name, account=account, app=app, netns=pod.name, node=side.name, address=pod.address, service=service)
+
+
 class Side:
     """A node, its pods and the processes on it."""
 
@@ -80,10 +85,8 @@ class Side:
         return f'spiffe://cluster.local/ns/default/sa/app-{self.letter}'
 
     def manifest(self):
-        return (POD.format(name=f'app-{self.letter}', account=f'app-{self.letter}', app='app', netns=self.app.name, node=self.name,
-                           address=self.app.address, service=self.service) +
-                POD.format(name=f'intruder-{self.letter}', account='intruder', app='intruder', netns=self.intruder.name,
-                           node=self.name, address=self.intruder.address, service=f'10.96.1.{self.node.number}'))
+        return (pod_manifest(self, self.app, f'app-{self.letter}', f'app-{self.letter}', self.service, 'app') +
+                pod_manifest(self, self.intruder, f'intruder-{self.letter}', 'intruder', f'10.96.1.{self.node.number}', 'intruder'))
 
     def start_agent(self):
         self.agent = self.node.spawn([lib.program('aquifer-cni', 'redirect'), 'agent', '--manifests', self.mesh.manifests,
