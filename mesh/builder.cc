@@ -38,20 +38,39 @@ Tables Share(Tables& tables) {
 
 Result<void, Refusal> Builder::PutAddress(std::string_view name,
                                           const istio::workload::Address& message) {
-  if (message.has_workload()) {
-    AQ_TRY(Workload workload, In("workload", DecodeWorkload(message.workload())));
-    if (auto refused = WrongName("workload.uid", workload.uid, name)) return *refused;
-    Put(std::move(workload));
-    return {};
-  }
-  if (message.has_service()) {
-    AQ_TRY(Service service, In("service", DecodeService(message.service())));
-    if (auto refused = WrongName("service.hostname", service.key().ToString(), name))
-      return *refused;
-    Put(std::move(service));
-    return {};
-  }
+  if (message.has_workload()) return PutWorkload(name, message.workload());
+  if (message.has_service()) return PutService(name, message.service());
   return Refusal{"type", "is neither a workload nor a service"};
+}
+
+Result<void, Refusal> Builder::PutWorkload(std::string_view name,
+                                           const istio::workload::Workload& message) {
+  if (auto refused = WrongName("workload.uid", message.uid(), name)) return *refused;
+  Decoded<Workload> workload = In("workload", DecodeWorkload(message));
+  if (workload.ok()) {
+    Put(*std::move(workload));
+    return {};
+  }
+  const WorkloadRef* row = tables_.by_uid.Find(name);
+  const WorkloadRef before = row == nullptr ? nullptr : *row;
+  if (auto closed = ClosedWorkload(message, before.get())) Put(*std::move(closed));
+  return workload.error();
+}
+
+Result<void, Refusal> Builder::PutService(std::string_view name,
+                                          const istio::workload::Service& message) {
+  const std::string key = message.namespace_() + "/" + message.hostname();
+  if (auto refused = WrongName("service.hostname", key, name)) return *refused;
+  Decoded<Service> service = In("service", DecodeService(message));
+  if (service.ok()) {
+    Put(*std::move(service));
+    return {};
+  }
+  const std::optional<NamespacedHostname> parsed = NamespacedHostname::Parse(name);
+  const ServiceRef before = parsed ? Current(*parsed) : nullptr;
+  std::optional<Service> closed = parsed ? ClosedService(message, before.get()) : std::nullopt;
+  if (closed) Put(*std::move(closed));
+  return service.error();
 }
 
 Result<void, Refusal> Builder::PutAuthorization(std::string_view name,

@@ -50,6 +50,10 @@ class Builder {
  private:
   using EndpointChanges = absl::btree_map<std::string, Endpoint>;  // by uid; no workload: gone
 
+  Result<void, Refusal> PutWorkload(std::string_view name,
+                                    const istio::workload::Workload& message);
+  Result<void, Refusal> PutService(std::string_view name, const istio::workload::Service& message);
+
   void IndexWorkload(const WorkloadRef& workload);
   void UnindexWorkload(const Workload& workload);
   bool IsLocal(const Workload& workload) const;

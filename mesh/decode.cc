@@ -23,30 +23,6 @@ Decoded<Ip> DecodeIp(std::string_view field, std::string_view bytes) {
   return Refusal{std::string(field), std::to_string(bytes.size()) + " bytes are not an IP address"};
 }
 
-Decoded<GatewayAddress> DecodeGateway(const wire::GatewayAddress& message) {
-  GatewayAddress gateway;
-  AQ_TRY(gateway.hbone_mtls_port, PortNumber("hbone_mtls_port", message.hbone_mtls_port()));
-  switch (message.destination_case()) {
-    case wire::GatewayAddress::kHostname: {
-      NamespacedHostname name;
-      AQ_TRY(name.ns, Name("hostname.namespace", message.hostname().namespace_()));
-      AQ_TRY(name.hostname, MandatoryName("hostname.hostname", message.hostname().hostname()));
-      gateway.destination = std::move(name);
-      return gateway;
-    }
-    case wire::GatewayAddress::kAddress: {
-      NetworkAddress address;
-      AQ_TRY(address.network, Name("address.network", message.address().network()));
-      AQ_TRY(address.ip, DecodeIp("address.address", message.address().address()));
-      gateway.destination = std::move(address);
-      return gateway;
-    }
-    case wire::GatewayAddress::DESTINATION_NOT_SET:
-      break;
-  }
-  return Refusal{"", "has neither a hostname nor an address"};
-}
-
 AppProtocol DecodeAppProtocol(wire::AppProtocol value) {
   switch (value) {
     case wire::HTTP11:
@@ -347,6 +323,30 @@ Decoded<Service> DecodeWaypoints(const wire::Service& message, Service service) 
 }
 
 }  // namespace
+
+Decoded<GatewayAddress> DecodeGateway(const wire::GatewayAddress& message) {
+  GatewayAddress gateway;
+  AQ_TRY(gateway.hbone_mtls_port, PortNumber("hbone_mtls_port", message.hbone_mtls_port()));
+  switch (message.destination_case()) {
+    case wire::GatewayAddress::kHostname: {
+      NamespacedHostname name;
+      AQ_TRY(name.ns, Name("hostname.namespace", message.hostname().namespace_()));
+      AQ_TRY(name.hostname, MandatoryName("hostname.hostname", message.hostname().hostname()));
+      gateway.destination = std::move(name);
+      return gateway;
+    }
+    case wire::GatewayAddress::kAddress: {
+      NetworkAddress address;
+      AQ_TRY(address.network, Name("address.network", message.address().network()));
+      AQ_TRY(address.ip, DecodeIp("address.address", message.address().address()));
+      gateway.destination = std::move(address);
+      return gateway;
+    }
+    case wire::GatewayAddress::DESTINATION_NOT_SET:
+      break;
+  }
+  return Refusal{"", "has neither a hostname nor an address"};
+}
 
 Decoded<Workload> DecodeWorkload(const wire::Workload& message) {
   Workload workload;

@@ -17,7 +17,16 @@ namespace aquifer::mesh {
 
 Decoded<Workload> DecodeWorkload(const istio::workload::Workload& message);
 Decoded<Service> DecodeService(const istio::workload::Service& message);
+Decoded<GatewayAddress> DecodeGateway(const istio::workload::GatewayAddress& message);
 Decoded<Policy> DecodePolicy(const istio::security::Authorization& message);
+
+// What stands in for a workload or service that was refused, so that the mistake opens nothing:
+// `before`, which is in force (null: nothing is), with the policies now attached and the waypoint
+// now in front. Empty when nothing needs to be closed. Its name must be the resource's.
+std::optional<Workload> ClosedWorkload(const istio::workload::Workload& message,
+                                       const Workload* before);
+std::optional<Service> ClosedService(const istio::workload::Service& message,
+                                     const Service* before);
 
 // What stands in for a policy that DecodePolicy refused: it has no rules and is marked malformed,
 // so that everything it was meant for is denied. `resource_name` gives the name where the message
