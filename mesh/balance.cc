@@ -7,19 +7,27 @@ namespace {
 
 bool SameScope(RoutingPreference scope, const Workload& client, const Workload& server) {
   switch (scope) {
-    case RoutingPreference::kNetwork: return client.network == server.network;
-    case RoutingPreference::kRegion: return client.locality.region == server.locality.region;
-    case RoutingPreference::kZone: return client.locality.zone == server.locality.zone;
-    case RoutingPreference::kSubzone: return client.locality.subzone == server.locality.subzone;
-    case RoutingPreference::kNode: return client.node == server.node;
-    case RoutingPreference::kCluster: return client.cluster_id == server.cluster_id;
+    case RoutingPreference::kNetwork:
+      return client.network == server.network;
+    case RoutingPreference::kRegion:
+      return client.locality.region == server.locality.region;
+    case RoutingPreference::kZone:
+      return client.locality.zone == server.locality.zone;
+    case RoutingPreference::kSubzone:
+      return client.locality.subzone == server.locality.subzone;
+    case RoutingPreference::kNode:
+      return client.node == server.node;
+    case RoutingPreference::kCluster:
+      return client.cluster_id == server.cluster_id;
   }
   return false;
 }
 
-// How many leading preferences hold. The network, when it comes first, outweighs all others together: any endpoint of the client's network
-// goes before every other, and those of other networks are still ordered by the rest.
-std::size_t Rank(const std::vector<RoutingPreference>& preferences, const Workload& client, const Workload& server) {
+// How many leading preferences hold. The network, when it comes first, outweighs all others
+// together: any endpoint of the client's network goes before every other, and those of other
+// networks are still ordered by the rest.
+std::size_t Rank(const std::vector<RoutingPreference>& preferences, const Workload& client,
+                 const Workload& server) {
   std::size_t rank = 0;
   for (std::size_t i = 0; i < preferences.size(); ++i) {
     const bool network_first = i == 0 && preferences[i] == RoutingPreference::kNetwork;
@@ -32,7 +40,8 @@ std::size_t Rank(const std::vector<RoutingPreference>& preferences, const Worklo
   return rank;
 }
 
-bool MatchesAll(const std::vector<RoutingPreference>& preferences, const Workload& client, const Workload& server) {
+bool MatchesAll(const std::vector<RoutingPreference>& preferences, const Workload& client,
+                const Workload& server) {
   for (const RoutingPreference scope : preferences) {
     if (!SameScope(scope, client, server)) return false;
   }
@@ -53,7 +62,8 @@ const Endpoint* ByCapacity(const std::vector<const Endpoint*>& candidates, const
 
 }  // namespace
 
-const Endpoint* ChooseEndpoint(const EndpointSet& endpoints, const Service& service, const Workload* client, const Eligible& eligible,
+const Endpoint* ChooseEndpoint(const EndpointSet& endpoints, const Service& service,
+                               const Workload* client, const Eligible& eligible,
                                const Random& random) {
   const LoadBalancerMode mode = client == nullptr ? LoadBalancerMode::kStandard : service.mode();
   if (mode == LoadBalancerMode::kStandard && endpoints.total_capacity() > 0) {
@@ -66,7 +76,9 @@ const Endpoint* ChooseEndpoint(const EndpointSet& endpoints, const Service& serv
   for (const Endpoint& endpoint : endpoints.all()) {
     const Workload& server = *endpoint.workload;
     if (server.capacity == 0 || !eligible(endpoint)) continue;
-    if (mode == LoadBalancerMode::kStrict && !MatchesAll(service.load_balancer->preferences, *client, server)) continue;
+    if (mode == LoadBalancerMode::kStrict &&
+        !MatchesAll(service.load_balancer->preferences, *client, server))
+      continue;
     if (mode == LoadBalancerMode::kFailover) {
       const std::size_t rank = Rank(service.load_balancer->preferences, *client, server);
       if (rank < best) continue;

@@ -1,4 +1,5 @@
-// A snapshot as JSON, for /config_dump: the keys and spellings that Istio's node proxy has and istioctl reads. Any thread.
+// A snapshot as JSON, for /config_dump: the keys and spellings that Istio's node proxy has and
+// istioctl reads. Any thread.
 #pragma once
 
 #include <nlohmann/json.hpp>

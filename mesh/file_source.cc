@@ -15,9 +15,12 @@ GatewayAddress ReadGateway(const YamlMap& map) {
   const std::string destination = map.Text("destination");
   const std::optional<NetworkAddress> address = NetworkAddress::Parse(destination);
   const std::optional<NamespacedHostname> name = NamespacedHostname::Parse(destination);
-  if (address) gateway.destination = *address;
-  else if (name && !name->ns.empty()) gateway.destination = *name;
-  else map.Refuse("destination", "is neither <network>/<ip> nor <namespace>/<hostname>");
+  if (address)
+    gateway.destination = *address;
+  else if (name && !name->ns.empty())
+    gateway.destination = *name;
+  else
+    map.Refuse("destination", "is neither <network>/<ip> nor <namespace>/<hostname>");
   gateway.hbone_mtls_port = map.Port("hboneMtlsPort");
   map.Finish();
   return gateway;
@@ -34,15 +37,19 @@ Membership ReadMembership(const std::string& key, const YamlMap& ports) {
 
 ApplicationTunnel ReadTunnel(const YamlMap& map) {
   ApplicationTunnel tunnel;
-  tunnel.protocol = map.Choice<ApplicationTunnel::Protocol>(
-      "protocol", {{"NONE", ApplicationTunnel::Protocol::kNone}, {"PROXY", ApplicationTunnel::Protocol::kProxy}}, tunnel.protocol);
+  tunnel.protocol =
+      map.Choice<ApplicationTunnel::Protocol>("protocol",
+                                              {{"NONE", ApplicationTunnel::Protocol::kNone},
+                                               {"PROXY", ApplicationTunnel::Protocol::kProxy}},
+                                              tunnel.protocol);
   tunnel.port = map.Has("port") ? map.Port("port") : 0;
   map.Finish();
   return tunnel;
 }
 
 Locality ReadLocality(const YamlMap& map) {
-  Locality locality{.region = map.Text("region"), .zone = map.Text("zone"), .subzone = map.Text("subzone")};
+  Locality locality{
+      .region = map.Text("region"), .zone = map.Text("zone"), .subzone = map.Text("subzone")};
   map.Finish();
   return locality;
 }
@@ -65,17 +72,31 @@ Workload ReadWorkload(const YamlMap& map) {
   workload.capacity = map.Number("capacity", 1);
   workload.addresses = map.Ips("workloadIps");
   workload.authorization_policies = map.Texts("authorizationPolicies");
-  workload.protocol = map.Choice<TunnelProtocol>("protocol", {{"HBONE", TunnelProtocol::kHbone}, {"TCP", TunnelProtocol::kNone}}, TunnelProtocol::kNone);
-  workload.health = map.Choice<Health>("status", {{"Healthy", Health::kHealthy}, {"Unhealthy", Health::kUnhealthy}}, Health::kHealthy);
+  workload.protocol = map.Choice<TunnelProtocol>(
+      "protocol", {{"HBONE", TunnelProtocol::kHbone}, {"TCP", TunnelProtocol::kNone}},
+      TunnelProtocol::kNone);
+  workload.health = map.Choice<Health>(
+      "status", {{"Healthy", Health::kHealthy}, {"Unhealthy", Health::kUnhealthy}},
+      Health::kHealthy);
   workload.network_mode = map.Choice<NetworkMode>(
-      "networkMode", {{"Standard", NetworkMode::kStandard}, {"HostNetwork", NetworkMode::kHostNetwork}}, NetworkMode::kStandard);
-  workload.type = map.Choice<WorkloadType>("workloadType", {{"deployment", WorkloadType::kDeployment}, {"cronjob", WorkloadType::kCronJob},
-                                                            {"pod", WorkloadType::kPod}, {"job", WorkloadType::kJob}}, WorkloadType::kDeployment);
+      "networkMode",
+      {{"Standard", NetworkMode::kStandard}, {"HostNetwork", NetworkMode::kHostNetwork}},
+      NetworkMode::kStandard);
+  workload.type = map.Choice<WorkloadType>("workloadType",
+                                           {{"deployment", WorkloadType::kDeployment},
+                                            {"cronjob", WorkloadType::kCronJob},
+                                            {"pod", WorkloadType::kPod},
+                                            {"job", WorkloadType::kJob}},
+                                           WorkloadType::kDeployment);
   map.Nested("waypoint", [&](const YamlMap& m) { workload.waypoint = ReadGateway(m); });
-  map.Nested("networkGateway", [&](const YamlMap& m) { workload.network_gateway = ReadGateway(m); });
-  map.Nested("applicationTunnel", [&](const YamlMap& m) { workload.application_tunnel = ReadTunnel(m); });
+  map.Nested("networkGateway",
+             [&](const YamlMap& m) { workload.network_gateway = ReadGateway(m); });
+  map.Nested("applicationTunnel",
+             [&](const YamlMap& m) { workload.application_tunnel = ReadTunnel(m); });
   map.Nested("locality", [&](const YamlMap& m) { workload.locality = ReadLocality(m); });
-  map.EachNested("services", [&](const std::string& key, const YamlMap& m) { workload.services.push_back(ReadMembership(key, m)); });
+  map.EachNested("services", [&](const std::string& key, const YamlMap& m) {
+    workload.services.push_back(ReadMembership(key, m));
+  });
   std::sort(workload.services.begin(), workload.services.end(),
             [](const Membership& a, const Membership& b) { return a.service < b.service; });
   if (!certs::Identity::Make(workload.trust_domain, workload.ns, workload.service_account).ok()) {
@@ -88,19 +109,29 @@ Workload ReadWorkload(const YamlMap& map) {
 LoadBalancer ReadLoadBalancer(const YamlMap& map) {
   LoadBalancer balancer;
   map.EachText("routingPreferences", [&](const std::string& text) {
-    balancer.preferences.push_back(map.ChoiceOf<RoutingPreference>(
-        "routingPreferences", text, {{"Region", RoutingPreference::kRegion}, {"Zone", RoutingPreference::kZone},
-                                     {"Subzone", RoutingPreference::kSubzone}, {"Node", RoutingPreference::kNode},
-                                     {"Cluster", RoutingPreference::kCluster}, {"Network", RoutingPreference::kNetwork}}, RoutingPreference::kRegion));
+    balancer.preferences.push_back(
+        map.ChoiceOf<RoutingPreference>("routingPreferences", text,
+                                        {{"Region", RoutingPreference::kRegion},
+                                         {"Zone", RoutingPreference::kZone},
+                                         {"Subzone", RoutingPreference::kSubzone},
+                                         {"Node", RoutingPreference::kNode},
+                                         {"Cluster", RoutingPreference::kCluster},
+                                         {"Network", RoutingPreference::kNetwork}},
+                                        RoutingPreference::kRegion));
   });
   for (const char* key : {"routingPreferences", "mode", "healthPolicy"}) {
     if (!map.Has(key)) map.Refuse(key, "is missing");
   }
-  balancer.mode = map.Choice<LoadBalancerMode>("mode", {{"Standard", LoadBalancerMode::kStandard}, {"Strict", LoadBalancerMode::kStrict},
-                                                        {"Failover", LoadBalancerMode::kFailover}, {"Passthrough", LoadBalancerMode::kPassthrough}},
+  balancer.mode = map.Choice<LoadBalancerMode>("mode",
+                                               {{"Standard", LoadBalancerMode::kStandard},
+                                                {"Strict", LoadBalancerMode::kStrict},
+                                                {"Failover", LoadBalancerMode::kFailover},
+                                                {"Passthrough", LoadBalancerMode::kPassthrough}},
                                                LoadBalancerMode::kStandard);
   balancer.health_policy = map.Choice<HealthPolicy>(
-      "healthPolicy", {{"OnlyHealthy", HealthPolicy::kOnlyHealthy}, {"AllowAll", HealthPolicy::kAllowAll}}, HealthPolicy::kOnlyHealthy);
+      "healthPolicy",
+      {{"OnlyHealthy", HealthPolicy::kOnlyHealthy}, {"AllowAll", HealthPolicy::kAllowAll}},
+      HealthPolicy::kOnlyHealthy);
   map.Finish();
   return balancer;
 }
@@ -113,17 +144,22 @@ Service ReadService(const YamlMap& map) {
   service.canonical = map.Bool("canonical", false);
   service.subject_alt_names = map.Texts("subjectAltNames");
   for (const std::string& san : service.subject_alt_names) {
-    if (const Decoded<certs::Identity> identity = certs::Identity::Parse(san); identity.ok()) service.identities.push_back(*identity);
+    if (const Decoded<certs::Identity> identity = certs::Identity::Parse(san); identity.ok())
+      service.identities.push_back(*identity);
   }
   map.EachText("vips", [&](const std::string& text) {
     const std::optional<NetworkAddress> vip = NetworkAddress::Parse(text);
-    if (vip) service.vips.push_back(*vip);
-    else map.Refuse("vips", "is not <network>/<ip>: " + text);
+    if (vip)
+      service.vips.push_back(*vip);
+    else
+      map.Refuse("vips", "is not <network>/<ip>: " + text);
   });
   const auto add_cidr = [&](const std::string& text) {
     const std::optional<NetworkCidr> vip = NetworkCidr::Parse(text);
-    if (vip) service.cidr_vips.push_back(*vip);
-    else map.Refuse("cidrVips", "is not <network>/<ip>/<length>: " + text);
+    if (vip)
+      service.cidr_vips.push_back(*vip);
+    else
+      map.Refuse("cidrVips", "is not <network>/<ip>/<length>: " + text);
   };
   map.EachTextOrItem("cidrVips", add_cidr, [&](const YamlMap& m) {
     add_cidr(m.Text("network") + "/" + m.Required("cidr"));
@@ -131,7 +167,8 @@ Service ReadService(const YamlMap& map) {
   });
   map.Nested("ports", [&](const YamlMap& m) { service.ports = m.PortMap(); });
   map.Nested("waypoint", [&](const YamlMap& m) { service.waypoint = ReadGateway(m); });
-  map.Nested("loadBalancer", [&](const YamlMap& m) { service.load_balancer = ReadLoadBalancer(m); });
+  map.Nested("loadBalancer",
+             [&](const YamlMap& m) { service.load_balancer = ReadLoadBalancer(m); });
   map.EachItem("weightedWaypoints", [&](const YamlMap& m) {
     WeightedWaypoint weighted;
     m.Nested("destination", [&](const YamlMap& d) { weighted.destination = ReadGateway(d); });
@@ -140,9 +177,15 @@ Service ReadService(const YamlMap& map) {
     service.weighted_waypoints.push_back(std::move(weighted));
   });
   service.ip_families = map.Choice<IpFamilies>(
-      "ipFamilies", {{"Dual", IpFamilies::kDual}, {"IPv4", IpFamilies::kIpv4}, {"IPv6", IpFamilies::kIpv6}}, IpFamilies::kAutomatic);
-  service.visibility = map.Choice<Visibility>("visibility", {{"Public", Visibility::kPublic}, {"Namespace", Visibility::kNamespace}}, Visibility::kPublic);
-  map.EachNested("endpoints", [&](const std::string&, const YamlMap& m) { m.Ignore(); });  // derived from the workloads
+      "ipFamilies",
+      {{"Dual", IpFamilies::kDual}, {"IPv4", IpFamilies::kIpv4}, {"IPv6", IpFamilies::kIpv6}},
+      IpFamilies::kAutomatic);
+  service.visibility = map.Choice<Visibility>(
+      "visibility", {{"Public", Visibility::kPublic}, {"Namespace", Visibility::kNamespace}},
+      Visibility::kPublic);
+  map.EachNested("endpoints", [&](const std::string&, const YamlMap& m) {
+    m.Ignore();
+  });  // derived from the workloads
   map.Finish();
   return service;
 }
@@ -150,9 +193,14 @@ Service ReadService(const YamlMap& map) {
 void ReadStrings(const YamlMap& map, const char* key, std::vector<StringMatch>& into) {
   using Kind = StringMatch::Kind;
   map.EachVariant(key, [&](const std::string& variant, std::optional<std::string> value) {
-    const Kind kind = map.ChoiceOf<Kind>(
-        key, variant, {{"Exact", Kind::kExact}, {"Prefix", Kind::kPrefix}, {"Suffix", Kind::kSuffix}, {"Presence", Kind::kPresence}}, Kind::kExact);
-    if (value.has_value() == (kind == Kind::kPresence)) map.Refuse(key, variant + " with the wrong kind of value");
+    const Kind kind = map.ChoiceOf<Kind>(key, variant,
+                                         {{"Exact", Kind::kExact},
+                                          {"Prefix", Kind::kPrefix},
+                                          {"Suffix", Kind::kSuffix},
+                                          {"Presence", Kind::kPresence}},
+                                         Kind::kExact);
+    if (value.has_value() == (kind == Kind::kPresence))
+      map.Refuse(key, variant + " with the wrong kind of value");
     into.push_back(StringMatch{kind, value.value_or("")});
   });
 }
@@ -160,22 +208,27 @@ void ReadStrings(const YamlMap& map, const char* key, std::vector<StringMatch>& 
 void ReadCidrs(const YamlMap& map, const char* key, std::vector<Cidr>& into) {
   map.EachText(key, [&](const std::string& text) {
     const std::optional<Cidr> cidr = Cidr::Parse(text);
-    if (cidr) into.push_back(*cidr);
-    else map.Refuse(key, "is not an address or prefix: " + text);
+    if (cidr)
+      into.push_back(*cidr);
+    else
+      map.Refuse(key, "is not an address or prefix: " + text);
   });
 }
 
 void ReadPorts(const YamlMap& map, const char* key, std::vector<std::uint16_t>& into) {
   map.EachText(key, [&](const std::string& text) {
     const std::optional<std::uint16_t> port = ParsePort(text);
-    if (port) into.push_back(*port);
-    else map.Refuse(key, "is not a port: " + text);
+    if (port)
+      into.push_back(*port);
+    else
+      map.Refuse(key, "is not a port: " + text);
   });
 }
 
 void ReadAccounts(const YamlMap& map, const char* key, std::vector<ServiceAccountMatch>& into) {
   map.EachItem(key, [&](const YamlMap& m) {
-    into.push_back(ServiceAccountMatch{.ns = m.Required("namespace"), .service_account = m.Required("serviceAccount")});
+    into.push_back(ServiceAccountMatch{.ns = m.Required("namespace"),
+                                       .service_account = m.Required("serviceAccount")});
     m.Finish();
   });
 }
@@ -206,11 +259,18 @@ Policy ReadPolicy(const YamlMap& map) {
   policy.dry_run = map.Bool("dryRun", false);
   if (!map.Has("action")) map.Refuse("action", "is missing");
   if (!map.Has("scope")) map.Refuse("scope", "is missing");
-  policy.action = map.Choice<PolicyAction>("action", {{"Allow", PolicyAction::kAllow}, {"Deny", PolicyAction::kDeny}}, PolicyAction::kDeny);
-  policy.scope = map.Choice<PolicyScope>("scope", {{"Global", PolicyScope::kGlobal}, {"Namespace", PolicyScope::kNamespace},
-                                                   {"WorkloadSelector", PolicyScope::kWorkloadSelector}}, PolicyScope::kNamespace);
-  if (policy.ns.empty() && policy.scope != PolicyScope::kGlobal) map.Refuse("namespace", "is missing");
-  // Without rules an ALLOW denies everything and a DENY nothing: too much to be left to a forgotten line.
+  policy.action = map.Choice<PolicyAction>(
+      "action", {{"Allow", PolicyAction::kAllow}, {"Deny", PolicyAction::kDeny}},
+      PolicyAction::kDeny);
+  policy.scope = map.Choice<PolicyScope>("scope",
+                                         {{"Global", PolicyScope::kGlobal},
+                                          {"Namespace", PolicyScope::kNamespace},
+                                          {"WorkloadSelector", PolicyScope::kWorkloadSelector}},
+                                         PolicyScope::kNamespace);
+  if (policy.ns.empty() && policy.scope != PolicyScope::kGlobal)
+    map.Refuse("namespace", "is missing");
+  // Without rules an ALLOW denies everything and a DENY nothing: too much to be left to a forgotten
+  // line.
   if (!map.Has("rules")) map.Refuse("rules", "is missing");
   map.EachList("rules", [&](const YamlList& clauses) {
     PolicyRule& rule = policy.rules.emplace_back();

@@ -1,5 +1,6 @@
-// The mesh from a local file instead of a control plane (LOCAL_XDS_PATH, LOCAL_XDS): workloads, services and policies in YAML with the field
-// names of Istio's node proxy. Read whole or refused whole, with the path of the field that is wrong; an unknown field is wrong. Any thread.
+// The mesh from a local file instead of a control plane (LOCAL_XDS_PATH, LOCAL_XDS): workloads,
+// services and policies in YAML with the field names of Istio's node proxy. Read whole or refused
+// whole, with the path of the field that is wrong; an unknown field is wrong. Any thread.
 #pragma once
 
 #include <string>

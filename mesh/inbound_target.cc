@@ -9,34 +9,44 @@ constexpr int kBadRequest = 400;
 constexpr int kUnavailable = 503;
 
 InboundRefusal Mismatch(const Ip& wanted, const Ip& ours) {
-  return {kBadRequest, Error{Reason::kAddressMismatch}, "ip mismatch: " + wanted.ToString() + " != " + ours.ToString()};
+  return {kBadRequest, Error{Reason::kAddressMismatch},
+          "ip mismatch: " + wanted.ToString() + " != " + ours.ToString()};
 }
 
-// Whether the gateway reference leads to our workload: through its service's endpoints or to its address.
+// Whether the gateway reference leads to our workload: through its service's endpoints or to its
+// address.
 bool LeadsToUs(const Snapshot& snapshot, const GatewayAddress& gateway, const Workload& own) {
   const Destination found = snapshot.FindGateway(gateway);
-  if (const auto* service = std::get_if<ServiceRef>(&found)) return snapshot.EndpointsOf(**service)->Find(own.uid) != nullptr;
+  if (const auto* service = std::get_if<ServiceRef>(&found))
+    return snapshot.EndpointsOf(**service)->Find(own.uid) != nullptr;
   const auto* workload = std::get_if<WorkloadRef>(&found);
   return workload != nullptr && (*workload)->uid == own.uid;
 }
 
 bool ServesService(const Snapshot& snapshot, const Workload& own, const Service& service) {
-  const auto leads = [&](const WeightedWaypoint& each) { return LeadsToUs(snapshot, each.destination, own); };
+  const auto leads = [&](const WeightedWaypoint& each) {
+    return LeadsToUs(snapshot, each.destination, own);
+  };
   return (service.waypoint && LeadsToUs(snapshot, *service.waypoint, own)) ||
          std::any_of(service.weighted_waypoints.begin(), service.weighted_waypoints.end(), leads);
 }
 
 // Whether we are the waypoint of whatever has this address.
-bool ServedByUs(const Snapshot& snapshot, const Workload& own, const Ip& ip, const std::string& network) {
+bool ServedByUs(const Snapshot& snapshot, const Workload& own, const Ip& ip,
+                const std::string& network) {
   const Destination found = snapshot.FindAddress(NetworkAddress{network, ip}, ClientNamespace());
-  if (const auto* service = std::get_if<ServiceRef>(&found)) return ServesService(snapshot, own, **service);
+  if (const auto* service = std::get_if<ServiceRef>(&found))
+    return ServesService(snapshot, own, **service);
   const auto* workload = std::get_if<WorkloadRef>(&found);
-  return workload != nullptr && (*workload)->waypoint && LeadsToUs(snapshot, *(*workload)->waypoint, own);
+  return workload != nullptr && (*workload)->waypoint &&
+         LeadsToUs(snapshot, *(*workload)->waypoint, own);
 }
 
-Result<InboundTarget, InboundRefusal> ByAddress(const Snapshot& snapshot, const Workload& own, const Ip& local_ip, const Address& wanted,
+Result<InboundTarget, InboundRefusal> ByAddress(const Snapshot& snapshot, const Workload& own,
+                                                const Ip& local_ip, const Address& wanted,
                                                 const InboundOptions& options) {
-  const bool ours = wanted.ip == local_ip || own.application_tunnel || ServedByUs(snapshot, own, wanted.ip, options.network);
+  const bool ours = wanted.ip == local_ip || own.application_tunnel ||
+                    ServedByUs(snapshot, own, wanted.ip, options.network);
   if (!ours) return Mismatch(wanted.ip, local_ip);
   InboundTarget target;
   target.connect_to = Address{local_ip, wanted.port};
@@ -45,39 +55,49 @@ Result<InboundTarget, InboundRefusal> ByAddress(const Snapshot& snapshot, const 
 }
 
 bool IsIllegal(std::uint16_t port, const InboundOptions& options) {
-  return port == 0 || std::find(options.illegal_ports.begin(), options.illegal_ports.end(), port) != options.illegal_ports.end();
+  return port == 0 || std::find(options.illegal_ports.begin(), options.illegal_ports.end(), port) !=
+                          options.illegal_ports.end();
 }
 
 InboundRefusal OwnPort(std::uint16_t port) {
-  return {kUnavailable, Error{Reason::kLoop}, "port " + std::to_string(port) + " is the proxy's own"};
+  return {kUnavailable, Error{Reason::kLoop},
+          "port " + std::to_string(port) + " is the proxy's own"};
 }
 
-// The mapping that our workload has in the service, ready or not: a client may know of us from before.
+// The mapping that our workload has in the service, ready or not: a client may know of us from
+// before.
 const Membership* MembershipIn(const Workload& own, const Service& service) {
   const NamespacedHostname key = service.key();
-  const auto at = std::find_if(own.services.begin(), own.services.end(), [&key](const Membership& each) { return each.service == key; });
+  const auto at = std::find_if(own.services.begin(), own.services.end(),
+                               [&key](const Membership& each) { return each.service == key; });
   return at == own.services.end() ? nullptr : &*at;
 }
 
 Ip PreferredVip(const Service& service, const std::string& network, const Ip& fallback) {
   const NetworkAddress* best = nullptr;
-  const auto rank = [&network](const NetworkAddress& vip) { return (vip.network == network ? 2 : 0) + (vip.ip.is_v4() ? 1 : 0); };
+  const auto rank = [&network](const NetworkAddress& vip) {
+    return (vip.network == network ? 2 : 0) + (vip.ip.is_v4() ? 1 : 0);
+  };
   for (const NetworkAddress& vip : service.vips) {
     if (best == nullptr || rank(vip) > rank(*best)) best = &vip;
   }
   return best == nullptr ? fallback : best->ip;
 }
 
-Result<InboundTarget, InboundRefusal> ByName(const Snapshot& snapshot, const Workload& own, const Ip& local_ip, const NamedAuthority& wanted,
+Result<InboundTarget, InboundRefusal> ByName(const Snapshot& snapshot, const Workload& own,
+                                             const Ip& local_ip, const NamedAuthority& wanted,
                                              const InboundOptions& options) {
-  const InboundRefusal unresolvable{kUnavailable, Error{Reason::kUnknownDestination}, "no service of ours is called " + wanted.host};
+  const InboundRefusal unresolvable{kUnavailable, Error{Reason::kUnknownDestination},
+                                    "no service of ours is called " + wanted.host};
   const ServiceRef service = snapshot.BestServiceNamed(wanted.host, ClientNamespace(own.ns));
   if (service == nullptr) return unresolvable;
   const Membership* const us = MembershipIn(own, *service);
   // A waypoint takes what is for the services it serves, though it is no endpoint of them.
-  if (us == nullptr && !own.application_tunnel && !ServesService(snapshot, own, *service)) return unresolvable;
+  if (us == nullptr && !own.application_tunnel && !ServesService(snapshot, own, *service))
+    return unresolvable;
   const Port* mapping = us == nullptr ? nullptr : FindPort(us->ports, wanted.port);
-  if (mapping == nullptr || mapping->target_port == 0) mapping = FindPort(service->ports, wanted.port);
+  if (mapping == nullptr || mapping->target_port == 0)
+    mapping = FindPort(service->ports, wanted.port);
   const std::uint16_t mapped = mapping == nullptr ? 0 : mapping->target_port;
   if (mapped == 0) return unresolvable;
   InboundTarget target;
@@ -89,12 +109,15 @@ Result<InboundTarget, InboundRefusal> ByName(const Snapshot& snapshot, const Wor
 
 }  // namespace
 
-Result<InboundTarget, InboundRefusal> ResolveInbound(const Snapshot& snapshot, const Workload& own, const Ip& local_ip,
-                                                     const InboundAuthority& authority, const InboundOptions& options) {
+Result<InboundTarget, InboundRefusal> ResolveInbound(const Snapshot& snapshot, const Workload& own,
+                                                     const Ip& local_ip,
+                                                     const InboundAuthority& authority,
+                                                     const InboundOptions& options) {
   const auto* address = std::get_if<Address>(&authority);
-  Result<InboundTarget, InboundRefusal> target = address != nullptr
-                                                     ? ByAddress(snapshot, own, local_ip, *address, options)
-                                                     : ByName(snapshot, own, local_ip, std::get<NamedAuthority>(authority), options);
+  Result<InboundTarget, InboundRefusal> target =
+      address != nullptr
+          ? ByAddress(snapshot, own, local_ip, *address, options)
+          : ByName(snapshot, own, local_ip, std::get<NamedAuthority>(authority), options);
   if (!target.ok()) return target;
   // What was asked for as well as what an application tunnel makes of it.
   if (IsIllegal(target->connect_to.port, options)) return OwnPort(target->connect_to.port);

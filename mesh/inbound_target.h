@@ -1,6 +1,8 @@
-// What does an inbound CONNECT lead to? Pure: our workload, the address the tunnel came in at, the CONNECT's authority and the snapshot in;
-// the application's address or a refusal with its HTTP status out. A CONNECT for an address that is neither ours nor of something whose
-// waypoint we are is refused, as are the proxy's own ports and port 0. The order is that of Istio's node proxy. Any thread.
+// What does an inbound CONNECT lead to? Pure: our workload, the address the tunnel came in at, the
+// CONNECT's authority and the snapshot in; the application's address or a refusal with its HTTP
+// status out. A CONNECT for an address that is neither ours nor of something whose waypoint we are
+// is refused, as are the proxy's own ports and port 0. The order is that of Istio's node proxy. Any
+// thread.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +28,7 @@ struct InboundTarget {
   Address connect_to;     // the application in our pod
   Address tunnel_target;  // what the client meant, for the PROXY header of an application tunnel
   ApplicationTunnel::Protocol tunnel = ApplicationTunnel::Protocol::kNone;
-  ServiceRef service;     // when the authority was a service's name
+  ServiceRef service;  // when the authority was a service's name
 };
 
 struct InboundRefusal {
@@ -40,7 +42,9 @@ struct InboundOptions {
   std::vector<std::uint16_t> illegal_ports = {15008, 15006, 15001};
 };
 
-Result<InboundTarget, InboundRefusal> ResolveInbound(const Snapshot& snapshot, const Workload& own, const Ip& local_ip,
-                                                     const InboundAuthority& authority, const InboundOptions& options);
+Result<InboundTarget, InboundRefusal> ResolveInbound(const Snapshot& snapshot, const Workload& own,
+                                                     const Ip& local_ip,
+                                                     const InboundAuthority& authority,
+                                                     const InboundOptions& options);
 
 }  // namespace aquifer::mesh

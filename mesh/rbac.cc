@@ -102,7 +102,8 @@ Decision Authorize(const ConnectionView& connection, std::span<const PolicyRef> 
   const Subject subject = SubjectOf(connection);
   bool restricted = false;
   for (const PolicyRef& policy : policies) {
-    if (policy->malformed && !policy->dry_run) return decide(Verdict::kMalformedPolicy, policy->key());
+    if (policy->malformed && !policy->dry_run)
+      return decide(Verdict::kMalformedPolicy, policy->key());
     if (policy->action == PolicyAction::kAllow) {
       restricted = restricted || !policy->dry_run;
       continue;

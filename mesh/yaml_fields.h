@@ -1,5 +1,6 @@
-// Reading the maps of a local configuration strictly: every key is asked for or it is an error, every value has the type it must have, and the
-// first thing wrong is kept with its path. Private to mesh/file_source.cc. The YAML library may throw; its caller catches.
+// Reading the maps of a local configuration strictly: every key is asked for or it is an error,
+// every value has the type it must have, and the first thing wrong is kept with its path. Private
+// to mesh/file_source.cc. The YAML library may throw; its caller catches.
 #pragma once
 
 #include <yaml-cpp/yaml.h>
@@ -25,7 +26,8 @@ struct YamlErrors {
   void Add(std::string field, std::string why) {
     if (!first) first = Refusal{std::move(field), std::move(why)};
   }
-  // Aliases let a small text stand for a huge tree: what is visited is bounded, not only what is read.
+  // Aliases let a small text stand for a huge tree: what is visited is bounded, not only what is
+  // read.
   bool Take(const std::string& path, std::size_t nodes) {
     if (nodes > left) Add(path, "has more than four million values, aliases counted each time");
     left -= std::min(nodes, left);
@@ -39,7 +41,8 @@ class YamlList;
 
 class YamlMap {
  public:
-  YamlMap(const YAML::Node& node, std::string path, YamlErrors& errors) : node_(node), path_(std::move(path)), errors_(errors) {
+  YamlMap(const YAML::Node& node, std::string path, YamlErrors& errors)
+      : node_(node), path_(std::move(path)), errors_(errors) {
     if (!node_.IsMap()) {
       errors_.Add(path_, "is not a map");
       return;
@@ -52,8 +55,12 @@ class YamlMap {
     }
   }
 
-  bool Has(const std::string& key) const { return node_.IsMap() && node_[key] && !node_[key].IsNull(); }
-  void Refuse(const std::string& key, std::string why) const { errors_.Add(Path(key), std::move(why)); }
+  bool Has(const std::string& key) const {
+    return node_.IsMap() && node_[key] && !node_[key].IsNull();
+  }
+  void Refuse(const std::string& key, std::string why) const {
+    errors_.Add(Path(key), std::move(why));
+  }
   void Ignore(const std::string& key) const { asked_.insert(key); }
   void Ignore() const {
     for (const auto& each : node_) asked_.insert(each.first.as<std::string>());
@@ -95,7 +102,8 @@ class YamlMap {
     return port.value_or(0);
   }
   template <class T>
-  T ChoiceOf(const std::string& key, const std::string& text, std::initializer_list<std::pair<const char*, T>> choices, T missing) const {
+  T ChoiceOf(const std::string& key, const std::string& text,
+             std::initializer_list<std::pair<const char*, T>> choices, T missing) const {
     for (const auto& [name, value] : choices) {
       if (text == name) return value;
     }
@@ -103,14 +111,18 @@ class YamlMap {
     return missing;
   }
   template <class T>
-  T Choice(const std::string& key, std::initializer_list<std::pair<const char*, T>> choices, T missing) const {
+  T Choice(const std::string& key, std::initializer_list<std::pair<const char*, T>> choices,
+           T missing) const {
     const std::string text = Text(key);
     return text.empty() ? missing : ChoiceOf<T>(key, text, choices, missing);
   }
-  void EachText(const std::string& key, const std::function<void(const std::string&)>& visit) const {
+  void EachText(const std::string& key,
+                const std::function<void(const std::string&)>& visit) const {
     for (const YAML::Node& item : Sequence(key)) {
-      if (item.IsScalar()) visit(item.as<std::string>());
-      else Refuse(key, "holds what is not a text");
+      if (item.IsScalar())
+        visit(item.as<std::string>());
+      else
+        Refuse(key, "holds what is not a text");
     }
   }
   // Where an absent value means something wider than an empty one.
@@ -121,16 +133,22 @@ class YamlMap {
     }
   }
   // Items that are either a text or a map.
-  void EachTextOrItem(const std::string& key, const std::function<void(const std::string&)>& text, const std::function<void(const YamlMap&)>& map) const {
+  void EachTextOrItem(const std::string& key, const std::function<void(const std::string&)>& text,
+                      const std::function<void(const YamlMap&)>& map) const {
     std::size_t index = 0;
     for (const YAML::Node& item : Sequence(key)) {
       const std::string path = Path(key) + "[" + std::to_string(index++) + "]";
-      if (item.IsScalar()) text(item.as<std::string>());
-      else map(YamlMap(item, path, errors_));
+      if (item.IsScalar())
+        text(item.as<std::string>());
+      else
+        map(YamlMap(item, path, errors_));
     }
   }
-  // Items that are a choice with a value, as a tag (!Exact text) or as a map of one (Exact: text). The value is empty for null and [].
-  void EachVariant(const std::string& key, const std::function<void(const std::string&, std::optional<std::string>)>& visit) const {
+  // Items that are a choice with a value, as a tag (!Exact text) or as a map of one (Exact: text).
+  // The value is empty for null and [].
+  void EachVariant(
+      const std::string& key,
+      const std::function<void(const std::string&, std::optional<std::string>)>& visit) const {
     for (const YAML::Node& item : Sequence(key)) {
       std::string variant = item.Tag().starts_with("!") ? item.Tag().substr(1) : std::string();
       YAML::Node value = item;
@@ -142,7 +160,8 @@ class YamlMap {
       if (variant.empty() || (!nothing && !value.IsScalar())) {
         Refuse(key, "holds what is not one choice with its value");
       } else {
-        visit(variant, nothing ? std::nullopt : std::optional<std::string>(value.as<std::string>()));
+        visit(variant,
+              nothing ? std::nullopt : std::optional<std::string>(value.as<std::string>()));
       }
     }
   }
@@ -155,8 +174,10 @@ class YamlMap {
     std::vector<Ip> ips;
     EachText(key, [&](const std::string& text) {
       const std::optional<Ip> ip = Ip::Parse(text);
-      if (ip) ips.push_back(*ip);
-      else Refuse(key, "is not an address: " + text.substr(0, 100));
+      if (ip)
+        ips.push_back(*ip);
+      else
+        Refuse(key, "is not an address: " + text.substr(0, 100));
     });
     return ips;
   }
@@ -166,16 +187,22 @@ class YamlMap {
     for (const auto& each : node_) {
       const std::string key = each.first.as<std::string>();
       asked_.insert(key);
-      const std::string target = each.second.IsScalar() ? each.second.as<std::string>() : std::string();
+      const std::string target =
+          each.second.IsScalar() ? each.second.as<std::string>() : std::string();
       const std::optional<std::uint16_t> service_port = ParsePort(key);
-      const std::optional<std::uint16_t> target_port = target == "0" ? std::optional<std::uint16_t>(0) : ParsePort(target);
+      const std::optional<std::uint16_t> target_port =
+          target == "0" ? std::optional<std::uint16_t>(0) : ParsePort(target);
       if (!service_port || !target_port) {
         Refuse(key, "does not map a port to a port");
         continue;
       }
-      ports.push_back(mesh::Port{.service_port = *service_port, .target_port = *target_port, .app_protocol = AppProtocol::kUnknown});
+      ports.push_back(mesh::Port{.service_port = *service_port,
+                                 .target_port = *target_port,
+                                 .app_protocol = AppProtocol::kUnknown});
     }
-    std::sort(ports.begin(), ports.end(), [](const mesh::Port& a, const mesh::Port& b) { return a.service_port < b.service_port; });
+    std::sort(ports.begin(), ports.end(), [](const mesh::Port& a, const mesh::Port& b) {
+      return a.service_port < b.service_port;
+    });
     return ports;
   }
   void Nested(const std::string& key, const std::function<void(const YamlMap&)>& visit) const {
@@ -183,7 +210,8 @@ class YamlMap {
     if (Has(key)) visit(YamlMap(node_[key], Path(key), errors_));
   }
   // A map of maps.
-  void EachNested(const std::string& key, const std::function<void(const std::string&, const YamlMap&)>& visit) const {
+  void EachNested(const std::string& key,
+                  const std::function<void(const std::string&, const YamlMap&)>& visit) const {
     asked_.insert(key);
     if (!Has(key)) return;
     if (!node_[key].IsMap()) return Refuse(key, "is not a map");
@@ -195,7 +223,8 @@ class YamlMap {
   }
   void EachItem(const std::string& key, const std::function<void(const YamlMap&)>& visit) const {
     std::size_t index = 0;
-    for (const YAML::Node& item : Sequence(key)) visit(YamlMap(item, Path(key) + "[" + std::to_string(index++) + "]", errors_));
+    for (const YAML::Node& item : Sequence(key))
+      visit(YamlMap(item, Path(key) + "[" + std::to_string(index++) + "]", errors_));
   }
   void EachList(const std::string& key, const std::function<void(const YamlList&)>& visit) const;
   // After every key was asked for: what is left is unknown.
@@ -208,7 +237,9 @@ class YamlMap {
   }
 
  private:
-  std::string Path(const std::string& key) const { return path_.empty() ? key : key.empty() ? path_ : path_ + "." + key; }
+  std::string Path(const std::string& key) const {
+    return path_.empty() ? key : key.empty() ? path_ : path_ + "." + key;
+  }
   std::vector<YAML::Node> Sequence(const std::string& key) const {
     asked_.insert(key);
     std::vector<YAML::Node> items;
@@ -231,15 +262,18 @@ class YamlMap {
 // A list within a list.
 class YamlList {
  public:
-  YamlList(const YAML::Node& node, std::string path, YamlErrors& errors) : node_(node), path_(std::move(path)), errors_(errors) {
+  YamlList(const YAML::Node& node, std::string path, YamlErrors& errors)
+      : node_(node), path_(std::move(path)), errors_(errors) {
     if (!node_.IsSequence()) errors_.Add(path_, "is not a list");
     open_ = node_.IsSequence() && errors_.Take(path_, node_.size() + 1);
   }
   void EachList(const std::function<void(const YamlList&)>& visit) const {
-    for (std::size_t i = 0; open_ && i < node_.size(); ++i) visit(YamlList(node_[i], At(i), errors_));
+    for (std::size_t i = 0; open_ && i < node_.size(); ++i)
+      visit(YamlList(node_[i], At(i), errors_));
   }
   void EachMap(const std::function<void(const YamlMap&)>& visit) const {
-    for (std::size_t i = 0; open_ && i < node_.size(); ++i) visit(YamlMap(node_[i], At(i), errors_));
+    for (std::size_t i = 0; open_ && i < node_.size(); ++i)
+      visit(YamlMap(node_[i], At(i), errors_));
   }
 
  private:
@@ -250,9 +284,11 @@ class YamlList {
   bool open_ = false;
 };
 
-inline void YamlMap::EachList(const std::string& key, const std::function<void(const YamlList&)>& visit) const {
+inline void YamlMap::EachList(const std::string& key,
+                              const std::function<void(const YamlList&)>& visit) const {
   std::size_t index = 0;
-  for (const YAML::Node& item : Sequence(key)) visit(YamlList(item, Path(key) + "[" + std::to_string(index++) + "]", errors_));
+  for (const YAML::Node& item : Sequence(key))
+    visit(YamlList(item, Path(key) + "[" + std::to_string(index++) + "]", errors_));
 }
 
 }  // namespace aquifer::mesh

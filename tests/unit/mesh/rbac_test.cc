@@ -21,10 +21,13 @@ Policy Make(PolicyAction action, std::vector<PolicyRule> rules, std::string name
   policy.rules = std::move(rules);
   return policy;
 }
-Policy OneMatch(PolicyAction action, PolicyMatch match) { return Make(action, {{{std::move(match)}}}); }
+Policy OneMatch(PolicyAction action, PolicyMatch match) {
+  return Make(action, {{{std::move(match)}}});
+}
 PolicyRef Ref(Policy policy) { return std::make_shared<const Policy>(std::move(policy)); }
 
-Decision Judge(const ConnectionView& view, std::vector<Policy> policies, std::vector<std::string> missing = {}) {
+Decision Judge(const ConnectionView& view, std::vector<Policy> policies,
+               std::vector<std::string> missing = {}) {
   std::vector<PolicyRef> refs;
   for (Policy& policy : policies) refs.push_back(Ref(std::move(policy)));
   return Authorize(view, refs, missing);
@@ -66,12 +69,13 @@ TEST_CASE("rules are alternatives, clauses must all hold, matches are alternativ
 
 TEST_CASE("principals compare without the scheme, and nobody is nobody") {
   const std::string name = "cluster.local/ns/default/sa/sleep";
-  for (const auto& [match, known] : std::vector<std::pair<StringMatch, bool>>{{{Kind::kExact, name}, true},
-                                                                              {{Kind::kExact, "spiffe://" + name}, false},
-                                                                              {{Kind::kPrefix, "cluster.local/ns/default/"}, true},
-                                                                              {{Kind::kSuffix, "/sa/sleep"}, true},
-                                                                              {{Kind::kSuffix, "/sa/SLEEP"}, false},
-                                                                              {{Kind::kPresence, ""}, true}}) {
+  for (const auto& [match, known] : std::vector<std::pair<StringMatch, bool>>{
+           {{Kind::kExact, name}, true},
+           {{Kind::kExact, "spiffe://" + name}, false},
+           {{Kind::kPrefix, "cluster.local/ns/default/"}, true},
+           {{Kind::kSuffix, "/sa/sleep"}, true},
+           {{Kind::kSuffix, "/sa/SLEEP"}, false},
+           {{Kind::kPresence, ""}, true}}) {
     CHECK(Matches(OneMatch(PolicyAction::kAllow, Principals({match})), kKnown) == known);
     CHECK_FALSE(Matches(OneMatch(PolicyAction::kAllow, Principals({match})), kUnknown));
     CHECK(Matches(OneMatch(PolicyAction::kAllow, Principals({}, {match})), kKnown) != known);
@@ -122,7 +126,8 @@ TEST_CASE("addresses and ports, positive and negative, all must hold") {
 TEST_CASE("a denial beats an allowance") {
   PolicyMatch port;
   port.destination_ports.any = {8080};
-  const Decision decision = Judge(kKnown, {OneMatch(PolicyAction::kAllow, port), Make(PolicyAction::kDeny, {{{port}}}, "no")});
+  const Decision decision = Judge(
+      kKnown, {OneMatch(PolicyAction::kAllow, port), Make(PolicyAction::kDeny, {{{port}}}, "no")});
   CHECK(decision.verdict == Verdict::kDenied);
   CHECK(decision.policy == "default/no");
 }
@@ -131,7 +136,9 @@ TEST_CASE("with allow policies, one must allow") {
   PolicyMatch other;
   other.destination_ports.any = {1};
   CHECK(Judge(kKnown, {OneMatch(PolicyAction::kAllow, other)}).verdict == Verdict::kNotAllowed);
-  CHECK(Judge(kKnown, {OneMatch(PolicyAction::kAllow, other), Make(PolicyAction::kAllow, {PolicyRule{}}, "all")}).policy == "default/all");
+  CHECK(Judge(kKnown, {OneMatch(PolicyAction::kAllow, other),
+                       Make(PolicyAction::kAllow, {PolicyRule{}}, "all")})
+            .policy == "default/all");
 }
 
 TEST_CASE("dry run changes nothing and is reported") {
