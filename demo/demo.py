@@ -142,8 +142,9 @@ class Demo:
                      '15-waypoint-service.yaml'):
             self.apply(name)
         self.apply('16-pods.yaml', self.pods_manifest)
-        control = self.control()
-        control.wait_log('the mesh changed')
+        self.control()
+        lib.eventually(lambda: self.host.run('curl', '-sS', '-o', '/dev/null', '-w', '%{http_code}', f'http://{self.host.address}:15014/healthz/ready',
+                                             check_status=False).stdout == '200', 'aquifer-control is ready', 20)
         lib.eventually((self.state / 'tokens/node/node-b').exists, 'tokens')
         self.proxy_a, self.proxy_b = self.start_node(self.node_a, 'node-a'), self.start_node(self.node_b, 'node-b')
         self.wait_ready(self.node_a, 'node-a')

@@ -22,11 +22,12 @@ kind: Namespace
 metadata: {name: default, labels: {istio.io/dataplane-mode: ambient}}
 ---
 '''
-POD = '''apiVersion: v1
+ACCOUNT = '''apiVersion: v1
 kind: ServiceAccount
 metadata: {{name: {account}, namespace: default}}
 ---
-apiVersion: v1
+'''
+POD = '''apiVersion: v1
 kind: Service
 metadata: {{name: {name}, namespace: default}}
 spec:
@@ -62,7 +63,7 @@ spec:
 
 
 def pod_manifest(side, pod, name, account, service, app):
-    """A pod with its account and its service."""
+    """A pod with its service."""
     return POD.format(name=name, account=account, app=app, netns=pod.name, node=side.name, address=pod.address, service=service)
 
 
@@ -121,7 +122,8 @@ class Mesh:
         self.sides = (self.a, self.b)
         self.host = cluster.node()
         self.control = None
-        self.apply('10-pods.yaml', HEAD + self.a.manifest() + self.b.manifest())
+        self.apply('10-pods.yaml', HEAD + ''.join(ACCOUNT.format(account=name) for name in ('app-a', 'app-b', 'intruder')) +
+                   self.a.manifest() + self.b.manifest())
 
     def apply(self, name, text):
         fresh = self.manifests / f'.{name}.new'
@@ -132,11 +134,17 @@ class Mesh:
         self.control = self.host.spawn([lib.program('aquifer-control', 'control'), '--manifests', self.manifests, '--state', self.state,
                                         '--listen', f'{self.host.address}:15012', '--admin', f'{self.host.address}:15014'],
                                        log='control')
+        lib.eventually(self.control_ready, 'aquifer-control is ready', 20)
+        lib.eventually(lambda: all((self.state / 'tokens/node' / side.name).exists() for side in self.sides), 'tokens')
         return self.control
 
+    def control_ready(self):
+        lib.check(self.control.running(), 'aquifer-control ended')
+        return self.host.run('curl', '-sS', '-m', '5', '-o', os.devnull, '-w', '%{http_code}', f'http://{self.host.address}:15014/healthz/ready',
+                             check_status=False).stdout == '200'
+
     def start(self):
-        self.start_control().wait_log('the mesh changed')
-        lib.eventually(lambda: all((self.state / 'tokens/node' / side.name).exists() for side in self.sides), 'tokens')
+        self.start_control()
         for side in self.sides:
             if side.kind != NONE:
                 side.start_agent()

@@ -121,8 +121,7 @@ def local_file(mesh):
 def from_local_file(**environment):
     with lib.Cluster() as cluster:
         mesh = Mesh(cluster)
-        mesh.start_control().wait_log('the mesh changed')
-        lib.eventually(lambda: all((mesh.state / 'tokens/node' / side.name).exists() for side in mesh.sides), 'tokens')
+        mesh.start_control()
         path = local_file(mesh)
         for side in mesh.sides:
             side.start_agent()
