@@ -1,0 +1,223 @@
+#!/usr/bin/env python3
+"""What the mesh costs: two nodes on this machine, the same load through no mesh, through ours, and through Istio's node proxy when
+AQUIFER_ZTUNNEL names that program; both under aquifer-control and our agent. How to read it: bench/README.md.
+
+  ./dev bench                        3 rounds of 3 seconds each
+  ./dev bench --quick                one round of 1 second: whether it works, not how fast it is
+"""
+import argparse
+import json
+import os
+import pathlib
+import re
+import shutil
+import statistics
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / 'tests' / 'netns'))
+import lib  # noqa: E402
+from mesh import NONE, OURS, PYTHON, ZTUNNEL, Mesh  # noqa: E402
+
+LOAD = ROOT / 'bench/load.py'
+NAMES = {NONE: 'raw', OURS: 'ours', ZTUNNEL: 'ztunnel'}
+PORT = 80
+TICKS = os.sysconf('SC_CLK_TCK')
+STREAMS, KEEP_ALIVE, CONCURRENT_OPENS = (1, 4, 16), (1, 64), 16
+
+# What is shown: key, words, digits, and whether more is better (for the column of ratios there is no judgement, only the number).
+ROWS = ([(f'gbit{n}', f'Gbit/s, {n} stream{"s" if n > 1 else ""}', 2) for n in STREAMS] +
+        [(f'cpu_gb{n}', f'CPU s per GB, {n} stream{"s" if n > 1 else ""}', 2) for n in STREAMS] +
+        [row for n in KEEP_ALIVE for row in ((f'rps{n}', f'requests/s, {n} connection{"s" if n > 1 else ""}', 0),
+                                             (f'p50_{n}', f'  p50 us, {n}', 0), (f'p99_{n}', f'  p99 us, {n}', 0),
+                                             (f'cpu_req{n}', f'  CPU ms per 1,000 requests, {n}', 1))] +
+        [('cps', 'new connections/s', 0), ('cpu_conn', '  CPU ms per 1,000 connections', 1),
+         ('rss0', 'resident MB, both proxies, idle', 1)])
+
+
+class Path:
+    """One way from the application of node a to that of node b, and what its proxies used."""
+
+    def __init__(self, cluster, kind, options):
+        self.cluster, self.kind, self.options, self.found = cluster, kind, options, {}
+        self.mesh = Mesh(cluster, (kind, kind))
+        self.client, self.server = self.mesh.a.app, self.mesh.b.app
+        self.mesh.start()
+        self.server.spawn([PYTHON, LOAD, 'serve', PORT], log='serve').wait_log('serving')
+        if kind != NONE:
+            self.settle()
+
+    def settle(self):
+        """Until requests are seen by the proxies: before that the numbers would be of another path."""
+        def through():
+            self.load('connect', 1, 0.05)
+            return self.mesh.a.identity in self.mesh.b.proxy.log()
+        lib.eventually(through, 'requests go through both proxies', 20)
+
+    def proxies(self):
+        return [side.proxy.pid for side in self.mesh.sides if side.proxy]
+
+    def cpu(self):
+        """User and system seconds of both proxies so far, all threads."""
+        total = 0
+        for pid in self.proxies():
+            fields = pathlib.Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()
+            total += int(fields[11]) + int(fields[12])
+        return total / TICKS
+
+    def resident_mb(self):
+        return sum(int(re.search(r'VmRSS:\s+(\d+)', pathlib.Path(f'/proc/{pid}/status').read_text())[1])
+                   for pid in self.proxies()) / 1024
+
+    def load(self, verb, count, seconds):
+        done = self.client.run(PYTHON, LOAD, verb, self.server.address, PORT, count, seconds, timeout=seconds + 60)
+        return json.loads(done.stdout.splitlines()[-1])
+
+    def streams(self, count):
+        listener = self.server.spawn(['iperf3', '-s', '-1', '--forceflush'], log=f'iperf-{count}')
+        listener.wait_log('Server listening')
+        before = self.cpu()
+        done = self.client.run('iperf3', '-c', self.server.address, '-P', count, '-t', self.options.seconds, '-J', timeout=self.options.seconds + 60)
+        used = self.cpu() - before
+        listener.end()
+        received = json.loads(done.stdout)['end']['sum_received']
+        self.found[f'gbit{count}'] = received['bits_per_second'] / 1e9
+        self.found[f'cpu_gb{count}'] = used / (received['bytes'] / 1e9)
+
+    def requests(self, count):
+        before = self.cpu()
+        answer = self.wrk(count) if self.options.wrk else self.load('requests', count, self.options.seconds)
+        used = self.cpu() - before
+        self.found |= {f'rps{count}': answer['per_second'], f'p50_{count}': answer['p50_us'], f'p99_{count}': answer['p99_us'],
+                       f'cpu_req{count}': used * 1e6 / answer['count']}
+
+    def wrk(self, count):
+        text = self.client.run('wrk', '-t1', f'-c{count}', f'-d{self.options.seconds}s', '--latency',
+                               f'http://{self.server.address}:{PORT}/', timeout=self.options.seconds + 60).stdout
+        unit = {'us': 1, 'ms': 1e3, 's': 1e6}
+        at = {percent: float(value) * unit[name] for percent, value, name in re.findall(r'^\s+(50|99)%\s+([\d.]+)(us|ms|s)$', text, re.M)}
+        rate = re.search(r'^Requests/sec:\s+([\d.]+)', text, re.M)
+        total = re.search(r'^\s+(\d+) requests in', text, re.M)
+        lib.check(rate and total and len(at) == 2 and 'Socket errors' not in text, f'wrk: {text}')
+        return {'per_second': float(rate[1]), 'count': int(total[1]), 'p50_us': at['50'], 'p99_us': at['99']}
+
+    def connections(self):
+        before = self.cpu()
+        answer = self.load('connect', CONCURRENT_OPENS, self.options.seconds)
+        self.found |= {'cps': answer['per_second'], 'cpu_conn': (self.cpu() - before) * 1e6 / answer['count']}
+
+    def memory(self):
+        """More and more idle connections, each of which has carried a request. The raw path has no proxy to look at."""
+        held = 0
+        for count in self.options.idle if self.kind != NONE else ():
+            holder = self.client.spawn([PYTHON, LOAD, 'hold', self.server.address, PORT, count - held], log=f'hold-{count}')
+            holder.wait_log('"held"', 120)
+            held = count
+            self.found[f'rss{count}'] = self.resident_mb()
+            self.found[f'kb{count}'] = (self.found[f'rss{count}'] - self.found['rss0']) * 1024 / count
+
+    def measure(self):
+        if self.kind != NONE:
+            self.found['rss0'] = self.resident_mb()
+            # First, while nothing else has made the proxies grow.
+            self.memory()
+            for process in [p for p in self.cluster.processes if p.log_path.name.startswith('hold-')]:
+                process.end()
+        for count in STREAMS:
+            self.streams(count)
+        for count in KEEP_ALIVE:
+            self.requests(count)
+        self.connections()
+        return self.found
+
+
+def measure(kind, options):
+    with lib.Cluster() as cluster:
+        return Path(cluster, kind, options).measure()
+
+
+def cell(values, digits):
+    if not values:
+        return '-'
+    middle = f'{statistics.median(values):,.{digits}f}'
+    return middle if len(values) == 1 else f'{middle} ({min(values):,.{digits}f}-{max(values):,.{digits}f})'
+
+
+def show(results, kinds, rows):
+    table = [['', *(NAMES[kind] for kind in kinds), *(['ours/ztunnel'] if ZTUNNEL in kinds else [])]]
+    for key, words, digits in rows:
+        by_kind = {kind: [found[key] for found in results[kind] if key in found] for kind in kinds}
+        if key.startswith(('cpu', 'rss', 'kb')):
+            by_kind[NONE] = []
+        line = [words, *(cell(by_kind[kind], digits) for kind in kinds)]
+        if ZTUNNEL in kinds:
+            ours, theirs = by_kind[OURS], by_kind[ZTUNNEL]
+            usable = ours and theirs and statistics.median(theirs) > 0
+            line.append(f'{statistics.median(ours) / statistics.median(theirs):.2f}' if usable else '-')
+        table.append(line)
+    widths = [max(len(line[column]) for line in table) for column in range(len(table[0]))]
+    for line in table:
+        print('  '.join([line[0].ljust(widths[0]), *(text.rjust(width) for text, width in zip(line[1:], widths[1:]))]))
+
+
+def load_average():
+    return ' '.join(pathlib.Path('/proc/loadavg').read_text().split()[:3])
+
+
+def notes(options, kinds, load_before):
+    cores = len(os.sched_getaffinity(0))
+    print(f'''
+Median of {options.rounds} round{"s" if options.rounds > 1 else ""} of {options.seconds} s (least-most). Linux {os.uname().release}, {cores} cores; load average {load_before} before, {load_average()} after.
+- Client, server and both proxies share these {cores} cores: what one uses the others do not have. Compare columns of one run, never runs.
+- CPU is user and system time of the two proxies; the kernel's work on packets outside of them is in nobody's column.
+- Nodes are namespaces joined by veth: no wire, no segmentation limit of a card, so the raw column is out of a network's reach.''')
+    if options.wrk:
+        print('- Requests by wrk with one thread; the server of load.py (python, one thread) is the limit of the raw column.')
+    else:
+        print('- wrk is not installed: requests are made by load.py, which like its server is one python thread; with 64 connections these two\n'
+              '  are the limit of the raw column, and rates of the others are nearer to it than they would be with quicker ends.\n'
+              '  CPU per 1,000 requests does not depend on that.')
+    if ZTUNNEL not in kinds:
+        print('- AQUIFER_ZTUNNEL is not set: no other mesh to compare with.')
+    if options.quick:
+        print('- --quick shows whether it works; one short round says little about speed.')
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--rounds', type=int, default=3, metavar='N', help='each path is measured N times, in alternating order')
+    parser.add_argument('--seconds', type=int, default=3, metavar='S', help='length of each measurement')
+    parser.add_argument('--quick', action='store_true', help='one round of one second, up to 1,000 idle connections')
+    parser.add_argument('--json', metavar='FILE', help='write all rounds to FILE as well')
+    options = parser.parse_args()
+    if options.quick:
+        options.rounds = options.seconds = 1
+    options.idle = (1000,) if options.quick else (1000, 10000)
+    options.wrk = shutil.which('wrk') is not None
+    return options
+
+
+def main():
+    options = arguments()
+    reason = lib.why_not() or next((f'needs {tool}' for tool in ('iperf3', 'curl') if shutil.which(tool) is None), None)
+    if reason:
+        sys.exit(f'bench: {reason}')
+    kinds = [NONE, OURS] + ([ZTUNNEL] if os.environ.get('AQUIFER_ZTUNNEL') else [])
+    rows = ROWS + [row for n in options.idle for row in ((f'rss{n}', f'  with {n:,} idle connections', 1),
+                                                         (f'kb{n}', '    KB for each', 1))]
+    results, load_before = {kind: [] for kind in kinds}, load_average()
+    for number in range(options.rounds):
+        for kind in kinds if number % 2 == 0 else reversed(kinds):
+            print(f'round {number + 1} of {options.rounds}: {NAMES[kind]}', file=sys.stderr, flush=True)
+            results[kind].append(measure(kind, options))
+    show(results, kinds, rows)
+    notes(options, kinds, load_before)
+    if options.json:
+        pathlib.Path(options.json).write_text(json.dumps({NAMES[kind]: rounds for kind, rounds in results.items()}, indent=1))
+
+
+if __name__ == '__main__':
+    try:
+        main()
+    except lib.Failure as problem:
+        sys.exit(f'bench: {problem}')
