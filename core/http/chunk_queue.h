@@ -1,5 +1,6 @@
-// ChunkQueue: bytes that wait in order, as chunks. Small pieces are gathered, and a small slice that would keep a large block alive is
-// copied out of it, so that memory stays in proportion to bytes() whatever sizes a peer chooses. Owned by one stream, on its loop's thread.
+// ChunkQueue: bytes that wait in order, as chunks. Small pieces are gathered, and a small slice
+// that would keep a large block alive is copied out of it, so that memory stays in proportion to
+// bytes() whatever sizes a peer chooses. Owned by one stream, on its loop's thread.
 #pragma once
 
 #include <vector>
@@ -49,8 +50,10 @@ class ChunkQueue {
   }
 
  private:
-  static constexpr std::size_t kSmall = 2048;      // below this a copy is cheaper than one more piece to write
-  static constexpr std::size_t kWastefulness = 4;  // a slice may keep this many times its size alive
+  static constexpr std::size_t kSmall =
+      2048;  // below this a copy is cheaper than one more piece to write
+  static constexpr std::size_t kWastefulness =
+      4;  // a slice may keep this many times its size alive
 
   bool TakeIn(Chunk& chunk) {
     Chunk& last = chunks_.back();

@@ -19,14 +19,16 @@ Result<H1Writer::Out> Serialize(const ClientRequest& request) {
   head.headers.Set("connection", "close");
   H1Writer writer;
   H1Writer::Out out;
-  const BodyLength length = request.body.empty() ? BodyLength::None() : BodyLength::Of(request.body.size());
+  const BodyLength length =
+      request.body.empty() ? BodyLength::None() : BodyLength::Of(request.body.size());
   AQ_TRY_STATUS(writer.StartRequest(head, length, out));
   AQ_TRY_STATUS(writer.Body(Chunk::CopyOf(request.body), out));
   AQ_TRY_STATUS(writer.End(out));
   return out;
 }
 
-Task<Result<ClientResponse>> ReadResponse(io::Stream& stream, std::string_view method, std::size_t max_body_bytes, StopToken stop) {
+Task<Result<ClientResponse>> ReadResponse(io::Stream& stream, std::string_view method,
+                                          std::size_t max_body_bytes, StopToken stop) {
   H1Reader reader(H1Role::kClient);
   reader.ExpectResponse(method, false);
   ClientResponse response;
@@ -67,16 +69,19 @@ Task<Result<ClientResponse>> ReadResponse(io::Stream& stream, std::string_view m
 
 }  // namespace
 
-Task<Result<ClientResponse>> Exchange(io::Stream& stream, ClientRequest request, ClientOptions options, StopToken stop) {
+Task<Result<ClientResponse>> Exchange(io::Stream& stream, ClientRequest request,
+                                      ClientOptions options, StopToken stop) {
   TimedStop timed(stop, options.timeout, Reason::kTimeout);
   AQ_CO_TRY(H1Writer::Out out, Serialize(request));
-  // A server may answer and close before it has taken all; the answer is then still there to be read.
+  // A server may answer and close before it has taken all; the answer is then still there to be
+  // read.
   const Status written = co_await stream.WriteMany(std::move(out), timed.token());
   if (!written && timed.token().requested()) co_return written.error();
   co_return co_await ReadResponse(stream, request.method, options.max_body_bytes, timed.token());
 }
 
-Task<Result<ClientResponse>> Fetch(Address address, ClientRequest request, ClientOptions options, StopToken stop) {
+Task<Result<ClientResponse>> Fetch(Address address, ClientRequest request, ClientOptions options,
+                                   StopToken stop) {
   TimedStop timed(stop, options.timeout, Reason::kTimeout);
   AQ_CO_TRY(const io::SocketPtr socket, co_await io::Connect(address, timed.token()));
   co_return co_await Exchange(*socket, std::move(request), options, timed.token());

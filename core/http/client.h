@@ -1,4 +1,5 @@
-// A tiny HTTP/1.1 client, one request a connection, whole and bounded: for the command line, probes and tests. One thread: its Loop's.
+// A tiny HTTP/1.1 client, one request a connection, whole and bounded: for the command line, probes
+// and tests. One thread: its Loop's.
 #pragma once
 
 #include <chrono>
@@ -29,11 +30,13 @@ struct ClientOptions {
   std::chrono::milliseconds timeout = std::chrono::seconds(10);  // for the whole exchange
 };
 
-// Sends `request` over `stream`, which is of no further use, and reads the response. kTimeout, kHttpFailed, kPeerClosed, kOverload (the
-// body is larger than allowed), or the stream's error.
-Task<Result<ClientResponse>> Exchange(io::Stream& stream, ClientRequest request, ClientOptions options, StopToken stop);
+// Sends `request` over `stream`, which is of no further use, and reads the response. kTimeout,
+// kHttpFailed, kPeerClosed, kOverload (the body is larger than allowed), or the stream's error.
+Task<Result<ClientResponse>> Exchange(io::Stream& stream, ClientRequest request,
+                                      ClientOptions options, StopToken stop);
 
 // Dials, then the same.
-Task<Result<ClientResponse>> Fetch(Address address, ClientRequest request, ClientOptions options, StopToken stop);
+Task<Result<ClientResponse>> Fetch(Address address, ClientRequest request, ClientOptions options,
+                                   StopToken stop);
 
 }  // namespace aquifer::http

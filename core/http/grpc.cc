@@ -8,10 +8,12 @@ namespace aquifer::http {
 namespace {
 
 constexpr std::array<std::string_view, 17> kNames = {
-    "OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED",
-    "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS",
-    "UNAUTHENTICATED"};
-constexpr std::size_t kMaxStatusText = 4096;  // a longer one is cut: it has to fit the peer's header limits
+    "OK",        "CANCELLED",      "UNKNOWN",           "INVALID_ARGUMENT",   "DEADLINE_EXCEEDED",
+    "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION",
+    "ABORTED",   "OUT_OF_RANGE",   "UNIMPLEMENTED",     "INTERNAL",           "UNAVAILABLE",
+    "DATA_LOSS", "UNAUTHENTICATED"};
+constexpr std::size_t kMaxStatusText =
+    4096;  // a longer one is cut: it has to fit the peer's header limits
 
 // grpc-message is percent-encoded UTF-8: everything but visible ASCII and the blank.
 std::string EncodeText(std::string_view text) {
@@ -33,7 +35,8 @@ std::string DecodeText(std::string_view text) {
   for (std::size_t i = 0; i < text.size(); ++i) {
     unsigned byte = 0;
     const bool escape = text[i] == '%' && i + 2 < text.size() &&
-                        std::from_chars(text.data() + i + 1, text.data() + i + 3, byte, 16).ptr == text.data() + i + 3;
+                        std::from_chars(text.data() + i + 1, text.data() + i + 3, byte, 16).ptr ==
+                            text.data() + i + 3;
     out.push_back(escape ? static_cast<char>(byte) : text[i]);
     if (escape) i += 2;
   }
@@ -69,11 +72,13 @@ Result<std::optional<std::string>, GrpcStatus> GrpcDecoder::Next() {
     header_size_ += part.size();
     if (header_size_ < kHeader) continue;
     ByteReader reader(Bytes(header_, kHeader));
-    if (reader.U8() != 0) return GrpcStatus{GrpcCode::kUnimplemented, "compressed messages are not taken here"};
+    if (reader.U8() != 0)
+      return GrpcStatus{GrpcCode::kUnimplemented, "compressed messages are not taken here"};
     length_ = reader.U32();
     if (length_ > max_message_bytes_) {
-      return GrpcStatus{GrpcCode::kResourceExhausted, "message of " + std::to_string(length_) + " bytes, at most " +
-                                                          std::to_string(max_message_bytes_) + " are taken"};
+      return GrpcStatus{GrpcCode::kResourceExhausted,
+                        "message of " + std::to_string(length_) + " bytes, at most " +
+                            std::to_string(max_message_bytes_) + " are taken"};
     }
   }
   while (message_.size() < length_) {
@@ -92,7 +97,8 @@ GrpcStatus GrpcStatusFrom(const HeaderList& trailers) {
   if (problem != std::errc() || end != text->data() + text->size() || code >= kNames.size()) {
     return {GrpcCode::kUnknown, "malformed grpc-status"};
   }
-  return {static_cast<GrpcCode>(code), DecodeText(trailers.Get("grpc-message").value_or("").substr(0, kMaxStatusText))};
+  return {static_cast<GrpcCode>(code),
+          DecodeText(trailers.Get("grpc-message").value_or("").substr(0, kMaxStatusText))};
 }
 
 GrpcStatus GrpcStatusOfHttp(int http_status) {
@@ -123,7 +129,8 @@ void AddGrpcStatus(HeaderList& trailers, const GrpcStatus& status) {
 
 bool IsGrpcContentType(std::string_view content_type) {
   const std::string_view type = TrimBlanks(content_type.substr(0, content_type.find(';')));
-  return EqualsIgnoreCase(type, "application/grpc") || EqualsIgnoreCase(type, "application/grpc+proto");
+  return EqualsIgnoreCase(type, "application/grpc") ||
+         EqualsIgnoreCase(type, "application/grpc+proto");
 }
 
 }  // namespace aquifer::http

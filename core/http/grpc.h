@@ -1,6 +1,7 @@
-// What gRPC adds to HTTP/2, without a socket: the framing of messages, and the status in the trailers. The calls are in
-// core/http/grpc_client.h and core/http/grpc_server.h. After "gRPC over HTTP2" of the gRPC project. No compression: nobody here asks for
-// it, and a compressed message is refused. Owned by one call, on its loop's thread.
+// What gRPC adds to HTTP/2, without a socket: the framing of messages, and the status in the
+// trailers. The calls are in core/http/grpc_client.h and core/http/grpc_server.h. After "gRPC over
+// HTTP2" of the gRPC project. No compression: nobody here asks for it, and a compressed message is
+// refused. Owned by one call, on its loop's thread.
 #pragma once
 
 #include <cstdint>
@@ -49,7 +50,8 @@ std::string_view GrpcCodeName(GrpcCode code);
 // A message with its five bytes in front, ready to be written.
 Chunk GrpcFrame(std::string_view message);
 
-// Takes messages out of DATA. Memory grows with what has arrived, never with what a length announces.
+// Takes messages out of DATA. Memory grows with what has arrived, never with what a length
+// announces.
 class GrpcDecoder {
  public:
   explicit GrpcDecoder(std::size_t max_message_bytes) : max_message_bytes_(max_message_bytes) {}
@@ -71,7 +73,8 @@ class GrpcDecoder {
   std::string message_;
 };
 
-// Status from trailers (or from the head of a response without a body); kUnknown when there is none.
+// Status from trailers (or from the head of a response without a body); kUnknown when there is
+// none.
 GrpcStatus GrpcStatusFrom(const HeaderList& trailers);
 // What a response that is not gRPC's means for the call.
 GrpcStatus GrpcStatusOfHttp(int http_status);

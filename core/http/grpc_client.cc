@@ -4,7 +4,8 @@
 
 namespace aquifer::http {
 
-Result<std::unique_ptr<GrpcCall>> GrpcCall::Start(H2Connection& connection, const GrpcCallSpec& spec) {
+Result<std::unique_ptr<GrpcCall>> GrpcCall::Start(H2Connection& connection,
+                                                  const GrpcCallSpec& spec) {
   RequestHead head;
   head.method = "POST";
   head.scheme = spec.scheme;
@@ -23,7 +24,9 @@ Task<Status> GrpcCall::Send(std::string message, StopToken stop) {
   co_return co_await stream_->Write(std::move(frame), stop);
 }
 
-Task<Status> GrpcCall::FinishSending(StopToken stop) { co_return co_await stream_->ShutdownWrite(stop); }
+Task<Status> GrpcCall::FinishSending(StopToken stop) {
+  co_return co_await stream_->ShutdownWrite(stop);
+}
 
 Task<Result<std::optional<std::string>>> GrpcCall::Receive(StopToken stop) {
   if (!head_read_) {
@@ -41,8 +44,10 @@ Task<Result<std::optional<std::string>>> GrpcCall::Receive(StopToken stop) {
     if (!data) co_return data.error();
     if (data->empty()) {
       ended_ = true;
-      status_ = GrpcStatusFrom(stream_->trailers().empty() ? initial_metadata_ : stream_->trailers());
-      if (status_.ok() && !decoder_.at_boundary()) status_ = {GrpcCode::kInternal, "the response ended within a message"};
+      status_ =
+          GrpcStatusFrom(stream_->trailers().empty() ? initial_metadata_ : stream_->trailers());
+      if (status_.ok() && !decoder_.at_boundary())
+        status_ = {GrpcCode::kInternal, "the response ended within a message"};
       break;
     }
     decoder_.Feed(*std::move(data));
@@ -69,9 +74,11 @@ void GrpcCall::Fail(GrpcStatus status) {
   stream_->Reset();
 }
 
-Task<Result<GrpcReply>> CallUnary(H2Connection& connection, GrpcCallSpec spec, std::string message, StopToken stop) {
+Task<Result<GrpcReply>> CallUnary(H2Connection& connection, GrpcCallSpec spec, std::string message,
+                                  StopToken stop) {
   AQ_CO_TRY(const std::unique_ptr<GrpcCall> call, GrpcCall::Start(connection, spec));
-  // A server may answer, with an error, before it has taken the request: what it says counts for more than that it stopped reading.
+  // A server may answer, with an error, before it has taken the request: what it says counts for
+  // more than that it stopped reading.
   const Status sent = co_await call->Send(std::move(message), stop);
   if (sent) {
     const Status finished = co_await call->FinishSending(stop);
@@ -90,7 +97,8 @@ Task<Result<GrpcReply>> CallUnary(H2Connection& connection, GrpcCallSpec spec, s
     }
   }
   reply.status = call->status();
-  if (reply.status.ok() && !first->has_value()) reply.status = {GrpcCode::kInternal, "no message answered a unary call"};
+  if (reply.status.ok() && !first->has_value())
+    reply.status = {GrpcCode::kInternal, "no message answered a unary call"};
   co_return reply;
 }
 

@@ -47,15 +47,18 @@ Status GrpcServerCall::SendHead(EndStream end) {
 
 void GrpcServerCall::Finish(const GrpcStatus& status) {
   AddGrpcStatus(trailers_, broken_.ok() ? status : broken_);
-  // A call that sent nothing is answered by a head alone, which some clients need to see an error at all.
-  const Status ended = head_sent_ ? stream_.ShutdownWithTrailers(trailers_) : SendHead(EndStream::kYes);
+  // A call that sent nothing is answered by a head alone, which some clients need to see an error
+  // at all.
+  const Status ended =
+      head_sent_ ? stream_.ShutdownWithTrailers(trailers_) : SendHead(EndStream::kYes);
   static_cast<void>(ended);  // a client that has gone hears nothing
 }
 
 Task<void> GrpcServer::Serve(H2StreamPtr stream, StopToken stop) const {
   const RequestHead& head = stream->request();
   if (head.method != "POST" || !IsGrpcContentType(head.headers.Get("content-type").value_or(""))) {
-    const Status answered = stream->Respond(ResponseHead{head.method == "POST" ? 415 : 405, {}}, EndStream::kYes);
+    const Status answered =
+        stream->Respond(ResponseHead{head.method == "POST" ? 415 : 405, {}}, EndStream::kYes);
     static_cast<void>(answered);
     co_return;
   }
@@ -72,12 +75,14 @@ Task<GrpcStatus> GrpcServer::Dispatch(GrpcServerCall& call, StopToken stop) cons
   co_return co_await method->second(call, stop);
 }
 
-Task<Status> GrpcServer::ServeConnection(io::StreamPtr transport, H2Options options, StopToken stop) const {
+Task<Status> GrpcServer::ServeConnection(io::StreamPtr transport, H2Options options,
+                                         StopToken stop) const {
   Scope calls;
   StopSource ended(stop);
   const StopToken token = ended.token();
-  H2Connection connection(H2Role::kServer, std::move(transport), options,
-                          [&](H2StreamPtr stream) { calls.Spawn(Serve(std::move(stream), token)); });
+  H2Connection connection(H2Role::kServer, std::move(transport), options, [&](H2StreamPtr stream) {
+    calls.Spawn(Serve(std::move(stream), token));
+  });
   const Status end = co_await connection.Run(stop);
   ended.RequestStop(end.ok() ? Reason::kPeerClosed : end.error().reason);
   co_await calls.Join();

@@ -1,5 +1,6 @@
-// gRPC from the server's side: methods by path, each call a coroutine that receives and sends. Built once, then only read: one instance
-// may serve many connections of its loop. One thread: its Loop's.
+// gRPC from the server's side: methods by path, each call a coroutine that receives and sends.
+// Built once, then only read: one instance may serve many connections of its loop. One thread: its
+// Loop's.
 #pragma once
 
 #include <functional>
@@ -28,7 +29,8 @@ class GrpcServerCall {
 
  private:
   friend class GrpcServer;
-  GrpcServerCall(H2Stream& stream, std::size_t max_message_bytes) : stream_(stream), decoder_(max_message_bytes) {}
+  GrpcServerCall(H2Stream& stream, std::size_t max_message_bytes)
+      : stream_(stream), decoder_(max_message_bytes) {}
   Status SendHead(EndStream end);
   void Finish(const GrpcStatus& status);
 
@@ -42,15 +44,20 @@ class GrpcServerCall {
 
 class GrpcServer {
  public:
-  // Runs until the call is answered; its status goes into the trailers. `stop` fires when the client or the connection goes away, too.
+  // Runs until the call is answered; its status goes into the trailers. `stop` fires when the
+  // client or the connection goes away, too.
   using Handler = std::function<Task<GrpcStatus>(GrpcServerCall& call, StopToken stop)>;
 
-  explicit GrpcServer(std::size_t max_message_bytes = 4 * 1024 * 1024) : max_message_bytes_(max_message_bytes) {}
+  explicit GrpcServer(std::size_t max_message_bytes = 4 * 1024 * 1024)
+      : max_message_bytes_(max_message_bytes) {}
 
   // `path` is "/package.Service/Method".
-  void Register(std::string path, Handler handler) { methods_[std::move(path)] = std::move(handler); }
+  void Register(std::string path, Handler handler) {
+    methods_[std::move(path)] = std::move(handler);
+  }
 
-  // Serves one stream: for H2Connection's request handler, spawned in a Scope that outlives no part of the server.
+  // Serves one stream: for H2Connection's request handler, spawned in a Scope that outlives no part
+  // of the server.
   Task<void> Serve(H2StreamPtr stream, StopToken stop) const;
 
   // Serves a whole connection and returns when it and its calls have ended.

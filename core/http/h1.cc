@@ -8,7 +8,8 @@
 namespace aquifer::http {
 namespace {
 
-// What chunk headers, their extensions and line ends may take beyond what Account grants them for the body they carry.
+// What chunk headers, their extensions and line ends may take beyond what Account grants them for
+// the body they carry.
 constexpr std::int64_t kFramingSlack = 16 * 1024;
 constexpr std::int64_t kFramingPerChunk = 16;
 constexpr int kMaxInterim = 16;
@@ -26,7 +27,9 @@ struct H1Reader::Callbacks {
   static int CallSpan(llhttp_t* parser, const char* at, std::size_t size) {
     return (Self(parser).*F)({at, size});
   }
-  static int CallBody(llhttp_t* parser, const char* at, std::size_t size) { return Self(parser).OnBody(at, size); }
+  static int CallBody(llhttp_t* parser, const char* at, std::size_t size) {
+    return Self(parser).OnBody(at, size);
+  }
 
   static llhttp_settings_t Make() {
     llhttp_settings_t settings;
@@ -49,7 +52,8 @@ const llhttp_settings_t H1Reader::Callbacks::kSettings = Make();
 
 H1Reader::H1Reader(H1Role role, const H1Limits& limits)
     : role_(role), limits_(limits), fields_(limits.headers), trailers_(limits.headers) {
-  llhttp_init(&parser_, role == H1Role::kServer ? HTTP_REQUEST : HTTP_RESPONSE, &Callbacks::kSettings);
+  llhttp_init(&parser_, role == H1Role::kServer ? HTTP_REQUEST : HTTP_RESPONSE,
+              &Callbacks::kSettings);
   parser_.data = this;
 }
 
@@ -139,11 +143,13 @@ void H1Reader::Parse() {
   if (fits && tunnel_ready_) state_ = State::kTunnel;
 }
 
-// A head has a size limit. Behind it only the body is wanted: what frames it earns an allowance with every chunk and every byte, so that
-// no stream of extensions, zeros or one-byte chunks with long headers goes on for ever. A call of llhttp in which a head or a message
-// ended is over: it stops there, and what it read was bounded before.
+// A head has a size limit. Behind it only the body is wanted: what frames it earns an allowance
+// with every chunk and every byte, so that no stream of extensions, zeros or one-byte chunks with
+// long headers goes on for ever. A call of llhttp in which a head or a message ended is over: it
+// stops there, and what it read was bounded before.
 bool H1Reader::Account(State before, std::size_t consumed) {
-  if (message_over_ || state_ == State::kFailed || before != state_) return state_ != State::kFailed;
+  if (message_over_ || state_ == State::kFailed || before != state_)
+    return state_ != State::kFailed;
   const bool server = role_ == H1Role::kServer;
   if (state_ == State::kHead) {
     head_bytes_ += consumed;
@@ -187,19 +193,22 @@ int H1Reader::OnMessageBegin() {
 }
 
 int H1Reader::OnTarget(std::string_view part) {
-  if (target_.size() + part.size() > limits_.max_target_bytes) return Fail(414, "request target too long");
+  if (target_.size() + part.size() > limits_.max_target_bytes)
+    return Fail(414, "request target too long");
   target_.append(part);
   return 0;
 }
 
 int H1Reader::OnName(std::string_view part) {
-  if (name_.size() + part.size() > limits_.headers.max_bytes) return Fail(431, "header name too long");
+  if (name_.size() + part.size() > limits_.headers.max_bytes)
+    return Fail(431, "header name too long");
   name_.append(part);
   return 0;
 }
 
 int H1Reader::OnValue(std::string_view part) {
-  if (value_.size() + part.size() > limits_.headers.max_bytes) return Fail(431, "header value too long");
+  if (value_.size() + part.size() > limits_.headers.max_bytes)
+    return Fail(431, "header value too long");
   value_.append(part);
   return 0;
 }
@@ -227,7 +236,8 @@ int H1Reader::OnField() {
   return 0;
 }
 
-// What llhttp does with the rest: 0 reads a body if the fields announce one, 1 reads none, 2 leaves HTTP.
+// What llhttp does with the rest: 0 reads a body if the fields announce one, 1 reads none, 2 leaves
+// HTTP.
 int H1Reader::OnHeadersComplete() {
   minor_version_ = parser_.http_minor;
   if (parser_.http_major != 1 || minor_version_ > 1) {
@@ -245,7 +255,8 @@ int H1Reader::OnHeadersComplete() {
     parser_.upgrade = 0;
     return 0;
   }
-  if (response_.status == 101 || (expected_method_ == "CONNECT" && response_.status / 100 == 2)) return 2;
+  if (response_.status == 101 || (expected_method_ == "CONNECT" && response_.status / 100 == 2))
+    return 2;
   return length_.kind == BodyKind::kNone ? 1 : 0;
 }
 
@@ -290,7 +301,8 @@ bool H1Reader::CheckTarget() {
   if (!IsAuthority(rest.substr(0, slash))) return Refuse(400, "malformed request target");
   request_.scheme = scheme.size() == 5 ? "https" : "http";
   request_.authority = rest.substr(0, slash);
-  const std::string_view path = slash == std::string_view::npos ? std::string_view() : rest.substr(slash);
+  const std::string_view path =
+      slash == std::string_view::npos ? std::string_view() : rest.substr(slash);
   request_.path = path.starts_with('/') ? std::string(path) : "/" + std::string(path);
   return true;
 }
@@ -306,7 +318,8 @@ bool H1Reader::CheckRequestFraming() {
       return Refuse(501, "a transfer coding other than chunked");
     }
   }
-  if (request_.method == "CONNECT" && (coding || lengths != 0)) return Refuse(400, "a CONNECT with a body");
+  if (request_.method == "CONNECT" && (coding || lengths != 0))
+    return Refuse(400, "a CONNECT with a body");
   return true;
 }
 
@@ -340,26 +353,30 @@ void H1Reader::DescribeMessage() {
   } else if (chunked) {
     length_ = BodyLength::Chunked();
   } else if (has_length) {
-    length_ = parser_.content_length == 0 ? BodyLength::None() : BodyLength::Of(parser_.content_length);
+    length_ =
+        parser_.content_length == 0 ? BodyLength::None() : BodyLength::Of(parser_.content_length);
   } else {
     length_ = request ? BodyLength::None() : BodyLength::UntilClose();
   }
   keep_alive_ = minor_version_ == 1 ? !fields_.HasToken("connection", "close")
-                                    : fields_.HasToken("connection", "keep-alive") && !fields_.HasToken("connection", "close");
+                                    : fields_.HasToken("connection", "keep-alive") &&
+                                          !fields_.HasToken("connection", "close");
   if (length_.kind == BodyKind::kUntilClose) keep_alive_ = false;
   expects_continue_ = request && minor_version_ == 1 && length_.kind != BodyKind::kNone &&
                       EqualsIgnoreCase(fields_.Get("expect").value_or(""), "100-continue");
-  asks_for_upgrade_ = request && minor_version_ == 1 && length_.kind == BodyKind::kNone && fields_.Has("upgrade") &&
-                      fields_.HasToken("connection", "upgrade");
+  asks_for_upgrade_ = request && minor_version_ == 1 && length_.kind == BodyKind::kNone &&
+                      fields_.Has("upgrade") && fields_.HasToken("connection", "upgrade");
   (request ? request_.headers : response_.headers) = std::move(fields_);
   fields_ = HeaderList(limits_.headers);
 }
 
 int H1Reader::OnBody(const char* at, std::size_t size) {
   if (size == 0) return 0;
-  const auto offset = static_cast<std::size_t>(reinterpret_cast<const std::uint8_t*>(at) - input_.data());
+  const auto offset =
+      static_cast<std::size_t>(reinterpret_cast<const std::uint8_t*>(at) - input_.data());
   body_ = input_.Slice(offset, size);
-  framing_allowance_ = std::min(framing_allowance_ + 2 * static_cast<std::int64_t>(size), 4 * kFramingSlack);
+  framing_allowance_ =
+      std::min(framing_allowance_ + 2 * static_cast<std::int64_t>(size), 4 * kFramingSlack);
   return HPE_PAUSED;
 }
 

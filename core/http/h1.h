@@ -1,7 +1,9 @@
-// HTTP/1.1 without a socket: H1Reader turns bytes into heads, body slices and ends (on llhttp in its strict mode), H1Writer of
-// core/http/h1_writer.h turns them back (RFC 9112). The reader takes no message whose end two parties could see in different places: both lengths, two lengths, codings
-// other than one "chunked", folded lines, bare line feeds and strays of any other kind are errors. Owned by one connection, on its loop's
-// thread; no clock: the owner bounds the time of a head.
+// HTTP/1.1 without a socket: H1Reader turns bytes into heads, body slices and ends (on llhttp in
+// its strict mode), H1Writer of core/http/h1_writer.h turns them back (RFC 9112). The reader takes
+// no message whose end two parties could see in different places: both lengths, two lengths,
+// codings other than one "chunked", folded lines, bare line feeds and strays of any other kind are
+// errors. Owned by one connection, on its loop's thread; no clock: the owner bounds the time of a
+// head.
 #pragma once
 
 #include <llhttp.h>
@@ -23,16 +25,20 @@ struct H1Limits {
   HeaderLimits headers;
 };
 
-enum class H1Role : std::uint8_t { kServer, kClient };  // a server reads requests, a client responses
+enum class H1Role : std::uint8_t {
+  kServer,
+  kClient
+};  // a server reads requests, a client responses
 
 enum class H1Event : std::uint8_t {
   kNeedInput,  // call Feed or FeedEnd
   kHead,       // TakeRequest or TakeResponse; a 1xx response is a head with no kEnd
   kBody,       // TakeBody
   kEnd,        // the message is over; trailers() are there; the next begins with the next Next
-  kTunnel,     // after the kHead of a CONNECT request, a 101, or a 2xx to CONNECT: what follows is not HTTP; TakeRest
-  kClosed,     // the peer closed between messages
-  kError,      // error(); nothing more can be read
+  kTunnel,  // after the kHead of a CONNECT request, a 101, or a 2xx to CONNECT: what follows is not
+            // HTTP; TakeRest
+  kClosed,  // the peer closed between messages
+  kError,   // error(); nothing more can be read
 };
 
 // How the end of a body is told.
@@ -119,8 +125,9 @@ class H1Reader {
   const H1Limits limits_;
   llhttp_t parser_;
   State state_ = State::kHead;
-  bool paused_ = false;      // llhttp stopped at an event of ours and wants to be called again, even without input
-  bool ended_ = false;       // FeedEnd
+  bool paused_ =
+      false;  // llhttp stopped at an event of ours and wants to be called again, even without input
+  bool ended_ = false;  // FeedEnd
   bool in_trailers_ = false;
   bool message_over_ = false;  // in the last call of llhttp
   Chunk input_;

@@ -40,7 +40,8 @@ void AppendFields(std::string& text, const HeaderList& headers, bool keep_length
   }
 }
 
-// The same with our own length, in the place where the head had one: the order of fields is not ours to change.
+// The same with our own length, in the place where the head had one: the order of fields is not
+// ours to change.
 void AppendFieldsWithLength(std::string& text, const HeaderList& headers, std::uint64_t length) {
   bool placed = false;
   for (const HeaderField field : headers) {
@@ -69,7 +70,8 @@ Status H1Writer::StartRequest(const RequestHead& head, BodyLength body, Out& out
   if (body.kind == BodyKind::kChunked) text.append("transfer-encoding: chunked\r\n");
   // A request without a body needs no length, but for these methods its absence has misled servers.
   const bool wants_length = head.method == "POST" || head.method == "PUT" || head.method == "PATCH";
-  if (body.kind == BodyKind::kLength || (body.kind == BodyKind::kNone && wants_length)) AppendLength(text, body.length);
+  if (body.kind == BodyKind::kLength || (body.kind == BodyKind::kNone && wants_length))
+    AppendLength(text, body.length);
   Put(out, text.append("\r\n"));
   body_ = body;
   discards_body_ = false;
@@ -77,7 +79,8 @@ Status H1Writer::StartRequest(const RequestHead& head, BodyLength body, Out& out
   return Status();
 }
 
-Status H1Writer::StartResponse(const ResponseHead& head, BodyLength body, const H1ResponseTo& to, Out& out) {
+Status H1Writer::StartResponse(const ResponseHead& head, BodyLength body, const H1ResponseTo& to,
+                               Out& out) {
   if (head.status < 100 || head.status > 999) return Error{Reason::kBadRequest};
   const bool interim = head.status / 100 == 1;
   if (interim && to.minor_version == 0) return Status();  // HTTP/1.0 does not know them
@@ -85,10 +88,15 @@ Status H1Writer::StartResponse(const ResponseHead& head, BodyLength body, const 
   if (body.kind == BodyKind::kChunked && to.minor_version == 0) body = BodyLength::UntilClose();
   std::string text;
   text.reserve(256 + head.headers.bytes());
-  text.append("HTTP/1.1 ").append(std::to_string(head.status)).append(" ").append(ReasonPhrase(head.status)).append("\r\n");
+  text.append("HTTP/1.1 ")
+      .append(std::to_string(head.status))
+      .append(" ")
+      .append(ReasonPhrase(head.status))
+      .append("\r\n");
   const bool keep_length = bodiless && head.status != 204 && !interim && to.method != "CONNECT";
-  const bool counted = !interim && (body.kind == BodyKind::kLength || (body.kind == BodyKind::kNone && !bodiless)) &&
-                       head.status != 204 && !(to.method == "CONNECT" && bodiless);
+  const bool counted =
+      !interim && (body.kind == BodyKind::kLength || (body.kind == BodyKind::kNone && !bodiless)) &&
+      head.status != 204 && !(to.method == "CONNECT" && bodiless);
   if (counted) {
     AppendFieldsWithLength(text, head.headers, body.length);
   } else {
@@ -98,7 +106,8 @@ Status H1Writer::StartResponse(const ResponseHead& head, BodyLength body, const 
     keep_alive_ = to.keep_alive && !head.headers.HasToken("connection", "close") &&
                   (bodiless || body.kind != BodyKind::kUntilClose);
     if (!bodiless && body.kind == BodyKind::kChunked) text.append("transfer-encoding: chunked\r\n");
-    if (!keep_alive_ && !head.headers.HasToken("connection", "close")) text.append("connection: close\r\n");
+    if (!keep_alive_ && !head.headers.HasToken("connection", "close"))
+      text.append("connection: close\r\n");
     if (keep_alive_ && to.minor_version == 0) text.append("connection: keep-alive\r\n");
   }
   Put(out, text.append("\r\n"));

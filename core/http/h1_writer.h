@@ -1,5 +1,6 @@
-// The other half of core/http/h1.h: heads, bodies and ends to HTTP/1.1 bytes (RFC 9112). The framing fields are the writer's own, so that
-// what is announced is what is sent, and a head that could break out of its line is refused. Owned by one connection, on its loop's thread.
+// The other half of core/http/h1.h: heads, bodies and ends to HTTP/1.1 bytes (RFC 9112). The
+// framing fields are the writer's own, so that what is announced is what is sent, and a head that
+// could break out of its line is refused. Owned by one connection, on its loop's thread.
 #pragma once
 
 #include <string_view>
@@ -17,19 +18,23 @@ struct H1ResponseTo {
   bool keep_alive = true;
 };
 
-// Appends to `out` what goes to the wire, to be written with Stream::WriteMany. One message at a time: head, body, end.
+// Appends to `out` what goes to the wire, to be written with Stream::WriteMany. One message at a
+// time: head, body, end.
 class H1Writer {
  public:
   using Out = std::vector<Chunk>;
 
-  // `head.headers` go out as they are but for host, content-length and transfer-encoding, which are the writer's (hop-by-hop fields are the
-  // caller's to remove). kBadRequest when the head cannot be written safely; nothing was written then.
+  // `head.headers` go out as they are but for host, content-length and transfer-encoding, which are
+  // the writer's (hop-by-hop fields are the caller's to remove). kBadRequest when the head cannot
+  // be written safely; nothing was written then.
   Status StartRequest(const RequestHead& head, BodyLength body, Out& out);
-  // A 1xx may come before the response. For HEAD and 304 a length is told and no body follows. A body until close ends keep-alive.
+  // A 1xx may come before the response. For HEAD and 304 a length is told and no body follows. A
+  // body until close ends keep-alive.
   Status StartResponse(const ResponseHead& head, BodyLength body, const H1ResponseTo& to, Out& out);
   // kHttpFailed if that is more than the length that was told: the connection has to be closed.
   Status Body(Chunk chunk, Out& out);
-  // kHttpFailed if that is less than the length that was told. Trailers go with a chunked body and are left out otherwise.
+  // kHttpFailed if that is less than the length that was told. Trailers go with a chunked body and
+  // are left out otherwise.
   Status End(const HeaderList& trailers, Out& out);
   Status End(Out& out);
 

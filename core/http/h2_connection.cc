@@ -8,13 +8,18 @@
 namespace aquifer::http {
 namespace {
 
-constexpr std::size_t kWriteBatchBytes = 256 * 1024;   // what one write to the transport gathers
-constexpr std::chrono::seconds kFarewell(1);           // for a GOAWAY to get through to a peer that broke the rules
-constexpr std::size_t kStreamQueueBytes = 128 * 1024;  // what a stream may have waiting for the peer's window
+constexpr std::size_t kWriteBatchBytes = 256 * 1024;  // what one write to the transport gathers
+constexpr std::chrono::seconds kFarewell(
+    1);  // for a GOAWAY to get through to a peer that broke the rules
+constexpr std::size_t kStreamQueueBytes =
+    128 * 1024;  // what a stream may have waiting for the peer's window
 
 }  // namespace
 
-H2Stream::H2Stream(H2Connection& connection, std::int32_t id) : connection_(&connection), live_(connection.live_), id_(id) { ++*live_; }
+H2Stream::H2Stream(H2Connection& connection, std::int32_t id)
+    : connection_(&connection), live_(connection.live_), id_(id) {
+  ++*live_;
+}
 
 H2Stream::~H2Stream() {
   --*live_;
@@ -82,7 +87,8 @@ Status H2Stream::ShutdownWithTrailers(HeaderList trailers) {
 
 void H2Stream::Close(const Error& error) {
   connection_ = nullptr;
-  // A stream that the peer ended well before we had ended it takes nothing more: for our direction that is a closed peer.
+  // A stream that the peer ended well before we had ended it takes nothing more: for our direction
+  // that is a closed peer.
   const Error left = error.reason == Reason::kOk ? Error{Reason::kPeerClosed} : error;
   if (broken_.ok() && !(peer_ended_ && ended_)) broken_ = left;
   readable_.Set();
@@ -90,8 +96,12 @@ void H2Stream::Close(const Error& error) {
   if (error.reason != Reason::kOk) gone_.RequestStop(error.reason);
 }
 
-H2Connection::H2Connection(H2Role role, io::StreamPtr transport, const H2Options& options, RequestHandler handler)
-    : options_(options), handler_(std::move(handler)), transport_(std::move(transport)), session_(role, options.settings, *this) {}
+H2Connection::H2Connection(H2Role role, io::StreamPtr transport, const H2Options& options,
+                           RequestHandler handler)
+    : options_(options),
+      handler_(std::move(handler)),
+      transport_(std::move(transport)),
+      session_(role, options.settings, *this) {}
 
 H2Connection::~H2Connection() {
   for (auto& [id, stream] : streams_) stream->Close(Error{Reason::kStopped});
@@ -135,7 +145,8 @@ void H2Connection::Drain() {
 }
 
 void H2Connection::OnRequest(std::int32_t id, RequestHead head, EndStream) {
-  // A peer that opens and resets streams faster than their handlers can end must not pile up handlers.
+  // A peer that opens and resets streams faster than their handlers can end must not pile up
+  // handlers.
   const std::size_t most = std::size_t{2} * options_.settings.max_concurrent_streams;
   if (*live_ >= most) return session_.Reset(id, NGHTTP2_REFUSED_STREAM);
   H2StreamPtr stream(new H2Stream(*this, id));
@@ -178,12 +189,16 @@ void H2Connection::OnClosed(std::int32_t id, std::uint32_t error_code) {
   H2Stream* const stream = Find(id);
   if (stream == nullptr) return;
   streams_.erase(id);
-  // A peer that has answered in full may reset with NO_ERROR so that we stop sending (RFC 9113 section 8.1): that is an end.
+  // A peer that has answered in full may reset with NO_ERROR so that we stop sending (RFC 9113
+  // section 8.1): that is an end.
   const bool well = error_code == NGHTTP2_NO_ERROR && stream->peer_ended_;
-  stream->Close(Error{well ? Reason::kOk : error_code == NGHTTP2_REFUSED_STREAM ? Reason::kOverload : Reason::kPeerReset});
+  stream->Close(Error{well                                   ? Reason::kOk
+                      : error_code == NGHTTP2_REFUSED_STREAM ? Reason::kOverload
+                                                             : Reason::kPeerReset});
 }
 
-void H2Connection::OnGoAway(std::int32_t, std::uint32_t) {}  // the session opens no more streams; nghttp2 closes the unprocessed ones
+void H2Connection::OnGoAway(std::int32_t, std::uint32_t) {
+}  // the session opens no more streams; nghttp2 closes the unprocessed ones
 
 Task<void> H2Connection::ReadLoop(Chunk first, StopSource& both) {
   if (!first.empty() && !FeedAndDispatch(std::move(first))) co_return co_await Farewell(both);
@@ -200,7 +215,8 @@ Task<void> H2Connection::ReadLoop(Chunk first, StopSource& both) {
   }
 }
 
-// The writer sends the GOAWAY and ends everything. A peer that takes nothing any more does not keep it from that for long.
+// The writer sends the GOAWAY and ends everything. A peer that takes nothing any more does not keep
+// it from that for long.
 Task<void> H2Connection::Farewell(StopSource& both) {
   const Error error = end_.error();
   std::ignore = co_await SleepFor(kFarewell, both.token());
@@ -246,7 +262,8 @@ Task<void> H2Connection::WatchLoop(StopSource& both) {
   TimePoint asked_at{};
   while (true) {
     if (last_heard_ > asked_at) asked = false;
-    const TimePoint due = asked ? asked_at + options_.ping_timeout : last_heard_ + options_.ping_interval;
+    const TimePoint due =
+        asked ? asked_at + options_.ping_timeout : last_heard_ + options_.ping_interval;
     const TimePoint now = Loop::Current().now();
     if (now < due) {
       const Status slept = co_await SleepFor(due - now, both.token());
@@ -278,10 +295,12 @@ void H2Connection::Forget(H2Stream& stream) {
   const bool is_server = !stream.request_.method.empty();
   if (well && stream.peer_ended_) return OutputDue();
   if (well && is_server) {
-    // Answered in full without caring for the rest of the request: said with NO_ERROR (RFC 9113 section 8.1).
+    // Answered in full without caring for the rest of the request: said with NO_ERROR (RFC 9113
+    // section 8.1).
     session_.ResetAfterOutput(stream.id_, NGHTTP2_NO_ERROR);
   } else {
-    session_.Reset(stream.id_, stream.reset_code_ == NGHTTP2_NO_ERROR ? NGHTTP2_CANCEL : stream.reset_code_);
+    session_.Reset(stream.id_,
+                   stream.reset_code_ == NGHTTP2_NO_ERROR ? NGHTTP2_CANCEL : stream.reset_code_);
   }
   OutputDue();
 }

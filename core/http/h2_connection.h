@@ -1,6 +1,7 @@
-// Drives an H2Session over a Stream: one task reads, one writes, one watches that the peer is alive. The streams of the connection are
-// H2Streams, which are io::Streams, so that whatever copies bytes does not know what carries them. A stream outlives its connection
-// without harm: it then fails with the reason the connection ended for. One thread: its Loop's.
+// Drives an H2Session over a Stream: one task reads, one writes, one watches that the peer is
+// alive. The streams of the connection are H2Streams, which are io::Streams, so that whatever
+// copies bytes does not know what carries them. A stream outlives its connection without harm: it
+// then fails with the reason the connection ended for. One thread: its Loop's.
 #pragma once
 
 #include <functional>
@@ -19,8 +20,8 @@ class H2Connection;
 
 struct H2Options {
   H2Settings settings;
-  // After that long without a byte from the peer a PING is sent; no byte for `ping_timeout` after it ends the connection.
-  // Zero: never.
+  // After that long without a byte from the peer a PING is sent; no byte for `ping_timeout` after
+  // it ends the connection. Zero: never.
   Clock::duration ping_interval = std::chrono::seconds(10);
   Clock::duration ping_timeout = std::chrono::seconds(20);
 };
@@ -34,7 +35,8 @@ class H2Stream final : public io::Stream {
   const RequestHead& request() const { return request_; }
   // Client: the final response's head. kConnectRejected and such are the caller's to judge.
   Task<Result<ResponseHead>> ReadHead(StopToken stop);
-  // Nothing more comes from the peer and everything that came has been read; right after a head: it has no body.
+  // Nothing more comes from the peer and everything that came has been read; right after a head: it
+  // has no body.
   bool at_end() const { return peer_ended_ && received_.empty(); }
   // Server: answers. With kYes nothing follows.
   Status Respond(const ResponseHead& head, EndStream end);
@@ -49,7 +51,8 @@ class H2Stream final : public io::Stream {
   // RST_STREAM (CANCEL) at destruction even if both directions look done.
   void Reset() override { reset_code_ = NGHTTP2_CANCEL; }
   void ResetWith(std::uint32_t error_code) { reset_code_ = error_code; }
-  // Fires, with the reason, as soon as the peer resets the stream or the connection ends: for work that is in vain from then on.
+  // Fires, with the reason, as soon as the peer resets the stream or the connection ends: for work
+  // that is in vain from then on.
   StopToken gone() { return gone_.token(); }
 
  private:
@@ -57,7 +60,7 @@ class H2Stream final : public io::Stream {
   H2Stream(H2Connection& connection, std::int32_t id);
   void Close(const Error& error);
 
-  H2Connection* connection_;  // null once the stream is over for the connection
+  H2Connection* connection_;           // null once the stream is over for the connection
   std::shared_ptr<std::size_t> live_;  // H2Connection::live_, which a stream may outlive
   std::int32_t id_;
   RequestHead request_;
@@ -67,7 +70,7 @@ class H2Stream final : public io::Stream {
   bool peer_ended_ = false;
   bool ended_ = false;  // our direction
   std::uint32_t reset_code_ = NGHTTP2_NO_ERROR;
-  Status broken_;       // why nothing more comes
+  Status broken_;  // why nothing more comes
   Event readable_;
   Event writable_;
   StopSource gone_;
@@ -77,18 +80,22 @@ using H2StreamPtr = std::unique_ptr<H2Stream>;
 
 class H2Connection final : private H2Events {
  public:
-  // Takes a request that arrived on a server connection. Called by the reading task: spawn and return.
+  // Takes a request that arrived on a server connection. Called by the reading task: spawn and
+  // return.
   using RequestHandler = std::function<void(H2StreamPtr)>;
 
   // `handler` is for servers. `transport` ends with the connection.
-  H2Connection(H2Role role, io::StreamPtr transport, const H2Options& options, RequestHandler handler = nullptr);
+  H2Connection(H2Role role, io::StreamPtr transport, const H2Options& options,
+               RequestHandler handler = nullptr);
   ~H2Connection();
 
-  // Drives the connection until it ends: ok when it ended in good order (GOAWAY, or the peer closed with no stream open). Once only.
-  // `first` are bytes that were read before it was known that they are HTTP/2.
+  // Drives the connection until it ends: ok when it ended in good order (GOAWAY, or the peer closed
+  // with no stream open). Once only. `first` are bytes that were read before it was known that they
+  // are HTTP/2.
   Task<Status> Run(StopToken stop, Chunk first = Chunk());
 
-  // Client: opens a stream. kGoAway: take another connection; kOverload: the peer allows no more streams at present.
+  // Client: opens a stream. kGoAway: take another connection; kOverload: the peer allows no more
+  // streams at present.
   Result<H2StreamPtr> Open(const RequestHead& head, EndStream end);
   std::size_t available_streams() const { return ended_ ? 0 : session_.available_streams(); }
   std::size_t open_streams() const { return session_.open_streams(); }
@@ -125,7 +132,8 @@ class H2Connection final : private H2Events {
   io::StreamPtr transport_;
   H2Session session_;
   std::unordered_map<std::int32_t, H2Stream*> streams_;
-  // H2Streams that exist, those that their peer has already reset included: their handlers still have to notice.
+  // H2Streams that exist, those that their peer has already reset included: their handlers still
+  // have to notice.
   std::shared_ptr<std::size_t> live_ = std::make_shared<std::size_t>(0);
   std::vector<H2StreamPtr> arrived_;  // requests of the bytes just fed, to be handed on
   Event output_due_;

@@ -1,5 +1,6 @@
-// Walks along the frames of an HTTP/2 connection (RFC 9113 section 4.1) beside the library that reads them, to see those that it passes
-// over in silence. Bytes come in any pieces. Owned by an H2Session.
+// Walks along the frames of an HTTP/2 connection (RFC 9113 section 4.1) beside the library that
+// reads them, to see those that it passes over in silence. Bytes come in any pieces. Owned by an
+// H2Session.
 #pragma once
 
 #include <algorithm>

@@ -9,19 +9,26 @@
 namespace aquifer::http {
 namespace {
 
-constexpr std::size_t kCoalesceBytes = 4096;        // control frames and small DATA share blocks of this size
-constexpr std::size_t kMaxDataFrameBytes = 64 * 1024;  // so that one stream's frame does not hold up the others for long
-constexpr std::uint32_t kCrumbBytes = 1024;         // a window update below this is worth less than it costs
-constexpr std::size_t kWastedHeaderUnit = 4096;     // bytes of decoded fields beyond the limits that cost one unit
-constexpr std::size_t kUnknownFrameUnit = 4096;     // payload bytes of unknown frames that cost another one
-constexpr std::uint8_t kLastKnownFrame = 0x9;       // CONTINUATION
-constexpr int kStrayFrames = 2;                     // window updates and ends that an honest peer sends before it hears of a stream's end
+constexpr std::size_t kCoalesceBytes =
+    4096;  // control frames and small DATA share blocks of this size
+constexpr std::size_t kMaxDataFrameBytes =
+    64 * 1024;  // so that one stream's frame does not hold up the others for long
+constexpr std::uint32_t kCrumbBytes =
+    1024;  // a window update below this is worth less than it costs
+constexpr std::size_t kWastedHeaderUnit =
+    4096;  // bytes of decoded fields beyond the limits that cost one unit
+constexpr std::size_t kUnknownFrameUnit =
+    4096;  // payload bytes of unknown frames that cost another one
+constexpr std::uint8_t kLastKnownFrame = 0x9;  // CONTINUATION
+constexpr int kStrayFrames =
+    2;  // window updates and ends that an honest peer sends before it hears of a stream's end
 // A window that is used up faster than this holds its stream back on any path we know.
 constexpr std::chrono::milliseconds kFastWindow(200);
 
 nghttp2_nv Field(std::string_view name, std::string_view value) {
   return {reinterpret_cast<std::uint8_t*>(const_cast<char*>(name.data())),
-          reinterpret_cast<std::uint8_t*>(const_cast<char*>(value.data())), name.size(), value.size(), NGHTTP2_NV_FLAG_NONE};
+          reinterpret_cast<std::uint8_t*>(const_cast<char*>(value.data())), name.size(),
+          value.size(), NGHTTP2_NV_FLAG_NONE};
 }
 
 void AddFields(std::vector<nghttp2_nv>& fields, const HeaderList& headers) {
@@ -31,11 +38,14 @@ void AddFields(std::vector<nghttp2_nv>& fields, const HeaderList& headers) {
 H2Session* Self(void* user) { return static_cast<H2Session*>(user); }
 
 bool IsPeersFault(std::uint32_t error_code) {
-  return error_code == NGHTTP2_PROTOCOL_ERROR || error_code == NGHTTP2_FLOW_CONTROL_ERROR || error_code == NGHTTP2_STREAM_CLOSED ||
-         error_code == NGHTTP2_FRAME_SIZE_ERROR || error_code == NGHTTP2_REFUSED_STREAM;
+  return error_code == NGHTTP2_PROTOCOL_ERROR || error_code == NGHTTP2_FLOW_CONTROL_ERROR ||
+         error_code == NGHTTP2_STREAM_CLOSED || error_code == NGHTTP2_FRAME_SIZE_ERROR ||
+         error_code == NGHTTP2_REFUSED_STREAM;
 }
 
-std::string_view View(const std::uint8_t* data, std::size_t size) { return {reinterpret_cast<const char*>(data), size}; }
+std::string_view View(const std::uint8_t* data, std::size_t size) {
+  return {reinterpret_cast<const char*>(data), size};
+}
 
 }  // namespace
 
@@ -53,8 +63,9 @@ struct H2Session::Callbacks {
     return 0;
   }
 
-  static int Header(nghttp2_session*, const nghttp2_frame* frame, const std::uint8_t* name, std::size_t name_length,
-                    const std::uint8_t* value, std::size_t value_length, std::uint8_t, void* user) {
+  static int Header(nghttp2_session*, const nghttp2_frame* frame, const std::uint8_t* name,
+                    std::size_t name_length, const std::uint8_t* value, std::size_t value_length,
+                    std::uint8_t, void* user) {
     H2Session& self = *Self(user);
     Stream* const stream = self.Find(frame->hd.stream_id);
     if (stream == nullptr || stream->refused != HeaderError::kNone) {
@@ -63,18 +74,25 @@ struct H2Session::Callbacks {
     }
     const std::string_view n = View(name, name_length);
     const std::string_view v = View(value, value_length);
-    if (n == ":method") stream->request.method = v;
-    else if (n == ":scheme") stream->request.scheme = v;
-    else if (n == ":authority") stream->request.authority = v;
-    else if (n == ":path") stream->request.path = v;
-    else if (n == ":status") stream->response.status = std::atoi(std::string(v).c_str());
-    else stream->refused = stream->fields.TryAdd(n, v);
+    if (n == ":method")
+      stream->request.method = v;
+    else if (n == ":scheme")
+      stream->request.scheme = v;
+    else if (n == ":authority")
+      stream->request.authority = v;
+    else if (n == ":path")
+      stream->request.path = v;
+    else if (n == ":status")
+      stream->response.status = std::atoi(std::string(v).c_str());
+    else
+      stream->refused = stream->fields.TryAdd(n, v);
     return 0;
   }
 
-  // nghttp2 would leave such a field out and go on; a message with one is malformed (RFC 9113 section 8.2.1).
-  static int InvalidHeader(nghttp2_session*, const nghttp2_frame*, const std::uint8_t*, std::size_t, const std::uint8_t*, std::size_t,
-                           std::uint8_t, void*) {
+  // nghttp2 would leave such a field out and go on; a message with one is malformed (RFC 9113
+  // section 8.2.1).
+  static int InvalidHeader(nghttp2_session*, const nghttp2_frame*, const std::uint8_t*, std::size_t,
+                           const std::uint8_t*, std::size_t, std::uint8_t, void*) {
     return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
   }
 
@@ -82,7 +100,8 @@ struct H2Session::Callbacks {
     H2Session& self = *Self(user);
     const std::int32_t id = frame->hd.stream_id;
     if (frame->hd.type == NGHTTP2_RST_STREAM) {
-      // Resets that the peer provoked by breaking rules are its work; those for what happened upstream are not.
+      // Resets that the peer provoked by breaking rules are its work; those for what happened
+      // upstream are not.
       if (IsPeersFault(frame->rst_stream.error_code)) self.Spend(2);
       return 0;
     }
@@ -105,14 +124,17 @@ struct H2Session::Callbacks {
         break;
       case NGHTTP2_DATA:
         if (frame->hd.length == 0) --self.swallowed_;
-        if (frame->hd.length <= frame->data.padlen && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0) self.Spend(1);
+        if (frame->hd.length <= frame->data.padlen &&
+            (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0)
+          self.Spend(1);
         break;
       case NGHTTP2_RST_STREAM:
         if (stream == nullptr || !stream->carried_bytes) self.Spend(1);
         break;
       case NGHTTP2_WINDOW_UPDATE:
         --self.swallowed_;
-        if (static_cast<std::uint32_t>(frame->window_update.window_size_increment) < kCrumbBytes) self.Spend(1);
+        if (static_cast<std::uint32_t>(frame->window_update.window_size_increment) < kCrumbBytes)
+          self.Spend(1);
         break;
       case NGHTTP2_GOAWAY:
         self.going_away_ = true;
@@ -120,8 +142,10 @@ struct H2Session::Callbacks {
         break;
       case NGHTTP2_SETTINGS:
       case NGHTTP2_PING:
-        if ((frame->hd.flags & NGHTTP2_FLAG_ACK) == 0) self.Spend(2);
-        else if (frame->hd.type == NGHTTP2_PING && self.draining_) self.FinishDrain();
+        if ((frame->hd.flags & NGHTTP2_FLAG_ACK) == 0)
+          self.Spend(2);
+        else if (frame->hd.type == NGHTTP2_PING && self.draining_)
+          self.FinishDrain();
         break;
       default:
         self.Spend(1);
@@ -136,15 +160,18 @@ struct H2Session::Callbacks {
     return 0;
   }
 
-  static int Data(nghttp2_session* session, std::uint8_t, std::int32_t id, const std::uint8_t* data, std::size_t length, void* user) {
+  static int Data(nghttp2_session* session, std::uint8_t, std::int32_t id, const std::uint8_t* data,
+                  std::size_t length, void* user) {
     H2Session& self = *Self(user);
     static_cast<void>(nghttp2_session_consume_connection(session, length));
     Stream* const stream = self.Find(id);
     if (stream == nullptr) return 0;
     stream->carried_bytes = true;
     stream->unread += length;
-    AQ_CHECK(data >= self.input_.data() && data + length <= self.input_.data() + self.input_.size());
-    self.events_.OnData(id, self.input_.Slice(static_cast<std::size_t>(data - self.input_.data()), length));
+    AQ_CHECK(data >= self.input_.data() &&
+             data + length <= self.input_.data() + self.input_.size());
+    self.events_.OnData(
+        id, self.input_.Slice(static_cast<std::size_t>(data - self.input_.data()), length));
     return 0;
   }
 
@@ -154,14 +181,16 @@ struct H2Session::Callbacks {
     if (found == self.streams_.end()) return 0;
     self.growth_left_ += found->second->window - self.settings_.stream_window_bytes;
     // A stream that was good for something pays for the stray frames that may follow it.
-    if (found->second->carried_bytes) self.budget_ = std::min<double>(self.settings_.glitch_budget, self.budget_ + kStrayFrames);
+    if (found->second->carried_bytes)
+      self.budget_ = std::min<double>(self.settings_.glitch_budget, self.budget_ + kStrayFrames);
     self.streams_.erase(found);
     self.events_.OnClosed(id, code);
     return 0;
   }
 
-  static ssize_t ReadData(nghttp2_session* session, std::int32_t id, std::uint8_t*, std::size_t length, std::uint32_t* flags,
-                          nghttp2_data_source*, void* user) {
+  static ssize_t ReadData(nghttp2_session* session, std::int32_t id, std::uint8_t*,
+                          std::size_t length, std::uint32_t* flags, nghttp2_data_source*,
+                          void* user) {
     H2Session& self = *Self(user);
     Stream* const stream = self.Find(id);
     if (stream == nullptr) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
@@ -183,8 +212,8 @@ struct H2Session::Callbacks {
     return static_cast<ssize_t>(taken);
   }
 
-  static int SendData(nghttp2_session*, nghttp2_frame* frame, const std::uint8_t* header, std::size_t length, nghttp2_data_source*,
-                      void* user) {
+  static int SendData(nghttp2_session*, nghttp2_frame* frame, const std::uint8_t* header,
+                      std::size_t length, nghttp2_data_source*, void* user) {
     H2Session& self = *Self(user);
     if (self.output_bytes_ >= self.output_limit_) return NGHTTP2_ERR_WOULDBLOCK;
     Stream* const stream = self.Find(frame->hd.stream_id);
@@ -194,13 +223,16 @@ struct H2Session::Callbacks {
     return 0;
   }
 
-  // nghttp2 makes its buffer as large as the answer, though it never fills it: no more than there is to send.
-  static ssize_t DataLength(nghttp2_session*, std::uint8_t, std::int32_t id, std::int32_t session_window, std::int32_t stream_window,
+  // nghttp2 makes its buffer as large as the answer, though it never fills it: no more than there
+  // is to send.
+  static ssize_t DataLength(nghttp2_session*, std::uint8_t, std::int32_t id,
+                            std::int32_t session_window, std::int32_t stream_window,
                             std::uint32_t remote_max_frame, void* user) {
-    return static_cast<ssize_t>(std::min({static_cast<std::size_t>(std::max(session_window, 0)),
-                                          static_cast<std::size_t>(std::max(stream_window, 0)),
-                                          static_cast<std::size_t>(remote_max_frame), kMaxDataFrameBytes,
-                                          std::max<std::size_t>(Self(user)->Queued(id), 1)}));
+    return static_cast<ssize_t>(
+        std::min({static_cast<std::size_t>(std::max(session_window, 0)),
+                  static_cast<std::size_t>(std::max(stream_window, 0)),
+                  static_cast<std::size_t>(remote_max_frame), kMaxDataFrameBytes,
+                  std::max<std::size_t>(Self(user)->Queued(id), 1)}));
   }
 };
 
@@ -226,11 +258,13 @@ H2Session::H2Session(H2Role role, const H2Settings& settings, H2Events& events)
   AQ_CHECK(nghttp2_option_new(&options) == 0);
   nghttp2_option_set_no_auto_window_update(options, 1);
   nghttp2_option_set_no_closed_streams(options, 1);
-  // nghttp2's own limit counts honest resets too: a tunnel with thousands of short streams would be ended by it.
+  // nghttp2's own limit counts honest resets too: a tunnel with thousands of short streams would be
+  // ended by it.
   constexpr std::uint64_t kNoLimit = std::uint64_t{1} << 40;
   nghttp2_option_set_stream_reset_rate_limit(options, kNoLimit, kNoLimit);
-  const int made = role == H2Role::kServer ? nghttp2_session_server_new2(&session_, callbacks, this, options)
-                                           : nghttp2_session_client_new2(&session_, callbacks, this, options);
+  const int made = role == H2Role::kServer
+                       ? nghttp2_session_server_new2(&session_, callbacks, this, options)
+                       : nghttp2_session_client_new2(&session_, callbacks, this, options);
   AQ_CHECK(made == 0);
   nghttp2_option_del(options);
   nghttp2_session_callbacks_del(callbacks);
@@ -240,11 +274,14 @@ H2Session::H2Session(H2Role role, const H2Settings& settings, H2Events& events)
       {NGHTTP2_SETTINGS_MAX_FRAME_SIZE, settings.max_frame_bytes},
       {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, settings.header_limits.max_bytes},
   };
-  if (role == H2Role::kServer) entries.push_back({NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, settings.max_concurrent_streams});
+  if (role == H2Role::kServer)
+    entries.push_back({NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, settings.max_concurrent_streams});
   if (role == H2Role::kClient) entries.push_back({NGHTTP2_SETTINGS_ENABLE_PUSH, 0});
-  AQ_CHECK(nghttp2_submit_settings(session_, NGHTTP2_FLAG_NONE, entries.data(), entries.size()) == 0);
-  AQ_CHECK(nghttp2_session_set_local_window_size(session_, NGHTTP2_FLAG_NONE, 0,
-                                                 static_cast<std::int32_t>(settings.connection_window_bytes)) == 0);
+  AQ_CHECK(nghttp2_submit_settings(session_, NGHTTP2_FLAG_NONE, entries.data(), entries.size()) ==
+           0);
+  AQ_CHECK(nghttp2_session_set_local_window_size(
+               session_, NGHTTP2_FLAG_NONE, 0,
+               static_cast<std::int32_t>(settings.connection_window_bytes)) == 0);
 }
 
 H2Session::~H2Session() { nghttp2_session_del(session_); }
@@ -283,7 +320,8 @@ std::vector<Chunk> H2Session::TakeOutput(std::size_t limit_bytes) {
 
 Result<std::int32_t> H2Session::Request(const RequestHead& head, EndStream end) {
   AQ_DCHECK(role_ == H2Role::kClient);
-  if (going_away_ || nghttp2_session_check_request_allowed(session_) == 0) return Error{Reason::kGoAway};
+  if (going_away_ || nghttp2_session_check_request_allowed(session_) == 0)
+    return Error{Reason::kGoAway};
   if (available_streams() == 0) return Error{Reason::kOverload};
   std::vector<nghttp2_nv> fields = {Field(":method", head.method)};
   if (!head.scheme.empty()) fields.push_back(Field(":scheme", head.scheme));
@@ -291,8 +329,9 @@ Result<std::int32_t> H2Session::Request(const RequestHead& head, EndStream end) 
   if (!head.path.empty()) fields.push_back(Field(":path", head.path));
   AddFields(fields, head.headers);
   const nghttp2_data_provider provider = Provider();
-  const std::int32_t id = nghttp2_submit_request(session_, nullptr, fields.data(), fields.size(),
-                                                 end == EndStream::kYes ? nullptr : &provider, nullptr);
+  const std::int32_t id =
+      nghttp2_submit_request(session_, nullptr, fields.data(), fields.size(),
+                             end == EndStream::kYes ? nullptr : &provider, nullptr);
   if (id < 0) return Error{Reason::kGoAway};  // stream ids are used up
   auto stream = NewStream();
   stream->out_ended = end == EndStream::kYes;
@@ -307,13 +346,14 @@ Status H2Session::Respond(std::int32_t id, const ResponseHead& head, EndStream e
   std::vector<nghttp2_nv> fields = {Field(":status", status)};
   AddFields(fields, head.headers);
   if (head.status < 200) {
-    const int sent = nghttp2_submit_headers(session_, NGHTTP2_FLAG_NONE, id, nullptr, fields.data(), fields.size(), nullptr);
+    const int sent = nghttp2_submit_headers(session_, NGHTTP2_FLAG_NONE, id, nullptr, fields.data(),
+                                            fields.size(), nullptr);
     return sent < 0 ? Status(Error{Reason::kHttpFailed}) : Status();
   }
   const nghttp2_data_provider provider = Provider();
   if (end == EndStream::kYes) stream->out_ended = true;
-  const int sent =
-      nghttp2_submit_response(session_, id, fields.data(), fields.size(), end == EndStream::kYes ? nullptr : &provider);
+  const int sent = nghttp2_submit_response(session_, id, fields.data(), fields.size(),
+                                           end == EndStream::kYes ? nullptr : &provider);
   return sent == 0 ? Status() : Status(Error{Reason::kHttpFailed});
 }
 
@@ -353,14 +393,17 @@ void H2Session::Reset(std::int32_t id, std::uint32_t error_code) {
   static_cast<void>(nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, id, error_code));
 }
 
-void H2Session::Ping() { static_cast<void>(nghttp2_submit_ping(session_, NGHTTP2_FLAG_NONE, nullptr)); }
+void H2Session::Ping() {
+  static_cast<void>(nghttp2_submit_ping(session_, NGHTTP2_FLAG_NONE, nullptr));
+}
 
 void H2Session::ResetAfterOutput(std::int32_t id, std::uint32_t error_code) {
   Stream* const stream = Find(id);
   if (stream == nullptr) return;
   stream->reset_after_output = true;
   stream->reset_code = error_code;
-  // A reset overtakes what is queued, the response's head included: only when our END_STREAM has gone out is it time.
+  // A reset overtakes what is queued, the response's head included: only when our END_STREAM has
+  // gone out is it time.
   if (stream->end_sent) Reset(id, error_code);
 }
 
@@ -374,14 +417,17 @@ void H2Session::Drain() {
 void H2Session::FinishDrain() {
   draining_ = false;
   const std::int32_t last = nghttp2_session_get_last_proc_stream_id(session_);
-  static_cast<void>(nghttp2_submit_goaway(session_, NGHTTP2_FLAG_NONE, last, NGHTTP2_NO_ERROR, nullptr, 0));
+  static_cast<void>(
+      nghttp2_submit_goaway(session_, NGHTTP2_FLAG_NONE, last, NGHTTP2_NO_ERROR, nullptr, 0));
 }
 
 std::size_t H2Session::available_streams() const {
   if (going_away_ || nghttp2_session_check_request_allowed(session_) == 0) return 0;
-  // Before the peer's SETTINGS nghttp2 assumes no limit; 100 is the least that RFC 9113 section 6.5.2 recommends.
+  // Before the peer's SETTINGS nghttp2 assumes no limit; 100 is the least that RFC 9113
+  // section 6.5.2 recommends.
   constexpr std::uint32_t kAssumed = 100;
-  const std::uint32_t remote = nghttp2_session_get_remote_settings(session_, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
+  const std::uint32_t remote =
+      nghttp2_session_get_remote_settings(session_, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
   const std::size_t limit = remote == 0xffffffffU ? kAssumed : remote;
   return limit > streams_.size() ? limit - streams_.size() : 0;
 }
@@ -417,7 +463,8 @@ bool H2Session::Spend(std::uint32_t units) {
 void H2Session::Refill(TimePoint now) {
   if (refilled_ != TimePoint{} && now > refilled_) {
     const double seconds = std::chrono::duration<double>(now - refilled_).count();
-    budget_ = std::min<double>(settings_.glitch_budget, budget_ + seconds * settings_.glitch_refill_per_second);
+    budget_ = std::min<double>(settings_.glitch_budget,
+                               budget_ + seconds * settings_.glitch_refill_per_second);
   }
   refilled_ = now;
 }
@@ -426,7 +473,8 @@ void H2Session::Refill(TimePoint now) {
 void H2Session::Append(Bytes bytes) {
   output_bytes_ += bytes.size();
   while (!bytes.empty()) {
-    if (output_.empty() || output_.back().writable().empty()) output_.push_back(Chunk::Allocate(kCoalesceBytes - Block::kHeadroom));
+    if (output_.empty() || output_.back().writable().empty())
+      output_.push_back(Chunk::Allocate(kCoalesceBytes - Block::kHeadroom));
     Chunk& last = output_.back();
     const std::size_t fits = std::min(last.writable().size(), bytes.size());
     last.Append(bytes.first(fits));
@@ -453,7 +501,8 @@ void H2Session::AppendData(Bytes frame_header, Stream& stream, std::size_t lengt
 }
 
 void H2Session::DeliverHead(std::int32_t id, Stream& stream, const nghttp2_frame& frame) {
-  const EndStream end = (frame.hd.flags & NGHTTP2_FLAG_END_STREAM) != 0 ? EndStream::kYes : EndStream::kNo;
+  const EndStream end =
+      (frame.hd.flags & NGHTTP2_FLAG_END_STREAM) != 0 ? EndStream::kYes : EndStream::kNo;
   if (frame.headers.cat == NGHTTP2_HCAT_REQUEST) return DeliverRequest(id, stream, end);
   if (stream.refused != HeaderError::kNone) {
     Spend(1);
@@ -470,19 +519,24 @@ void H2Session::DeliverHead(std::int32_t id, Stream& stream, const nghttp2_frame
   events_.OnTrailers(id, std::move(stream.fields));
 }
 
-// What HTTP/1 would not take as a request is none here either: the rules behind this point know one kind of request.
+// What HTTP/1 would not take as a request is none here either: the rules behind this point know one
+// kind of request.
 void H2Session::DeliverRequest(std::int32_t id, Stream& stream, EndStream end) {
   RequestHead& request = stream.request;
-  if (stream.refused == HeaderError::kTooManyFields || stream.refused == HeaderError::kTooManyBytes) return Refuse(id, 431, end);
+  if (stream.refused == HeaderError::kTooManyFields || stream.refused == HeaderError::kTooManyBytes)
+    return Refuse(id, 431, end);
   const std::optional<std::string_view> host = stream.fields.Get("host");
   if (host && request.authority.empty()) request.authority = *host;
-  const bool two_hosts = host && (stream.fields.Count("host") > 1 || !EqualsIgnoreCase(*host, request.authority));
+  const bool two_hosts =
+      host && (stream.fields.Count("host") > 1 || !EqualsIgnoreCase(*host, request.authority));
   const bool bad_authority = !request.authority.empty() && !IsAuthority(request.authority);
   const bool bad_path = request.method != "CONNECT" && !IsRequestTarget(request.path);
-  if (stream.refused != HeaderError::kNone || two_hosts || bad_authority || bad_path) return Refuse(id, 400, end);
+  if (stream.refused != HeaderError::kNone || two_hosts || bad_authority || bad_path)
+    return Refuse(id, 400, end);
   stream.fields.Remove("host");
   // Crumbs of a cookie are one field everywhere else (RFC 9113 section 8.2.3).
-  if (stream.fields.Count("cookie") > 1) stream.fields.Set("cookie", *stream.fields.GetJoined("cookie"));
+  if (stream.fields.Count("cookie") > 1)
+    stream.fields.Set("cookie", *stream.fields.GetJoined("cookie"));
   request.headers = std::move(stream.fields);
   events_.OnRequest(id, std::move(request), end);
 }
@@ -496,7 +550,8 @@ void H2Session::Refuse(std::int32_t id, int status, EndStream end) {
   if (end == EndStream::kNo) ResetAfterOutput(id, NGHTTP2_NO_ERROR);
 }
 
-// Fields that are decoded only to keep the compression state: a few bytes on the wire can be megabytes of them.
+// Fields that are decoded only to keep the compression state: a few bytes on the wire can be
+// megabytes of them.
 void H2Session::WasteHeader(std::size_t bytes) {
   constexpr std::size_t kFieldOverhead = 32;
   wasted_header_bytes_ += bytes + kFieldOverhead;
@@ -504,8 +559,9 @@ void H2Session::WasteHeader(std::size_t bytes) {
   wasted_header_bytes_ %= kWastedHeaderUnit;
 }
 
-// nghttp2 passes over unknown frames, and over frames for streams that are gone, without a word. The first are paid for here; of the
-// second, those that carry nothing are counted here and counted back when they are heard of after all. One may still be on its way.
+// nghttp2 passes over unknown frames, and over frames for streams that are gone, without a word.
+// The first are paid for here; of the second, those that carry nothing are counted here and counted
+// back when they are heard of after all. One may still be on its way.
 void H2Session::CountEmptyFrames(Bytes input) {
   walk_.Walk(input, [this](std::uint8_t type, std::size_t length) {
     if (type > kLastKnownFrame) Spend(1 + static_cast<std::uint32_t>(length / kUnknownFrameUnit));
@@ -513,7 +569,8 @@ void H2Session::CountEmptyFrames(Bytes input) {
   });
 }
 
-// Half a window has been read. If that took little time and little is left unread, the window and not the reader is the brake.
+// Half a window has been read. If that took little time and little is left unread, the window and
+// not the reader is the brake.
 void H2Session::GrowWindow(std::int32_t id, Stream& stream, TimePoint now) {
   const bool fast = now - stream.window_since < kFastWindow && stream.unread <= stream.window / 4;
   stream.consumed = 0;

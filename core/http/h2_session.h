@@ -1,11 +1,13 @@
-// One HTTP/2 connection (RFC 9113) without a socket: bytes in, events and bytes out, nghttp2 inside. Payload is never copied here: DATA
-// that came in is handed on as slices of the input, DATA that goes out stays in the chunks it was given in, with its frame header put into
-// their headroom.
+// One HTTP/2 connection (RFC 9113) without a socket: bytes in, events and bytes out, nghttp2
+// inside. Payload is never copied here: DATA that came in is handed on as slices of the input, DATA
+// that goes out stays in the chunks it was given in, with its frame header put into their headroom.
 //
-// Flow control. The connection window is given back as soon as bytes have arrived, the stream window only as its reader takes them. So a
-// stream whose reader stands still stops at its own window and its neighbours go on; what a peer can make us hold is bounded by streams
-// times their first window plus what all windows together may grow by. Work that carries nothing (resets before any byte, empty frames, settings, pings, priorities, crumbs of window) is
-// paid from a budget; a peer that overdraws it is told ENHANCE_YOUR_CALM. One thread, one owner.
+// Flow control. The connection window is given back as soon as bytes have arrived, the stream
+// window only as its reader takes them. So a stream whose reader stands still stops at its own
+// window and its neighbours go on; what a peer can make us hold is bounded by streams times their
+// first window plus what all windows together may grow by. Work that carries nothing (resets before
+// any byte, empty frames, settings, pings, priorities, crumbs of window) is paid from a budget; a
+// peer that overdraws it is told ENHANCE_YOUR_CALM. One thread, one owner.
 #pragma once
 
 #include <nghttp2/nghttp2.h>
@@ -27,32 +29,36 @@ namespace aquifer::http {
 enum class H2Role : std::uint8_t { kClient, kServer };
 
 struct H2Settings {
-  // What a stream may send before its reader has taken anything. The window of a stream whose reader keeps pace doubles, as long as
-  // `window_growth_bytes` last for all streams of the connection: a peer can make us hold streams times the first, plus the last.
+  // What a stream may send before its reader has taken anything. The window of a stream whose
+  // reader keeps pace doubles, as long as `window_growth_bytes` last for all streams of the
+  // connection: a peer can make us hold streams times the first, plus the last.
   std::uint32_t stream_window_bytes = 256 * 1024;
   std::uint32_t max_stream_window_bytes = 4 * 1024 * 1024;
   std::uint32_t window_growth_bytes = 16 * 1024 * 1024;
   std::uint32_t connection_window_bytes = 16 * 1024 * 1024;
-  std::uint32_t max_frame_bytes = 1024 * 1024;      // of frames we take
-  std::uint32_t max_concurrent_streams = 200;       // that the peer may open
+  std::uint32_t max_frame_bytes = 1024 * 1024;  // of frames we take
+  std::uint32_t max_concurrent_streams = 200;   // that the peer may open
   HeaderLimits header_limits{.max_fields = 128, .max_bytes = 64 * 1024};
-  std::uint32_t glitch_budget = 4000;               // work units a peer may cause for nothing, refilled with time
+  std::uint32_t glitch_budget =
+      4000;  // work units a peer may cause for nothing, refilled with time
   std::uint32_t glitch_refill_per_second = 400;
 };
 
 enum class EndStream : std::uint8_t { kNo, kYes };
 
-// What happens on the connection. Called while bytes are fed or output is taken; must not call back into the session except Consume, and
-// must not resume a coroutine.
+// What happens on the connection. Called while bytes are fed or output is taken; must not call back
+// into the session except Consume, and must not resume a coroutine.
 class H2Events {
  public:
-  virtual void OnRequest(std::int32_t stream, RequestHead head, EndStream end) = 0;    // server
-  virtual void OnResponse(std::int32_t stream, ResponseHead head, EndStream end) = 0;  // client; final responses only
+  virtual void OnRequest(std::int32_t stream, RequestHead head, EndStream end) = 0;  // server
+  virtual void OnResponse(std::int32_t stream, ResponseHead head,
+                          EndStream end) = 0;  // client; final responses only
   virtual void OnData(std::int32_t stream, Chunk data) = 0;
   virtual void OnTrailers(std::int32_t stream, HeaderList trailers) = 0;
-  virtual void OnEnd(std::int32_t stream) = 0;      // the peer ended its direction
-  virtual void OnTaken(std::int32_t stream) = 0;    // queued output shrank
-  // The stream is over for both sides; 0 when it ended well, else an error code of RFC 9113 section 7.
+  virtual void OnEnd(std::int32_t stream) = 0;    // the peer ended its direction
+  virtual void OnTaken(std::int32_t stream) = 0;  // queued output shrank
+  // The stream is over for both sides; 0 when it ended well, else an error code of RFC 9113
+  // section 7.
   virtual void OnClosed(std::int32_t stream, std::uint32_t error_code) = 0;
   // No new streams; those above `last_stream` were not processed and will be closed.
   virtual void OnGoAway(std::int32_t last_stream, std::uint32_t error_code) = 0;
@@ -68,7 +74,8 @@ class H2Session {
   H2Session& operator=(const H2Session&) = delete;
   ~H2Session();
 
-  // Bytes from the peer. An error ends the connection; what TakeOutput then holds (a GOAWAY) may still be sent.
+  // Bytes from the peer. An error ends the connection; what TakeOutput then holds (a GOAWAY) may
+  // still be sent.
   Status Feed(Chunk input, TimePoint now);
   // Up to about `limit_bytes` of what is due for the peer, in order.
   std::vector<Chunk> TakeOutput(std::size_t limit_bytes);
@@ -76,7 +83,8 @@ class H2Session {
   // Nothing is left to say or to hear: after GOAWAY and the last stream, or after an error.
   bool finished() const { return nghttp2_session_want_read(session_) == 0 && !WantsOutput(); }
 
-  // Client: a new stream. kGoAway when the connection takes no more, kOverload when the peer allows no more at present.
+  // Client: a new stream. kGoAway when the connection takes no more, kOverload when the peer allows
+  // no more at present.
   Result<std::int32_t> Request(const RequestHead& head, EndStream end);
   // Server: the answer to a request.
   Status Respond(std::int32_t stream, const ResponseHead& head, EndStream end);
@@ -88,12 +96,14 @@ class H2Session {
   // The reader took that many bytes of OnData: the peer may send as many again.
   void Consume(std::int32_t stream, std::size_t bytes, TimePoint now);
   void Reset(std::int32_t stream, std::uint32_t error_code);
-  // Resets once our direction has been sent to its end; a RST_STREAM queued earlier would overtake a response.
+  // Resets once our direction has been sent to its end; a RST_STREAM queued earlier would overtake
+  // a response.
   void ResetAfterOutput(std::int32_t stream, std::uint32_t error_code);
 
   void Ping();
-  // Tells the peer to open no more streams: first with the highest id, and when a PING has been there and back, so that no request in
-  // flight is lost, with the last one taken (RFC 9113 section 6.8). Existing ones go on.
+  // Tells the peer to open no more streams: first with the highest id, and when a PING has been
+  // there and back, so that no request in flight is lost, with the last one taken (RFC 9113
+  // section 6.8). Existing ones go on.
   void Drain();
 
   // Client: how many streams could be opened now.
@@ -105,13 +115,13 @@ class H2Session {
   struct Stream {
     ChunkQueue out;
     bool out_ended = false;
-    bool deferred = false;      // nghttp2 waits for us to resume the stream's data
-    bool carried_bytes = false; // so that ending it is not a glitch
+    bool deferred = false;       // nghttp2 waits for us to resume the stream's data
+    bool carried_bytes = false;  // so that ending it is not a glitch
     bool peer_ended = false;
     bool end_sent = false;
     bool reset_after_output = false;
     std::uint32_t reset_code = 0;
-    HeaderList trailers;        // ours, to be sent
+    HeaderList trailers;  // ours, to be sent
     // The head being received.
     RequestHead request;
     ResponseHead response;
@@ -119,8 +129,8 @@ class H2Session {
     HeaderError refused = HeaderError::kNone;
     // Flow control towards us.
     std::size_t window = 0;
-    std::size_t unread = 0;       // handed on and not consumed
-    std::size_t consumed = 0;     // since the window was last given back
+    std::size_t unread = 0;    // handed on and not consumed
+    std::size_t consumed = 0;  // since the window was last given back
     TimePoint window_since{};
   };
   struct Callbacks;

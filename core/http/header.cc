@@ -35,8 +35,9 @@ bool NameEquals(std::string_view lower, std::string_view any) {
 }  // namespace
 
 bool IsToken(std::string_view text) {
-  return !text.empty() &&
-         std::all_of(text.begin(), text.end(), [](char c) { return kToken[static_cast<unsigned char>(c)] != 0; });
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
+    return kToken[static_cast<unsigned char>(c)] != 0;
+  });
 }
 
 bool IsFieldValue(std::string_view text) {
@@ -47,7 +48,8 @@ bool IsFieldValue(std::string_view text) {
 }
 
 bool EqualsIgnoreCase(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) { return Lower(x) == Lower(y); });
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](char x, char y) { return Lower(x) == Lower(y); });
 }
 
 std::string_view TrimBlanks(std::string_view text) {
@@ -72,7 +74,8 @@ HeaderError HeaderList::TryAdd(std::string_view name, std::string_view value) {
   if (!IsFieldValue(value)) return HeaderError::kBadValue;
   if (entries_.size() >= limits_.max_fields) return HeaderError::kTooManyFields;
   const std::size_t cost = Cost(name.size(), value.size());
-  if (cost > limits_.max_bytes || bytes_ > limits_.max_bytes - cost) return HeaderError::kTooManyBytes;
+  if (cost > limits_.max_bytes || bytes_ > limits_.max_bytes - cost)
+    return HeaderError::kTooManyBytes;
   const Entry entry = Append(name, value);
   entries_.push_back(entry);
   bytes_ += cost;
@@ -90,7 +93,8 @@ bool HeaderList::Set(std::string_view name, std::string_view value) {
   }
   const std::size_t cost = Cost(name.size(), value.size());
   if (cost > limits_.max_bytes || bytes_ - freed > limits_.max_bytes - cost) return false;
-  const Entry entry = Append(name, value);  // before anything goes: `value` may be a view of this list
+  const Entry entry =
+      Append(name, value);  // before anything goes: `value` may be a view of this list
   const std::string_view stored(text_.data() + entry.offset, entry.name_length);
   for (std::size_t i = Find(stored, first + 1); i != kNone; i = Find(stored, i)) {
     entries_.erase(entries_.begin() + static_cast<std::ptrdiff_t>(i));
@@ -171,7 +175,8 @@ std::size_t HeaderList::Find(std::string_view name, std::size_t from) const {
   return kNone;
 }
 
-// `name` and `value` may be views of this very list: text that has to move is kept until both are copied.
+// `name` and `value` may be views of this very list: text that has to move is kept until both are
+// copied.
 HeaderList::Entry HeaderList::Append(std::string_view name, std::string_view value) {
   const std::size_t needed = text_.size() + name.size() + value.size();
   std::string outgrown;
@@ -180,14 +185,16 @@ HeaderList::Entry HeaderList::Append(std::string_view name, std::string_view val
     outgrown.append(text_);
     outgrown.swap(text_);
   }
-  const Entry entry{static_cast<std::uint32_t>(text_.size()), static_cast<std::uint32_t>(name.size()),
+  const Entry entry{static_cast<std::uint32_t>(text_.size()),
+                    static_cast<std::uint32_t>(name.size()),
                     static_cast<std::uint32_t>(value.size())};
   for (const char c : name) text_.push_back(kToken[static_cast<unsigned char>(c)]);
   text_.append(value);
   return entry;
 }
 
-// Fields that are replaced or removed leave their text behind; it goes before it outweighs what is used.
+// Fields that are replaced or removed leave their text behind; it goes before it outweighs what is
+// used.
 void HeaderList::Compact() {
   if (text_.size() < 1024 || text_.size() / 2 < bytes_) return;
   std::string packed;

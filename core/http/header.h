@@ -1,7 +1,9 @@
-// HeaderList: the fields of a message head or of trailers, in the order they came, with limits (RFC 9110 section 5). What is in a list is
-// valid: names are lower-case tokens, values hold no control character but HTAB and have no blanks around them, so that no field can ever
-// break out of the line or frame it is written into. All text lies in one buffer: a list costs two allocations however long it is. A view
-// taken from a list is good until the list changes. A value, one thread at a time.
+// HeaderList: the fields of a message head or of trailers, in the order they came, with limits (RFC
+// 9110 section 5). What is in a list is valid: names are lower-case tokens, values hold no control
+// character but HTAB and have no blanks around them, so that no field can ever break out of the
+// line or frame it is written into. All text lies in one buffer: a list costs two allocations
+// however long it is. A view taken from a list is good until the list changes. A value, one thread
+// at a time.
 #pragma once
 
 #include <cstdint>
@@ -48,8 +50,11 @@ class HeaderList {
   // Appends a field; the list is unchanged when it is refused.
   [[nodiscard]] HeaderError TryAdd(std::string_view name, std::string_view value);
   // TryAdd for who only needs to know whether it worked.
-  bool Add(std::string_view name, std::string_view value) { return TryAdd(name, value) == HeaderError::kNone; }
-  // Leaves exactly one field of that name, in the place of the first if there was one. False and unchanged when refused.
+  bool Add(std::string_view name, std::string_view value) {
+    return TryAdd(name, value) == HeaderError::kNone;
+  }
+  // Leaves exactly one field of that name, in the place of the first if there was one. False and
+  // unchanged when refused.
   bool Set(std::string_view name, std::string_view value);
   // Removes every field of that name and says how many there were.
   std::size_t Remove(std::string_view name);
@@ -84,7 +89,9 @@ class HeaderList {
     std::uint32_t value_length;
   };
 
-  static std::size_t Cost(std::size_t name, std::size_t value) { return name + value + kFieldOverhead; }
+  static std::size_t Cost(std::size_t name, std::size_t value) {
+    return name + value + kFieldOverhead;
+  }
   std::size_t Find(std::string_view name, std::size_t from) const;
   Entry Append(std::string_view name, std::string_view value);
   void Compact();

@@ -9,9 +9,12 @@
 namespace aquifer::http {
 namespace {
 
-bool IsAlnum(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+bool IsAlnum(char c) {
+  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
 
-// reg-name of RFC 3986 section 3.2.2, with the underscore that host names of the field do have (it is unreserved anyway).
+// reg-name of RFC 3986 section 3.2.2, with the underscore that host names of the field do have (it
+// is unreserved anyway).
 bool IsRegName(std::string_view text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
     return IsAlnum(c) || std::string_view("-._~%!$&'()*+,;=").find(c) != std::string_view::npos;
@@ -19,19 +22,35 @@ bool IsRegName(std::string_view text) {
 }
 
 bool IsPort(std::string_view text) {
-  return text.size() <= 5 && std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+  return text.size() <= 5 &&
+         std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
-constexpr std::array<std::string_view, 7> kHopByHop = {"connection", "keep-alive",        "proxy-connection", "te",
-                                                       "upgrade",    "transfer-encoding", "http2-settings"};
+constexpr std::array<std::string_view, 7> kHopByHop = {
+    "connection", "keep-alive",        "proxy-connection", "te",
+    "upgrade",    "transfer-encoding", "http2-settings"};
 
-// A Connection field with more names than this is no honest one; each name costs a walk over the list.
+// A Connection field with more names than this is no honest one; each name costs a walk over the
+// list.
 constexpr std::size_t kMaxNamed = 32;
 
-constexpr std::array<std::string_view, 17> kForbiddenTrailers = {
-    "authorization",  "cache-control", "connection",        "content-encoding",  "content-length", "content-range",
-    "content-type",   "expect",        "host",              "max-forwards",      "te",             "trailer",
-    "set-cookie",     "cookie",        "transfer-encoding", "proxy-authenticate", "upgrade"};
+constexpr std::array<std::string_view, 17> kForbiddenTrailers = {"authorization",
+                                                                 "cache-control",
+                                                                 "connection",
+                                                                 "content-encoding",
+                                                                 "content-length",
+                                                                 "content-range",
+                                                                 "content-type",
+                                                                 "expect",
+                                                                 "host",
+                                                                 "max-forwards",
+                                                                 "te",
+                                                                 "trailer",
+                                                                 "set-cookie",
+                                                                 "cookie",
+                                                                 "transfer-encoding",
+                                                                 "proxy-authenticate",
+                                                                 "upgrade"};
 
 struct Phrase {
   int status;
@@ -106,7 +125,8 @@ bool IsAuthority(std::string_view text) {
 }
 
 bool IsRequestTarget(std::string_view text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c > 0x20 && c < 0x7f && c != '#'; });
+  return !text.empty() && std::all_of(text.begin(), text.end(),
+                                      [](char c) { return c > 0x20 && c < 0x7f && c != '#'; });
 }
 
 void RemoveHopByHop(HeaderList& headers) {
@@ -127,12 +147,13 @@ void RemoveHopByHop(HeaderList& headers) {
 }
 
 bool IsForbiddenTrailer(std::string_view lower_case_name) {
-  return std::find(kForbiddenTrailers.begin(), kForbiddenTrailers.end(), lower_case_name) != kForbiddenTrailers.end();
+  return std::find(kForbiddenTrailers.begin(), kForbiddenTrailers.end(), lower_case_name) !=
+         kForbiddenTrailers.end();
 }
 
 std::string_view ReasonPhrase(int status) {
-  const auto* const found =
-      std::lower_bound(kPhrases.begin(), kPhrases.end(), status, [](const Phrase& p, int s) { return p.status < s; });
+  const auto* const found = std::lower_bound(kPhrases.begin(), kPhrases.end(), status,
+                                             [](const Phrase& p, int s) { return p.status < s; });
   return found != kPhrases.end() && found->status == status ? found->text : std::string_view();
 }
 

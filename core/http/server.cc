@@ -11,7 +11,8 @@ namespace aquifer::http {
 
 std::string_view Request::query() const {
   const std::size_t mark = head.path.find('?');
-  return mark == std::string::npos ? std::string_view() : std::string_view(head.path).substr(mark + 1);
+  return mark == std::string::npos ? std::string_view()
+                                   : std::string_view(head.path).substr(mark + 1);
 }
 
 Response Response::Text(int status, std::string body) {
@@ -28,11 +29,13 @@ Task<void> Server::Run(StopToken stop) {
     Result<io::SocketPtr> accepted = co_await listener_->Accept(stop);
     if (!accepted) {
       if (stop.requested()) break;
-      // Descriptors ran out, or the peer was gone before it was accepted; neither is a reason to stop listening or to spin.
+      // Descriptors ran out, or the peer was gone before it was accepted; neither is a reason to
+      // stop listening or to spin.
       std::ignore = co_await SleepFor(std::chrono::milliseconds(50), stop);
       continue;
     }
-    if (connections.live() >= options_.max_connections) continue;  // closed at once: the answer to a flood costs nothing
+    if (connections.live() >= options_.max_connections)
+      continue;  // closed at once: the answer to a flood costs nothing
     connections.Spawn(Serve(*std::move(accepted), stop));
   }
   co_await connections.Join();
@@ -50,7 +53,8 @@ Task<void> Server::Serve(io::SocketPtr socket, StopToken stop) {
   co_await Linger(*socket, stop);
 }
 
-// Closing with bytes unread would reset the connection and could take the answer with it: a refused client gets a moment to hear it.
+// Closing with bytes unread would reset the connection and could take the answer with it: a refused
+// client gets a moment to hear it.
 Task<void> Server::Linger(io::Socket& socket, StopToken stop) {
   constexpr int kMostReads = 16;
   TimedStop timed(stop, std::chrono::milliseconds(500), Reason::kTimeout);
@@ -60,7 +64,8 @@ Task<void> Server::Linger(io::Socket& socket, StopToken stop) {
   }
 }
 
-Task<Server::Next> Server::ServeOne(io::Socket& socket, H1Reader& reader, Clock::duration patience, StopToken stop) {
+Task<Server::Next> Server::ServeOne(io::Socket& socket, H1Reader& reader, Clock::duration patience,
+                                    StopToken stop) {
   Request request;
   bool begun = reader.has_rest();
   TimedStop timed(stop, begun ? options_.head_timeout : patience, Reason::kTimeout);
@@ -83,7 +88,8 @@ Task<Server::Next> Server::ServeOne(io::Socket& socket, H1Reader& reader, Clock:
       request.head = reader.TakeRequest();
       timed.Restart(options_.body_timeout);
       if (reader.expects_continue()) {
-        std::ignore = co_await socket.Write(Chunk::CopyOf("HTTP/1.1 100 Continue\r\n\r\n"), timed.token());
+        std::ignore =
+            co_await socket.Write(Chunk::CopyOf("HTTP/1.1 100 Continue\r\n\r\n"), timed.token());
       }
     } else if (event == H1Event::kBody) {
       const Chunk body = reader.TakeBody();
@@ -95,7 +101,8 @@ Task<Server::Next> Server::ServeOne(io::Socket& socket, H1Reader& reader, Clock:
     } else if (event == H1Event::kEnd) {
       break;
     } else {
-      if (event == H1Event::kError && !reader.error().truncated) co_await Refuse(socket, reader.error().status, stop);
+      if (event == H1Event::kError && !reader.error().truncated)
+        co_await Refuse(socket, reader.error().status, stop);
       if (event == H1Event::kTunnel) co_await Refuse(socket, 405, stop);
       co_return Next::kClose;
     }
@@ -107,7 +114,8 @@ Task<Server::Next> Server::ServeOne(io::Socket& socket, H1Reader& reader, Clock:
   co_return goes_on ? Next::kRequest : Next::kClose;
 }
 
-Task<bool> Server::Answer(io::Socket& socket, const H1Reader& reader, const Request& request, Response response, StopToken stop) {
+Task<bool> Server::Answer(io::Socket& socket, const H1Reader& reader, const Request& request,
+                          Response response, StopToken stop) {
   ResponseHead head;
   head.status = response.status;
   head.headers = std::move(response.headers);

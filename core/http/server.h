@@ -1,5 +1,6 @@
-// The small HTTP/1.1 server behind admin, metrics and readiness. Requests and responses are whole in memory and bounded; so are the time
-// that a head may take, the time between requests and the number of connections. One thread: its Loop's.
+// The small HTTP/1.1 server behind admin, metrics and readiness. Requests and responses are whole
+// in memory and bounded; so are the time that a head may take, the time between requests and the
+// number of connections. One thread: its Loop's.
 #pragma once
 
 #include <chrono>
@@ -20,7 +21,9 @@ struct Request {
   Address peer;
 
   // The path without its query, as sent.
-  std::string_view path() const { return std::string_view(head.path).substr(0, head.path.find('?')); }
+  std::string_view path() const {
+    return std::string_view(head.path).substr(0, head.path.find('?'));
+  }
   // What follows the '?', empty if there is none.
   std::string_view query() const;
 };
@@ -38,7 +41,8 @@ struct ServerOptions {
   H1Limits limits{.max_head_bytes = 8 * 1024, .max_target_bytes = 4 * 1024, .headers = {}};
   std::size_t max_body_bytes = 64 * 1024;
   std::size_t max_connections = 256;
-  Clock::duration head_timeout = std::chrono::seconds(2);  // from its first byte, and for the first head from the connect
+  Clock::duration head_timeout =
+      std::chrono::seconds(2);  // from its first byte, and for the first head from the connect
   Clock::duration body_timeout = std::chrono::seconds(10);
   Clock::duration idle_timeout = std::chrono::seconds(60);  // between requests
   Clock::duration write_timeout = std::chrono::seconds(30);
@@ -60,9 +64,11 @@ class Server {
   enum class Next : std::uint8_t { kRequest, kClose };
 
   Task<void> Serve(io::SocketPtr socket, StopToken stop);
-  Task<Next> ServeOne(io::Socket& socket, H1Reader& reader, Clock::duration patience, StopToken stop);
+  Task<Next> ServeOne(io::Socket& socket, H1Reader& reader, Clock::duration patience,
+                      StopToken stop);
   Task<void> Linger(io::Socket& socket, StopToken stop);
-  Task<bool> Answer(io::Socket& socket, const H1Reader& reader, const Request& request, Response response, StopToken stop);
+  Task<bool> Answer(io::Socket& socket, const H1Reader& reader, const Request& request,
+                    Response response, StopToken stop);
   Task<void> Refuse(io::Socket& socket, int status, StopToken stop);
 
   std::unique_ptr<io::Listener> listener_;

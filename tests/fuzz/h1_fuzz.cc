@@ -1,5 +1,6 @@
-// HTTP/1 from a stranger. The first byte chooses the role and how the rest is cut. Whatever way it is cut, the same messages must come out,
-// and a head that was accepted must survive being written and read again.
+// HTTP/1 from a stranger. The first byte chooses the role and how the rest is cut. Whatever way it
+// is cut, the same messages must come out, and a head that was accepted must survive being written
+// and read again.
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -29,7 +30,9 @@ void CheckRoundTrip(const RequestHead& head) {
   H1Writer::Out out;
   const aquifer::Status written = writer.StartRequest(head, BodyLength::None(), out);
   AQ_CHECK(written.ok());
-  H1Reader again(H1Role::kServer, H1Limits{.max_head_bytes = 1 << 20, .max_target_bytes = 1 << 19, .headers = {.max_fields = 1000, .max_bytes = 1 << 20}});
+  H1Reader again(H1Role::kServer, H1Limits{.max_head_bytes = 1 << 20,
+                                           .max_target_bytes = 1 << 19,
+                                           .headers = {.max_fields = 1000, .max_bytes = 1 << 20}});
   std::string text;
   for (const Chunk& chunk : out) text += chunk.text();
   again.Feed(Chunk::CopyOf(text));
@@ -50,7 +53,8 @@ std::string Read(H1Role role, Bytes input, std::size_t step) {
     if (expect) reader.ExpectResponse("GET", true);
     expect = false;
     const H1Event event = reader.Next();
-    if (event != H1Event::kBody && event != H1Event::kNeedInput) story += std::exchange(body, std::string());
+    if (event != H1Event::kBody && event != H1Event::kNeedInput)
+      story += std::exchange(body, std::string());
     switch (event) {
       case H1Event::kNeedInput:
         AQ_CHECK(!ended);
@@ -66,7 +70,11 @@ std::string Read(H1Role role, Bytes input, std::size_t step) {
       case H1Event::kHead:
         if (role == H1Role::kServer) {
           const RequestHead head = reader.TakeRequest();
-          story.append(head.method).append(" ").append(head.authority).append(head.path).append("\n");
+          story.append(head.method)
+              .append(" ")
+              .append(head.authority)
+              .append(head.path)
+              .append("\n");
           Tell(story, head.headers);
           CheckRoundTrip(head);
         } else {

@@ -1,5 +1,6 @@
-// HTTP/2 from a stranger, to a server or a client session that answers, sends, consumes and resets as the input's first bytes tell. What
-// the session believes of its streams must agree with what it said about them.
+// HTTP/2 from a stranger, to a server or a client session that answers, sends, consumes and resets
+// as the input's first bytes tell. What the session believes of its streams must agree with what it
+// said about them.
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -64,7 +65,8 @@ void React(H2Session& session, H2Role role, Watcher& watcher, unsigned mood, Tim
     if ((mood & 1) != 0) session.Consume(id, std::exchange(stream->second.unread, 0), now);
     if (role == H2Role::kServer && !stream->second.answered) {
       stream->second.answered = true;
-      static_cast<void>(session.Respond(id, ResponseHead{200, {}}, (mood & 2) != 0 ? EndStream::kYes : EndStream::kNo));
+      static_cast<void>(session.Respond(id, ResponseHead{200, {}},
+                                        (mood & 2) != 0 ? EndStream::kYes : EndStream::kNo));
     }
     session.Send(id, Chunk::CopyOf(std::string((mood & 4) != 0 ? 20'000 : 10, 'x')));
     if ((mood & 8) != 0) session.End(id);

@@ -13,9 +13,11 @@
 namespace aquifer::http {
 namespace {
 
-// --- framing -----------------------------------------------------------------------------------------
+// --- framing
+// -----------------------------------------------------------------------------------------
 
-std::string Decode(const std::vector<std::string_view>& pieces, std::size_t max_message_bytes = 100) {
+std::string Decode(const std::vector<std::string_view>& pieces,
+                   std::size_t max_message_bytes = 100) {
   GrpcDecoder decoder(max_message_bytes);
   std::string told;
   for (const std::string_view piece : pieces) {
@@ -32,14 +34,17 @@ std::string Decode(const std::vector<std::string_view>& pieces, std::size_t max_
 
 TEST_CASE("messages come out whole wherever the bytes were cut") {
   std::string input;
-  for (const std::string& text : std::vector<std::string>{"", "a", "hello", std::string(90, 'x')}) input += GrpcFrame(text).text();
+  for (const std::string& text : std::vector<std::string>{"", "a", "hello", std::string(90, 'x')})
+    input += GrpcFrame(text).text();
   const std::string whole = "[][a][hello][" + std::string(90, 'x') + "]";
   CHECK(Decode({input}) == whole);
   std::vector<std::string_view> bytes;
-  for (std::size_t i = 0; i < input.size(); ++i) bytes.push_back(std::string_view(input).substr(i, 1));
+  for (std::size_t i = 0; i < input.size(); ++i)
+    bytes.push_back(std::string_view(input).substr(i, 1));
   CHECK(Decode(bytes) == whole);
   for (std::size_t i = 0; i <= input.size(); ++i) {
-    CHECK(Decode({std::string_view(input).substr(0, i), std::string_view(input).substr(i)}) == whole);
+    CHECK(Decode({std::string_view(input).substr(0, i), std::string_view(input).substr(i)}) ==
+          whole);
   }
 }
 
@@ -49,7 +54,9 @@ TEST_CASE("a message over the limit is refused by its length alone") {
   CHECK(Decode({std::string_view("\0\xff\xff\xff\xff", 5)}) == "error RESOURCE_EXHAUSTED");
 }
 
-TEST_CASE("a compressed message is refused") { CHECK(Decode({std::string_view("\1\0\0\0\0", 5)}) == "error UNIMPLEMENTED"); }
+TEST_CASE("a compressed message is refused") {
+  CHECK(Decode({std::string_view("\1\0\0\0\0", 5)}) == "error UNIMPLEMENTED");
+}
 
 TEST_CASE("an end within a message is seen") {
   CHECK(Decode({std::string_view("\0\0", 2)}) == " cut");
@@ -57,7 +64,8 @@ TEST_CASE("an end within a message is seen") {
 }
 
 TEST_CASE("a status survives its trailers with any text") {
-  for (const std::string& text : std::vector<std::string>{"", "plain", "50% \r\n\xc3\xa4 \x7f", "%41%", "%"}) {
+  for (const std::string& text :
+       std::vector<std::string>{"", "plain", "50% \r\n\xc3\xa4 \x7f", "%41%", "%"}) {
     HeaderList trailers;
     AddGrpcStatus(trailers, {GrpcCode::kNotFound, text});
     CHECK(GrpcStatusFrom(trailers) == GrpcStatus{GrpcCode::kNotFound, text});
@@ -73,7 +81,8 @@ TEST_CASE("a missing or malformed grpc-status is UNKNOWN") {
   }
 }
 
-// --- calls -------------------------------------------------------------------------------------------
+// --- calls
+// -------------------------------------------------------------------------------------------
 
 class Service {
  public:
@@ -81,10 +90,14 @@ class Service {
   int cancelled = 0;
 
   Service() {
-    server.Register("/test/Echo", [this](GrpcServerCall& call, StopToken stop) { return Echo(call, stop); });
-    server.Register("/test/Refuse", [this](GrpcServerCall& call, StopToken stop) { return Refuse(call, stop); });
-    server.Register("/test/Count", [this](GrpcServerCall& call, StopToken stop) { return Count(call, stop); });
-    server.Register("/test/Hang", [this](GrpcServerCall& call, StopToken stop) { return Hang(call, stop); });
+    server.Register("/test/Echo",
+                    [this](GrpcServerCall& call, StopToken stop) { return Echo(call, stop); });
+    server.Register("/test/Refuse",
+                    [this](GrpcServerCall& call, StopToken stop) { return Refuse(call, stop); });
+    server.Register("/test/Count",
+                    [this](GrpcServerCall& call, StopToken stop) { return Count(call, stop); });
+    server.Register("/test/Hang",
+                    [this](GrpcServerCall& call, StopToken stop) { return Hang(call, stop); });
   }
 
  private:
@@ -101,7 +114,9 @@ class Service {
     co_return GrpcStatus{};
   }
   Task<GrpcStatus> Refuse(GrpcServerCall& call, StopToken) {
-    co_return GrpcStatus{GrpcCode::kPermissionDenied, "no " + std::string(call.request().headers.Get("authorization").value_or("token"))};
+    co_return GrpcStatus{
+        GrpcCode::kPermissionDenied,
+        "no " + std::string(call.request().headers.Get("authorization").value_or("token"))};
   }
   Task<GrpcStatus> Count(GrpcServerCall& call, StopToken stop) {
     for (int i = 0; i < 100; ++i) {
@@ -119,7 +134,9 @@ class Service {
   }
 };
 
-Task<void> RunClient(H2Connection& client, StopToken stop) { std::ignore = co_await client.Run(stop); }
+Task<void> RunClient(H2Connection& client, StopToken stop) {
+  std::ignore = co_await client.Run(stop);
+}
 
 Task<void> RunServer(Service& service, io::StreamPtr transport, StopToken stop) {
   const H2Options options;
@@ -153,7 +170,8 @@ TEST_CASE("a unary call sends one message and gets one back, empty and large one
     Bench bench(co_await test::MakeSockets());
     for (const std::size_t size : {std::size_t{0}, std::size_t{5}, std::size_t{1'000'000}}) {
       const std::string text(size, 'm');
-      const Result<GrpcReply> reply = co_await CallUnary(bench.client, bench.Spec("/test/Echo"), text, StopToken());
+      const Result<GrpcReply> reply =
+          co_await CallUnary(bench.client, bench.Spec("/test/Echo"), text, StopToken());
       REQUIRE(reply.ok());
       CHECK(reply->status.ok());
       CHECK(reply->message == text);
@@ -171,7 +189,8 @@ TEST_CASE("a refusal arrives with its code, its text and what caused it") {
     const Result<GrpcReply> reply = co_await CallUnary(bench.client, spec, "hi", StopToken());
     REQUIRE(reply.ok());
     CHECK(reply->status == GrpcStatus{GrpcCode::kPermissionDenied, "no Bearer x"});
-    const Result<GrpcReply> unknown = co_await CallUnary(bench.client, bench.Spec("/test/Nothing"), "hi", StopToken());
+    const Result<GrpcReply> unknown =
+        co_await CallUnary(bench.client, bench.Spec("/test/Nothing"), "hi", StopToken());
     REQUIRE(unknown.ok());
     CHECK(unknown->status.code == GrpcCode::kUnimplemented);
     co_await bench.Finish();
@@ -183,7 +202,8 @@ TEST_CASE("a message over the server's limit gets RESOURCE_EXHAUSTED") {
   const auto body = []() -> Task<void> {
     Bench bench(co_await test::MakeSockets());
     const std::string text(1024 * 1024 + 1, 'm');
-    const Result<GrpcReply> reply = co_await CallUnary(bench.client, bench.Spec("/test/Echo"), text, StopToken());
+    const Result<GrpcReply> reply =
+        co_await CallUnary(bench.client, bench.Spec("/test/Echo"), text, StopToken());
     REQUIRE(reply.ok());
     CHECK(reply->status.code == GrpcCode::kResourceExhausted);
     co_await bench.Finish();
@@ -256,11 +276,13 @@ TEST_CASE("a call that is dropped stops its handler") {
     Result<std::unique_ptr<GrpcCall>> call = GrpcCall::Start(bench.client, spec);
     REQUIRE(call.ok());
     std::ignore = co_await (*call)->Send("x", StopToken());
-    const Result<GrpcReply> other = co_await CallUnary(bench.client, bench.Spec("/test/Echo"), "y", StopToken());
+    const Result<GrpcReply> other =
+        co_await CallUnary(bench.client, bench.Spec("/test/Echo"), "y", StopToken());
     CHECK(other.ok());
     CHECK(bench.service.cancelled == 0);
     call->reset();
-    while (bench.service.cancelled == 0) std::ignore = co_await SleepFor(std::chrono::milliseconds(1), StopToken());
+    while (bench.service.cancelled == 0)
+      std::ignore = co_await SleepFor(std::chrono::milliseconds(1), StopToken());
     co_await bench.Finish();
   };
   test::Run(body());

@@ -11,10 +11,12 @@ namespace {
 
 using std::string_literals::operator""s;
 
-// Everything a reader says about `input` as one text, with the body's pieces joined, so that it does not depend on where input was cut.
+// Everything a reader says about `input` as one text, with the body's pieces joined, so that it
+// does not depend on where input was cut.
 class Transcript {
  public:
-  Transcript(H1Role role, const H1Limits& limits) : client_(role == H1Role::kClient), reader_(role, limits) {}
+  Transcript(H1Role role, const H1Limits& limits)
+      : client_(role == H1Role::kClient), reader_(role, limits) {}
 
   void Feed(std::string_view input) {
     if (tunnel_) text_ += input;
@@ -72,7 +74,8 @@ class Transcript {
         over_ = true;
         break;
       case H1Event::kError:
-        text_ += (reader_.error().truncated ? "truncated " : "error ") + std::to_string(reader_.error().status) + "\n";
+        text_ += (reader_.error().truncated ? "truncated " : "error ") +
+                 std::to_string(reader_.error().status) + "\n";
         over_ = true;
         break;
       case H1Event::kNeedInput:
@@ -85,11 +88,13 @@ class Transcript {
     if (!client_) {
       const RequestHead head = reader_.TakeRequest();
       text_ += head.method + " [" + head.scheme + "] [" + head.authority + "] [" + head.path + "]";
-      for (const HeaderField field : head.headers) fields_ += "  " + std::string(field.name) + "=" + std::string(field.value) + "\n";
+      for (const HeaderField field : head.headers)
+        fields_ += "  " + std::string(field.name) + "=" + std::string(field.value) + "\n";
     } else {
       const ResponseHead head = reader_.TakeResponse();
       text_ += std::to_string(head.status);
-      for (const HeaderField field : head.headers) fields_ += "  " + std::string(field.name) + "=" + std::string(field.value) + "\n";
+      for (const HeaderField field : head.headers)
+        fields_ += "  " + std::string(field.name) + "=" + std::string(field.value) + "\n";
     }
     text_ += " "s + kKinds[static_cast<int>(length.kind)];
     if (length.kind == BodyKind::kLength) text_ += std::to_string(length.length);
@@ -99,7 +104,8 @@ class Transcript {
     fields_.clear();
   }
   void Tell(std::string_view what, HeaderField field) {
-    text_ += std::string(what) + " " + std::string(field.name) + "=" + std::string(field.value) + "\n";
+    text_ +=
+        std::string(what) + " " + std::string(field.name) + "=" + std::string(field.value) + "\n";
   }
 
   const bool client_;
@@ -163,18 +169,22 @@ TEST_CASE("a request without a body is a head and an end") {
 TEST_CASE("pipelined requests come one after another") {
   CHECK(Requests("POST /1 HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\n\r\nabc"
                  "GET /2 HTTP/1.1\r\nhost: b\r\n\r\n") ==
-        "POST [] [a] [/1] length3\n  content-length=3\nbody abc\nend\nGET [] [b] [/2] none\nend\nclosed\n");
+        "POST [] [a] [/1] length3\n  content-length=3\nbody abc\nend\nGET [] [b] [/2] "
+        "none\nend\nclosed\n");
 }
 
 TEST_CASE("a chunked body is joined and its trailers are told") {
   CHECK(Requests("POST / HTTP/1.1\r\nhost: a\r\nTransfer-Encoding: Chunked\r\n\r\n"
                  "3\r\nabc\r\nA;ext=\"v\"\r\n0123456789\r\n0\r\nX-Sum: 7\r\n\r\n") ==
-        "POST [] [a] [/] chunked\n  transfer-encoding=Chunked\nbody abc0123456789\ntrailer x-sum=7\nend\nclosed\n");
+        "POST [] [a] [/] chunked\n  transfer-encoding=Chunked\nbody abc0123456789\ntrailer "
+        "x-sum=7\nend\nclosed\n");
 }
 
 TEST_CASE("the absolute form overrides Host") {
-  CHECK(Requests("GET http://b:8080?q HTTP/1.1\r\nhost: a\r\n\r\n") == "GET [http] [b:8080] [/?q] none\nend\nclosed\n");
-  CHECK(Requests("OPTIONS * HTTP/1.1\r\nhost: a\r\n\r\n") == "OPTIONS [] [a] [*] none\nend\nclosed\n");
+  CHECK(Requests("GET http://b:8080?q HTTP/1.1\r\nhost: a\r\n\r\n") ==
+        "GET [http] [b:8080] [/?q] none\nend\nclosed\n");
+  CHECK(Requests("OPTIONS * HTTP/1.1\r\nhost: a\r\n\r\n") ==
+        "OPTIONS [] [a] [*] none\nend\nclosed\n");
   CHECK(Requests("GET * HTTP/1.1\r\nhost: a\r\n\r\n") == "error 400\n");
   CHECK(Requests("GET ftp://a/ HTTP/1.1\r\nhost: a\r\n\r\n") == "error 400\n");
   CHECK(Requests("GET http://u@a/ HTTP/1.1\r\nhost: a\r\n\r\n") == "error 400\n");
@@ -188,19 +198,24 @@ TEST_CASE("CONNECT opens a tunnel and what follows is not HTTP") {
 }
 
 TEST_CASE("an upgrade is asked for and HTTP goes on until it is granted") {
-  CHECK(Requests("GET / HTTP/1.1\r\nhost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n\r\n"
+  CHECK(Requests("GET / HTTP/1.1\r\nhost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: "
+                 "websocket\r\n\r\n"
                  "GET /2 HTTP/1.1\r\nhost: a\r\n\r\n") ==
         "GET [] [a] [/] none upgrade\n  connection=keep-alive, Upgrade\n  upgrade=websocket\nend\n"
         "GET [] [a] [/2] none\nend\nclosed\n");
-  CHECK(Requests("POST / HTTP/1.1\r\nhost: a\r\nConnection: Upgrade\r\nUpgrade: h2c\r\ncontent-length: 1\r\n\r\nx") ==
-        "POST [] [a] [/] length1\n  connection=Upgrade\n  upgrade=h2c\n  content-length=1\nbody x\nend\nclosed\n");
+  CHECK(Requests("POST / HTTP/1.1\r\nhost: a\r\nConnection: Upgrade\r\nUpgrade: "
+                 "h2c\r\ncontent-length: 1\r\n\r\nx") ==
+        "POST [] [a] [/] length1\n  connection=Upgrade\n  upgrade=h2c\n  content-length=1\nbody "
+        "x\nend\nclosed\n");
 }
 
 TEST_CASE("a granted upgrade hands over the bytes behind it") {
-  CHECK(Responses("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\nraw") ==
+  CHECK(Responses("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: "
+                  "websocket\r\n\r\nraw") ==
         "101 none\n  connection=upgrade\n  upgrade=websocket\ntunnel raw");
   CHECK(Responses("HTTP/1.1 101 X\r\n\r\nraw") == "101 none\ntunnel raw");
-  CHECK(Responses("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nraw", {"CONNECT"}) == "200 none\n  content-length=5\ntunnel raw");
+  CHECK(Responses("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nraw", {"CONNECT"}) ==
+        "200 none\n  content-length=5\ntunnel raw");
 }
 
 TEST_CASE("a 101 that nobody asked for is an error") {
@@ -212,7 +227,8 @@ TEST_CASE("a 101 that nobody asked for is an error") {
 
 TEST_CASE("Expect: 100-continue is told with the head, before the body") {
   H1Reader reader(H1Role::kServer);
-  reader.Feed(Chunk::CopyOf("POST / HTTP/1.1\r\nhost: a\r\nexpect: 100-Continue\r\ncontent-length: 2\r\n\r\n"));
+  reader.Feed(Chunk::CopyOf(
+      "POST / HTTP/1.1\r\nhost: a\r\nexpect: 100-Continue\r\ncontent-length: 2\r\n\r\n"));
   REQUIRE(reader.Next() == H1Event::kHead);
   CHECK(reader.expects_continue());
   CHECK(reader.Next() == H1Event::kNeedInput);
@@ -242,7 +258,8 @@ TEST_CASE("smuggling: a message whose end is in doubt is refused") {
            "content-length: 18446744073709551616",
            "transfer-encoding: chunked\r\ntransfer-encoding: chunked",
            "transfer-encoding: chunked, identity",
-           "transfer-encoding: \x0b" "chunked",
+           "transfer-encoding: \x0b"
+           "chunked",
            "transfer-encoding:",
            "transfer-encoding : chunked",
            " transfer-encoding: chunked",
@@ -260,8 +277,10 @@ TEST_CASE("smuggling: a message whose end is in doubt is refused") {
     INFO(fields);
     CHECK(Requests(post + fields + end) == "error 400\n");
   }
-  for (const std::string& fields : std::vector<std::string>{"transfer-encoding: gzip, chunked", "transfer-encoding: identity", "transfer-encoding: xchunked",
-                                   "transfer-encoding: gzip\r\ntransfer-encoding: chunked"}) {
+  for (const std::string& fields :
+       std::vector<std::string>{"transfer-encoding: gzip, chunked", "transfer-encoding: identity",
+                                "transfer-encoding: xchunked",
+                                "transfer-encoding: gzip\r\ntransfer-encoding: chunked"}) {
     INFO(fields);
     CHECK(Requests(post + fields + end) == "error 501\n");
   }
@@ -271,8 +290,10 @@ TEST_CASE("smuggling: a message whose end is in doubt is refused") {
 TEST_CASE("smuggling: malformed chunks are refused") {
   const std::string head = "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n";
   const std::string told = "POST [] [a] [/] chunked\n  transfer-encoding=chunked\n";
-  for (const std::string& body : std::vector<std::string>{"x\r\n", "\r\n", "-1\r\n", "0x1\r\na\r\n", "1 \r\na\r\n", " 1\r\na\r\n", "1\na\n",
-                                 "fffffffffffffffff\r\n", "1;\n\r\na\r\n", "0\r\nx: y\n\r\n", "0\r\n\nx", "1\r\r\na\r\n"}) {
+  for (const std::string& body :
+       std::vector<std::string>{"x\r\n", "\r\n", "-1\r\n", "0x1\r\na\r\n", "1 \r\na\r\n",
+                                " 1\r\na\r\n", "1\na\n", "fffffffffffffffff\r\n", "1;\n\r\na\r\n",
+                                "0\r\nx: y\n\r\n", "0\r\n\nx", "1\r\r\na\r\n"}) {
     INFO(body);
     CHECK(Requests(head + body) == told + "error 400\n");
   }
@@ -283,16 +304,18 @@ TEST_CASE("smuggling: malformed chunks are refused") {
 }
 
 TEST_CASE("a request line is taken literally or not at all") {
-  for (const std::string& line : std::vector<std::string>{"GET\t/ HTTP/1.1", "GET /a b HTTP/1.1", " GET / HTTP/1.1",
-                                 "GET HTTP/1.1", "get / HTTP/1.1", "G\0ET / HTTP/1.1"s, "GET /\0 HTTP/1.1"s, "GET /\x80 HTTP/1.1",
-                                 "GET /a#b HTTP/1.1", "GET a HTTP/1.1", "GET / http/1.1", "FOO / HTTP/1.1"}) {
+  for (const std::string& line : std::vector<std::string>{
+           "GET\t/ HTTP/1.1", "GET /a b HTTP/1.1", " GET / HTTP/1.1", "GET HTTP/1.1",
+           "get / HTTP/1.1", "G\0ET / HTTP/1.1"s, "GET /\0 HTTP/1.1"s, "GET /\x80 HTTP/1.1",
+           "GET /a#b HTTP/1.1", "GET a HTTP/1.1", "GET / http/1.1", "FOO / HTTP/1.1"}) {
     INFO(line);
     CHECK(Requests(line + "\r\nhost: a\r\n\r\n") == "error 400\n");
   }
 }
 
 TEST_CASE("versions other than 1.0 and 1.1 get a 505") {
-  for (const std::string& version : std::vector<std::string>{"HTTP/2.0", "HTTP/0.9", "HTTP/1.2", "HTTP/3.1", "HTTP/1.1x", "HTTP/1.1 "}) {
+  for (const std::string& version : std::vector<std::string>{
+           "HTTP/2.0", "HTTP/0.9", "HTTP/1.2", "HTTP/3.1", "HTTP/1.1x", "HTTP/1.1 "}) {
     CHECK(Requests("GET / " + version + "\r\nhost: a\r\n\r\n") == "error 505\n");
   }
   CHECK(Requests("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n") == "error 505\n");
@@ -309,7 +332,8 @@ TEST_CASE("a target over its limit gets a 414, a head over its limit a 431, wher
   H1Limits limits;
   limits.max_target_bytes = 10;
   limits.max_head_bytes = 100;
-  CHECK(Requests("GET /123456789 HTTP/1.1\r\nhost: a\r\n\r\n", limits) == "GET [] [a] [/123456789] none\nend\nclosed\n");
+  CHECK(Requests("GET /123456789 HTTP/1.1\r\nhost: a\r\n\r\n", limits) ==
+        "GET [] [a] [/123456789] none\nend\nclosed\n");
   CHECK(Requests("GET /1234567890 HTTP/1.1\r\nhost: a\r\n\r\n", limits) == "error 414\n");
   const std::string head = "GET / HTTP/1.1\r\nhost: a\r\n";
   CHECK(Requests(head + "x: " + std::string(200, 'y') + "\r\n\r\n", limits) == "error 431\n");
@@ -374,32 +398,40 @@ TEST_CASE("a response without a length lasts until the peer closes") {
 }
 
 TEST_CASE("interim responses come before the response") {
-  CHECK(Responses("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n") ==
+  CHECK(Responses("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: "
+                  "x\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n") ==
         "100 none\n103 none\n  link=x\n204 none\nend\nclosed\n");
   CHECK(Responses("HTTP/1.1 150 X\r\ncontent-length: 3\r\n\r\nabc") == "error 502\n");
   std::string flood;
   for (int i = 0; i < 100; ++i) flood += "HTTP/1.1 100 Continue\r\n\r\n";
-  CHECK(Read({.role = H1Role::kClient, .methods = {"GET"}, .limits = {}}, {flood}).ends_with("error 502\n"));
+  CHECK(Read({.role = H1Role::kClient, .methods = {"GET"}, .limits = {}}, {flood})
+            .ends_with("error 502\n"));
 }
 
 TEST_CASE("HEAD, 204 and 304 have no body whatever they announce") {
-  CHECK(Responses("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nHTTP/1.1 304 X\r\ncontent-length: 9\r\n\r\n"
-                  "HTTP/1.1 204 X\r\n\r\nHTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n",
-                  {"HEAD", "GET", "GET", "HEAD"}) ==
-        "200 none\n  content-length=5\nend\n304 none\n  content-length=9\nend\n204 none\nend\n"
-        "200 none\n  transfer-encoding=chunked\nend\nclosed\n");
+  CHECK(
+      Responses(
+          "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nHTTP/1.1 304 X\r\ncontent-length: 9\r\n\r\n"
+          "HTTP/1.1 204 X\r\n\r\nHTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n",
+          {"HEAD", "GET", "GET", "HEAD"}) ==
+      "200 none\n  content-length=5\nend\n304 none\n  content-length=9\nend\n204 none\nend\n"
+      "200 none\n  transfer-encoding=chunked\nend\nclosed\n");
 }
 
 TEST_CASE("smuggling: a response with contradicting lengths is refused") {
-  for (const std::string& fields : std::vector<std::string>{"transfer-encoding: chunked\r\ncontent-length: 3", "content-length: 3\r\ncontent-length: 4",
-                                   "transfer-encoding: gzip", "transfer-encoding: chunked\r\ntransfer-encoding: chunked", "x: y\r\n z"}) {
+  for (const std::string& fields : std::vector<std::string>{
+           "transfer-encoding: chunked\r\ncontent-length: 3",
+           "content-length: 3\r\ncontent-length: 4", "transfer-encoding: gzip",
+           "transfer-encoding: chunked\r\ntransfer-encoding: chunked", "x: y\r\n z"}) {
     INFO(fields);
     CHECK(Responses("HTTP/1.1 200 OK\r\n" + fields + "\r\n\r\n0\r\n\r\n") == "error 502\n");
   }
-  CHECK(Responses("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\nHTTP/1.1 200 OK\r\n\r\n").ends_with("end\nerror 502\n"));
+  CHECK(Responses("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\nHTTP/1.1 200 OK\r\n\r\n")
+            .ends_with("end\nerror 502\n"));
 }
 
-// --- writer ----------------------------------------------------------------------------------------
+// --- writer
+// ----------------------------------------------------------------------------------------
 
 std::string Joined(const H1Writer::Out& out) {
   std::string text;
@@ -431,7 +463,8 @@ TEST_CASE("a request is written with its own framing fields only") {
 TEST_CASE("a head that would break out of its line is not written") {
   H1Writer writer;
   H1Writer::Out out;
-  for (const char* path : {"", "/a b", "/a\r\nx: y", "/a\nb"}) CHECK_FALSE(writer.StartRequest(Get(path), BodyLength::None(), out));
+  for (const char* path : {"", "/a b", "/a\r\nx: y", "/a\nb"})
+    CHECK_FALSE(writer.StartRequest(Get(path), BodyLength::None(), out));
   RequestHead head = Get("/");
   head.authority = "a\r\nb: c";
   CHECK_FALSE(writer.StartRequest(head, BodyLength::None(), out));
@@ -453,8 +486,8 @@ TEST_CASE("a chunked body is framed in place and ends with its trailers") {
   trailers.Add("x-sum", "1");
   trailers.Add("content-length", "3");
   REQUIRE(writer.End(trailers, out));
-  CHECK(Joined(out) == "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n1388\r\n" + std::string(5000, 'x') +
-                           "\r\n0\r\nx-sum: 1\r\n\r\n");
+  CHECK(Joined(out) == "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n1388\r\n" +
+                           std::string(5000, 'x') + "\r\n0\r\nx-sum: 1\r\n\r\n");
   CHECK(writer.keep_alive());
 }
 
@@ -492,7 +525,8 @@ TEST_CASE("an HTTP/1.0 client gets a body until close in place of chunks") {
   H1Writer::Out out;
   ResponseHead head;
   head.status = 200;
-  REQUIRE(writer.StartResponse(head, BodyLength::Chunked(), {.method = "GET", .minor_version = 0}, out));
+  REQUIRE(writer.StartResponse(head, BodyLength::Chunked(), {.method = "GET", .minor_version = 0},
+                               out));
   REQUIRE(writer.Body(Chunk::CopyOf("x"), out));
   REQUIRE(writer.End(out));
   CHECK(Joined(out) == "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nx");
@@ -504,7 +538,8 @@ TEST_CASE("an empty response says so, and 204 needs not") {
   H1Writer::Out out;
   ResponseHead head;
   head.status = 404;
-  REQUIRE(writer.StartResponse(head, BodyLength::None(), {.method = "GET", .keep_alive = false}, out));
+  REQUIRE(
+      writer.StartResponse(head, BodyLength::None(), {.method = "GET", .keep_alive = false}, out));
   CHECK(Joined(out) == "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
   out.clear();
   head.status = 204;
@@ -519,11 +554,13 @@ TEST_CASE("an empty response says so, and 204 needs not") {
 TEST_CASE("what the writer writes the reader reads") {
   RequestHead head = Get("/round?trip");
   head.method = "POST";
-  for (int i = 0; i < 50; ++i) head.headers.Add("x-" + std::to_string(i), std::string(static_cast<std::size_t>(i), 'v'));
+  for (int i = 0; i < 50; ++i)
+    head.headers.Add("x-" + std::to_string(i), std::string(static_cast<std::size_t>(i), 'v'));
   H1Writer writer;
   H1Writer::Out out;
   REQUIRE(writer.StartRequest(head, BodyLength::Chunked(), out));
-  for (int i = 1; i < 40; ++i) REQUIRE(writer.Body(Chunk::CopyOf(std::string(static_cast<std::size_t>(i * 100), 'b')), out));
+  for (int i = 1; i < 40; ++i)
+    REQUIRE(writer.Body(Chunk::CopyOf(std::string(static_cast<std::size_t>(i * 100), 'b')), out));
   REQUIRE(writer.End(out));
   H1Reader reader(H1Role::kServer);
   std::size_t body = 0;

@@ -17,7 +17,8 @@ struct Sockets {
 };
 
 Task<Sockets> MakeSockets() {
-  Result<std::unique_ptr<io::Listener>> listener = io::Listener::Listen(Address{Ip::Loopback4(), 0});
+  Result<std::unique_ptr<io::Listener>> listener =
+      io::Listener::Listen(Address{Ip::Loopback4(), 0});
   REQUIRE(listener.ok());
   Result<io::SocketPtr> client = co_await io::Connect((*listener)->local(), StopToken());
   REQUIRE(client.ok());
@@ -33,7 +34,9 @@ RequestHead ConnectTo(std::string authority) {
   return head;
 }
 
-Task<void> RunConnection(H2Connection& connection, StopToken stop, Status& end) { end = co_await connection.Run(stop); }
+Task<void> RunConnection(H2Connection& connection, StopToken stop, Status& end) {
+  end = co_await connection.Run(stop);
+}
 
 Task<void> Echo(H2StreamPtr stream) {
   const Status answered = stream->Respond(ResponseHead{200, {}}, EndStream::kNo);
@@ -66,7 +69,8 @@ Task<std::string> ReadAll(H2Stream& stream) {
 // A client and an echoing server over loopback, for the body of one test.
 struct Pair {
   explicit Pair(Sockets sockets)
-      : server(H2Role::kServer, std::move(sockets.server), {}, [this](H2StreamPtr s) { streams.Spawn(Echo(std::move(s))); }),
+      : server(H2Role::kServer, std::move(sockets.server), {},
+               [this](H2StreamPtr s) { streams.Spawn(Echo(std::move(s))); }),
         client(H2Role::kClient, std::move(sockets.client), {}) {}
 
   void Start() {
@@ -168,7 +172,8 @@ TEST_CASE("a draining server lets streams end, takes no new ones and then closes
     pair.Start();
     H2StreamPtr stream = co_await OpenEcho(pair);
     pair.server.Drain();
-    while (pair.client.available_streams() > 0) std::ignore = co_await SleepFor(std::chrono::milliseconds(1), StopToken());
+    while (pair.client.available_streams() > 0)
+      std::ignore = co_await SleepFor(std::chrono::milliseconds(1), StopToken());
     const RequestHead head = ConnectTo("10.0.0.1:80");
     const Result<H2StreamPtr> refused = pair.client.Open(head, EndStream::kNo);
     CHECK(refused.error().reason == Reason::kGoAway);
@@ -205,7 +210,8 @@ TEST_CASE("a peer that does not speak HTTP/2 ends the connection") {
   const auto body = []() -> Task<void> {
     Sockets sockets = co_await MakeSockets();
     H2Connection server(H2Role::kServer, std::move(sockets.server), {}, [](H2StreamPtr) {});
-    std::ignore = co_await sockets.client->Write(Chunk::CopyOf("GET / HTTP/1.1\r\n\r\n"), StopToken());
+    std::ignore =
+        co_await sockets.client->Write(Chunk::CopyOf("GET / HTTP/1.1\r\n\r\n"), StopToken());
     const Status end = co_await server.Run(StopToken());
     CHECK(end.error().reason == Reason::kHttpFailed);
   };

@@ -1,4 +1,5 @@
-// HTTP/2 frames by hand (RFC 9113 section 4.1), for tests that say what no library would: HPACK as literals without indexing only.
+// HTTP/2 frames by hand (RFC 9113 section 4.1), for tests that say what no library would: HPACK as
+// literals without indexing only.
 #pragma once
 
 #include <string>
@@ -15,9 +16,21 @@ inline constexpr std::uint8_t kEndStream = 0x1;
 inline constexpr std::uint8_t kAck = 0x1;
 inline constexpr std::uint8_t kEndHeaders = 0x4;
 
-enum FrameType : std::uint8_t { kData, kHeaders, kPriority, kRstStream, kSettings, kPushPromise, kPing, kGoAway, kWindowUpdate, kContinuation };
+enum FrameType : std::uint8_t {
+  kData,
+  kHeaders,
+  kPriority,
+  kRstStream,
+  kSettings,
+  kPushPromise,
+  kPing,
+  kGoAway,
+  kWindowUpdate,
+  kContinuation
+};
 
-inline std::string Frame(std::uint8_t type, std::uint8_t flags, std::uint32_t stream, std::string_view payload) {
+inline std::string Frame(std::uint8_t type, std::uint8_t flags, std::uint32_t stream,
+                         std::string_view payload) {
   std::string out;
   ByteWriter writer(out);
   writer.U24(static_cast<std::uint32_t>(payload.size()));
@@ -71,8 +84,9 @@ inline std::string ClientHello() { return std::string(kPreface) + Frame(kSetting
 
 // One line a frame: what went to the wire, without the payload of DATA and HEADERS.
 inline std::string Describe(std::string_view wire) {
-  static constexpr const char* kNames[] = {"DATA", "HEADERS", "PRIORITY", "RST_STREAM", "SETTINGS",
-                                           "PUSH_PROMISE", "PING", "GOAWAY", "WINDOW_UPDATE", "CONTINUATION"};
+  static constexpr const char* kNames[] = {
+      "DATA",         "HEADERS", "PRIORITY", "RST_STREAM",    "SETTINGS",
+      "PUSH_PROMISE", "PING",    "GOAWAY",   "WINDOW_UPDATE", "CONTINUATION"};
   std::string told;
   ByteReader reader(AsBytes(wire));
   while (reader.left() > 0) {
@@ -85,7 +99,8 @@ inline std::string Describe(std::string_view wire) {
     told += type < 10 ? kNames[type] : "UNKNOWN";
     if (stream != 0) told += " " + std::to_string(stream);
     if (type == kData) told += " " + std::to_string(length);
-    if (type == kRstStream || type == kWindowUpdate) told += " code " + std::to_string(payload.U32());
+    if (type == kRstStream || type == kWindowUpdate)
+      told += " code " + std::to_string(payload.U32());
     if (type == kGoAway) {
       payload.U32();
       told += " code " + std::to_string(payload.U32());

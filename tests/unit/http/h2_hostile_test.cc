@@ -15,15 +15,20 @@ namespace {
 using test::Frame;
 using test::U32;
 
-Task<void> RunServer(H2Connection& connection, StopToken stop, Status& end) { end = co_await connection.Run(stop); }
+Task<void> RunServer(H2Connection& connection, StopToken stop, Status& end) {
+  end = co_await connection.Run(stop);
+}
 
 struct Victim {
   explicit Victim(test::Sockets sockets, const H2Options& options = {})
       : peer(std::move(sockets.client)),
-        connection(H2Role::kServer, std::move(sockets.server), options, [this](H2StreamPtr s) { held.push_back(std::move(s)); }) {
+        connection(H2Role::kServer, std::move(sockets.server), options,
+                   [this](H2StreamPtr s) { held.push_back(std::move(s)); }) {
     tasks.Spawn(RunServer(connection, stop.token(), end));
   }
-  Task<void> Say(std::string input) { std::ignore = co_await peer->Write(Chunk::CopyOf(input), StopToken()); }
+  Task<void> Say(std::string input) {
+    std::ignore = co_await peer->Write(Chunk::CopyOf(input), StopToken());
+  }
   // Reads until the server has acknowledged a PING: it has then seen everything said before.
   Task<void> Settle() {
     co_await Say(Frame(test::kPing, 0, 0, "settled?"));
@@ -50,7 +55,8 @@ TEST_CASE("streams that are reset before their handlers notice do not pile up") 
     options.settings.max_concurrent_streams = 10;
     Victim victim(co_await test::MakeSockets(), options);
     std::string input = test::ClientHello();
-    for (std::uint32_t i = 0; i < 500; ++i) input += test::ConnectHeaders(2 * i + 1) + Frame(test::kRstStream, 0, 2 * i + 1, U32(8));
+    for (std::uint32_t i = 0; i < 500; ++i)
+      input += test::ConnectHeaders(2 * i + 1) + Frame(test::kRstStream, 0, 2 * i + 1, U32(8));
     co_await victim.Say(input);
     co_await victim.Settle();
     CHECK(victim.held.size() == 20);
@@ -84,7 +90,8 @@ TEST_CASE("a flood ends the connection with a reason and its streams with it") {
 TEST_CASE("a peer that vanishes in the middle of a frame fails its streams") {
   const auto body = []() -> Task<void> {
     Victim victim(co_await test::MakeSockets());
-    co_await victim.Say(test::ClientHello() + test::ConnectHeaders(1) + Frame(test::kData, 0, 1, "some"));
+    co_await victim.Say(test::ClientHello() + test::ConnectHeaders(1) +
+                        Frame(test::kData, 0, 1, "some"));
     co_await victim.Settle();
     co_await victim.Say(Frame(test::kData, 0, 1, "more").substr(0, 11));
     victim.peer.reset();
@@ -109,13 +116,16 @@ TEST_CASE("a stream's writer is freed when the peer resets it") {
   const auto body = []() -> Task<void> {
     Victim victim(co_await test::MakeSockets());
     // No window at all: whatever is written stays.
-    co_await victim.Say(std::string(test::kPreface) + Frame(test::kSettings, 0, 0, std::string("\0\4\0\0\0\0", 6)) + test::ConnectHeaders(1));
+    co_await victim.Say(std::string(test::kPreface) +
+                        Frame(test::kSettings, 0, 0, std::string("\0\4\0\0\0\0", 6)) +
+                        test::ConnectHeaders(1));
     co_await victim.Settle();
     H2Stream& stream = *victim.held.at(0);
     const Status answered = stream.Respond(ResponseHead{200, {}}, EndStream::kNo);
     REQUIRE(answered.ok());
     co_await victim.Say(Frame(test::kRstStream, 0, 1, U32(8)));
-    const Status written = co_await stream.Write(Chunk::CopyOf(std::string(1'000'000, 'x')), StopToken());
+    const Status written =
+        co_await stream.Write(Chunk::CopyOf(std::string(1'000'000, 'x')), StopToken());
     CHECK(written.error().reason == Reason::kPeerReset);
     victim.stop.RequestStop();
     co_await victim.tasks.Join();

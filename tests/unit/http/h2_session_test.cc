@@ -20,7 +20,8 @@ const TimePoint kStart = TimePoint{} + std::chrono::hours(1);
 class Recorder final : public H2Events {
  public:
   void OnRequest(std::int32_t id, RequestHead head, EndStream end) override {
-    Line(id) += head.method + " " + head.scheme + " " + head.authority + " " + head.path + Tell(head.headers) + Tell(end) + "\n";
+    Line(id) += head.method + " " + head.scheme + " " + head.authority + " " + head.path +
+                Tell(head.headers) + Tell(end) + "\n";
     arrived.push_back(id);
   }
   void OnResponse(std::int32_t id, ResponseHead head, EndStream end) override {
@@ -30,10 +31,14 @@ class Recorder final : public H2Events {
     bodies[id] += data.text();
     last = std::move(data);
   }
-  void OnTrailers(std::int32_t id, HeaderList trailers) override { Line(id) += "trailers" + Tell(trailers) + "\n"; }
+  void OnTrailers(std::int32_t id, HeaderList trailers) override {
+    Line(id) += "trailers" + Tell(trailers) + "\n";
+  }
   void OnEnd(std::int32_t id) override { Line(id) += "end\n"; }
   void OnTaken(std::int32_t) override { ++taken; }
-  void OnClosed(std::int32_t id, std::uint32_t code) override { Line(id) += "closed " + std::to_string(code) + "\n"; }
+  void OnClosed(std::int32_t id, std::uint32_t code) override {
+    Line(id) += "closed " + std::to_string(code) + "\n";
+  }
   void OnGoAway(std::int32_t last_stream, std::uint32_t code) override {
     text += "goaway " + std::to_string(last_stream) + " " + std::to_string(code) + "\n";
   }
@@ -54,7 +59,8 @@ class Recorder final : public H2Events {
   std::string& Line(std::int32_t id) { return text.append(std::to_string(id)).append(" "); }
   static std::string Tell(const HeaderList& headers) {
     std::string told;
-    for (const HeaderField field : headers) told += " " + std::string(field.name) + "=" + std::string(field.value);
+    for (const HeaderField field : headers)
+      told += " " + std::string(field.name) + "=" + std::string(field.value);
     return told;
   }
   static std::string Tell(EndStream end) { return end == EndStream::kYes ? " fin" : ""; }
@@ -87,7 +93,8 @@ struct Server : Peer {
   }
 };
 
-// Feeds `unit(i)` again and again until the session ends, and says how often; what it said last is the reason.
+// Feeds `unit(i)` again and again until the session ends, and says how often; what it said last is
+// the reason.
 struct Flood {
   int count = 0;
   std::string goodbye;
@@ -120,14 +127,22 @@ std::string Read(const std::vector<std::string_view>& pieces) {
 TEST_CASE("a request is the same wherever its bytes are cut") {
   const std::string input =
       test::ClientHello() +
-      test::Headers(1, {{":method", "POST"}, {":scheme", "http"}, {":authority", "a:80"}, {":path", "/x?y"}, {"accept", "*/*"}}) +
-      Frame(test::kData, 0, 1, "hello ") + Frame(0x77, 0, 0, "unknown") + Frame(test::kData, 0x8, 1, std::string("\3world\0\0\0", 9)) +
-      test::Headers(1, {{"x-sum", "1"}}, test::kEndStream) + test::Headers(3, {{":method", "CONNECT"}, {":authority", "b:1"}}, test::kEndStream);
+      test::Headers(1, {{":method", "POST"},
+                        {":scheme", "http"},
+                        {":authority", "a:80"},
+                        {":path", "/x?y"},
+                        {"accept", "*/*"}}) +
+      Frame(test::kData, 0, 1, "hello ") + Frame(0x77, 0, 0, "unknown") +
+      Frame(test::kData, 0x8, 1, std::string("\3world\0\0\0", 9)) +
+      test::Headers(1, {{"x-sum", "1"}}, test::kEndStream) +
+      test::Headers(3, {{":method", "CONNECT"}, {":authority", "b:1"}}, test::kEndStream);
   const std::string story =
-      "1 POST http a:80 /x?y accept=*/*\n1 trailers x-sum=1\n1 end\n3 CONNECT  b:1  fin\n3 end\nbody 1 hello world\n";
+      "1 POST http a:80 /x?y accept=*/*\n1 trailers x-sum=1\n1 end\n3 CONNECT  b:1  fin\n3 "
+      "end\nbody 1 hello world\n";
   CHECK(Read({input}) == story);
   std::vector<std::string_view> bytes;
-  for (std::size_t i = 0; i < input.size(); ++i) bytes.push_back(std::string_view(input).substr(i, 1));
+  for (std::size_t i = 0; i < input.size(); ++i)
+    bytes.push_back(std::string_view(input).substr(i, 1));
   CHECK(Read(bytes) == story);
   for (std::size_t i = 1; i < input.size(); ++i) {
     CHECK(Read({std::string_view(input).substr(0, i), std::string_view(input).substr(i)}) == story);
@@ -135,19 +150,22 @@ TEST_CASE("a request is the same wherever its bytes are cut") {
 }
 
 TEST_CASE("a session that is not spoken to in HTTP/2 ends") {
-  for (const char* input : {"GET / HTTP/1.1\r\nhost: a\r\n\r\n", "\x16\x03\x01\x02\x00", "PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n"}) {
+  for (const char* input : {"GET / HTTP/1.1\r\nhost: a\r\n\r\n", "\x16\x03\x01\x02\x00",
+                            "PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n"}) {
     Peer server(H2Role::kServer);
     CHECK_FALSE(server.Feed(input));
   }
   Peer server(H2Role::kServer);
-  static_cast<void>(server.Feed(std::string(test::kPreface) + Frame(test::kPing, 0, 0, "12345678")));
+  static_cast<void>(
+      server.Feed(std::string(test::kPreface) + Frame(test::kPing, 0, 0, "12345678")));
   CHECK(server.Frames().ends_with("GOAWAY code 1\n"));
   CHECK(server.session.finished());
 }
 
 TEST_CASE("payload is a slice of what was fed, and large output is the chunk that was given") {
   Server server;
-  const Chunk input = Chunk::CopyOf(test::ConnectHeaders(1) + Frame(test::kData, 0, 1, std::string(5000, 'x')));
+  const Chunk input =
+      Chunk::CopyOf(test::ConnectHeaders(1) + Frame(test::kData, 0, 1, std::string(5000, 'x')));
   REQUIRE(server.session.Feed(input, kStart));
   const std::uint8_t* const in = server.events.last.data();
   CHECK((in > input.data() && in + 5000 == input.data() + input.size()));
@@ -163,7 +181,8 @@ TEST_CASE("payload is a slice of what was fed, and large output is the chunk tha
 }
 
 TEST_CASE("what HTTP/1 would refuse is refused here, and the connection goes on") {
-  const Fields good = {{":method", "GET"}, {":scheme", "http"}, {":authority", "a"}, {":path", "/"}};
+  const Fields good = {
+      {":method", "GET"}, {":scheme", "http"}, {":authority", "a"}, {":path", "/"}};
   const auto with = [&](std::string name, std::string value) {
     Fields fields = good;
     for (auto& field : fields) {
@@ -201,7 +220,12 @@ TEST_CASE("what HTTP/1 would refuse is refused here, and the connection goes on"
            {with("content-length", "1x"), reset},
            {{{":method", "GET"}, {":scheme", "http"}, {":path", "/"}, {":path", "/"}}, reset},
            {{{":method", "CONNECT"}, {":authority", "a:1"}, {":path", "/"}}, reset},
-           {{{":method", "CONNECT"}, {":protocol", "websocket"}, {":scheme", "http"}, {":authority", "a"}, {":path", "/"}}, reset},
+           {{{":method", "CONNECT"},
+             {":protocol", "websocket"},
+             {":scheme", "http"},
+             {":authority", "a"},
+             {":path", "/"}},
+            reset},
            {{{"x", "y"}, {":method", "GET"}}, reset},
        }) {
     Server server;
@@ -218,7 +242,8 @@ TEST_CASE("a head over its limits gets a 431 and is not handed on") {
   for (const bool many : {true, false}) {
     Server server;
     Fields fields = {{":method", "GET"}, {":scheme", "http"}, {":authority", "a"}, {":path", "/"}};
-    for (int i = 0; i < (many ? 200 : 20); ++i) fields.emplace_back("x-" + std::to_string(i), std::string(many ? 1 : 5000, 'v'));
+    for (int i = 0; i < (many ? 200 : 20); ++i)
+      fields.emplace_back("x-" + std::to_string(i), std::string(many ? 1 : 5000, 'v'));
     REQUIRE(server.Feed(test::Headers(1, fields)));
     CHECK(server.Frames() == "HEADERS 1 end\nRST_STREAM 1 code 0\n");
     CHECK(server.events.arrived.empty());
@@ -227,8 +252,13 @@ TEST_CASE("a head over its limits gets a 431 and is not handed on") {
 
 TEST_CASE("crumbs of a cookie are joined") {
   Server server;
-  REQUIRE(server.Feed(test::Headers(1, {{":method", "GET"}, {":scheme", "http"}, {":authority", "a"}, {":path", "/"},
-                                        {"cookie", "a=1"}, {"cookie", "b=2"}, {"cookie", "c=3"}})));
+  REQUIRE(server.Feed(test::Headers(1, {{":method", "GET"},
+                                        {":scheme", "http"},
+                                        {":authority", "a"},
+                                        {":path", "/"},
+                                        {"cookie", "a=1"},
+                                        {"cookie", "b=2"},
+                                        {"cookie", "c=3"}})));
   CHECK(server.events.text == "1 GET http a / cookie=a=1; b=2; c=3\n");
 }
 
@@ -258,14 +288,16 @@ TEST_CASE("the connection's window comes back at once, a stream's only as it is 
   settings.connection_window_bytes = 65535;
   Server server(settings);
   REQUIRE(server.Feed(test::ConnectHeaders(1)));
-  for (int i = 0; i < 10; ++i) REQUIRE(server.Feed(Frame(test::kData, 0, 1, std::string(1000, 'x'))));
+  for (int i = 0; i < 10; ++i)
+    REQUIRE(server.Feed(Frame(test::kData, 0, 1, std::string(1000, 'x'))));
   CHECK(server.Frames() == "");
   server.session.Consume(1, 6000, kStart);
   CHECK(server.Frames().starts_with("WINDOW_UPDATE 1 "));
   server.session.Consume(1, 4000, kStart);
   for (std::uint32_t id = 3; id < 11; id += 2) {
     REQUIRE(server.Feed(test::ConnectHeaders(id)));
-    for (int i = 0; i < 10; ++i) REQUIRE(server.Feed(Frame(test::kData, 0, id, std::string(1000, 'x'))));
+    for (int i = 0; i < 10; ++i)
+      REQUIRE(server.Feed(Frame(test::kData, 0, id, std::string(1000, 'x'))));
   }
   CHECK(server.Frames().find("WINDOW_UPDATE code ") != std::string::npos);
 }
@@ -282,7 +314,10 @@ TEST_CASE("a peer that overruns a stream's window has that stream reset") {
 
 // The two ends joined; what one says the other hears until both are silent.
 struct Joined {
-  explicit Joined(const H2Settings& settings = {}) : client(H2Role::kClient, settings), server(H2Role::kServer, settings) { Exchange(); }
+  explicit Joined(const H2Settings& settings = {})
+      : client(H2Role::kClient, settings), server(H2Role::kServer, settings) {
+    Exchange();
+  }
   std::size_t Exchange() {
     std::size_t moved = 0;
     while (true) {
@@ -403,7 +438,8 @@ TEST_CASE("a GOAWAY closes what was not processed and lets the rest end") {
   CHECK(joined.server.session.finished());
 }
 
-// --- attacks: each ends in ENHANCE_YOUR_CALM or in a limit of the protocol's own, and soon ----------
+// --- attacks: each ends in ENHANCE_YOUR_CALM or in a limit of the protocol's own, and soon
+// ----------
 
 TEST_CASE("attack: rapid reset") {
   Server server;
@@ -420,7 +456,8 @@ TEST_CASE("an honest tunnel with thousands of short, reset streams is never puni
   for (std::uint32_t i = 0; i < 30'000; ++i) {
     const std::uint32_t id = 2 * i + 1;
     REQUIRE(server.Feed(test::ConnectHeaders(id) + Frame(test::kData, 0, id, "request")));
-    REQUIRE(server.session.Respond(static_cast<std::int32_t>(id), ResponseHead{200, {}}, EndStream::kNo));
+    REQUIRE(server.session.Respond(static_cast<std::int32_t>(id), ResponseHead{200, {}},
+                                   EndStream::kNo));
     server.session.Send(static_cast<std::int32_t>(id), Chunk::CopyOf("response"));
     server.Output();
     REQUIRE(server.Feed(Frame(test::kRstStream, 0, id, U32(8))));
@@ -465,8 +502,10 @@ TEST_CASE("attack: frames that carry nothing") {
            {"PRIORITY", Frame(test::kPriority, 0, 1, U32(0) + "\x10")},
            {"window crumbs", Frame(test::kWindowUpdate, 0, 1, U32(1))},
            {"connection window crumbs", Frame(test::kWindowUpdate, 0, 0, U32(1))},
-           {"window updates of a closed stream", Frame(test::kRstStream, 0, 1, U32(8)) + Frame(test::kWindowUpdate, 0, 1, U32(70'000))},
-           {"DATA of a closed stream", Frame(test::kRstStream, 0, 1, U32(8)) + Frame(test::kData, test::kEndStream, 1, "")},
+           {"window updates of a closed stream",
+            Frame(test::kRstStream, 0, 1, U32(8)) + Frame(test::kWindowUpdate, 0, 1, U32(70'000))},
+           {"DATA of a closed stream",
+            Frame(test::kRstStream, 0, 1, U32(8)) + Frame(test::kData, test::kEndStream, 1, "")},
            {"unknown frames", Frame(0x42, 0, 0, "")},
            {"large unknown frames", Frame(0x42, 0, 1, std::string(100'000, 'x'))},
            {"RST_STREAM of a closed stream", Frame(test::kRstStream, 0, 1, U32(8))},
@@ -486,7 +525,8 @@ TEST_CASE("attack: resets that we are made to send") {
   Server server;
   const Flood flood = FloodWith(server, 100'000, [](int i) {
     const auto id = static_cast<std::uint32_t>(2 * i + 1);
-    return test::ConnectHeaders(id) + Frame(test::kWindowUpdate, 0, id, U32(0x7fffffff)) + Frame(test::kData, 0, id, "x");
+    return test::ConnectHeaders(id) + Frame(test::kWindowUpdate, 0, id, U32(0x7fffffff)) +
+           Frame(test::kData, 0, id, "x");
   });
   CHECK(flood.count < 10'000);
   CHECK(flood.goodbye.find("GOAWAY") != std::string::npos);
@@ -494,14 +534,17 @@ TEST_CASE("attack: resets that we are made to send") {
 
 TEST_CASE("attack: a header block that unpacks to megabytes") {
   Server server;
-  // One field of nearly 4 KiB goes into the table (literal with incremental indexing), then one byte names it again and again.
-  std::string block = Frame(test::kHeaders, test::kEndHeaders, 1,
-                            test::Hpack({{":method", "CONNECT"}, {":authority", "a:1"}}) + std::string("\x40") + test::HpackString("x") +
-                                test::HpackString(std::string(3900, 'v')));
+  // One field of nearly 4 KiB goes into the table (literal with incremental indexing), then one
+  // byte names it again and again.
+  std::string block =
+      Frame(test::kHeaders, test::kEndHeaders, 1,
+            test::Hpack({{":method", "CONNECT"}, {":authority", "a:1"}}) + std::string("\x40") +
+                test::HpackString("x") + test::HpackString(std::string(3900, 'v')));
   REQUIRE(server.Feed(block));
   const Flood flood = FloodWith(server, 1000, [](int i) {
-    return Frame(test::kHeaders, test::kEndHeaders, static_cast<std::uint32_t>(2 * i + 3),
-                 test::Hpack({{":method", "CONNECT"}, {":authority", "a:1"}}) + std::string(16'000, '\xbe'));
+    return Frame(
+        test::kHeaders, test::kEndHeaders, static_cast<std::uint32_t>(2 * i + 3),
+        test::Hpack({{":method", "CONNECT"}, {":authority", "a:1"}}) + std::string(16'000, '\xbe'));
   });
   CHECK(flood.count < 5);
   CHECK(flood.goodbye.find(kCalm) != std::string::npos);
@@ -520,8 +563,11 @@ TEST_CASE("attack: crumbs of fields") {
 
 TEST_CASE("attack: a header block without end") {
   Server server;
-  REQUIRE(server.Feed(Frame(test::kHeaders, 0, 1, test::Hpack({{":method", "CONNECT"}, {":authority", "a:1"}}))));
-  const Flood flood = FloodWith(server, 10'000, [](int) { return Frame(test::kContinuation, 0, 1, test::Hpack({{"x", "y"}})); });
+  REQUIRE(server.Feed(
+      Frame(test::kHeaders, 0, 1, test::Hpack({{":method", "CONNECT"}, {":authority", "a:1"}}))));
+  const Flood flood = FloodWith(server, 10'000, [](int) {
+    return Frame(test::kContinuation, 0, 1, test::Hpack({{"x", "y"}}));
+  });
   CHECK(flood.count < 100);
   CHECK(flood.goodbye.find("GOAWAY") != std::string::npos);
 }
@@ -535,11 +581,13 @@ TEST_CASE("attack: answers that nobody takes") {
 
 TEST_CASE("attack: a client lets a download drip through tiny windows") {
   Server server;
-  REQUIRE(server.Feed(Frame(test::kSettings, 0, 0, std::string("\0\4\0\0\0\0", 6)) + test::ConnectHeaders(1)));
+  REQUIRE(server.Feed(Frame(test::kSettings, 0, 0, std::string("\0\4\0\0\0\0", 6)) +
+                      test::ConnectHeaders(1)));
   REQUIRE(server.session.Respond(1, ResponseHead{200, {}}, EndStream::kNo));
   server.session.Send(1, Chunk::CopyOf(std::string(100'000, 'x')));
   CHECK(server.Frames() == "SETTINGS ack\nHEADERS 1\n");
-  const Flood flood = FloodWith(server, 100'000, [](int) { return Frame(test::kWindowUpdate, 0, 1, U32(1)); });
+  const Flood flood =
+      FloodWith(server, 100'000, [](int) { return Frame(test::kWindowUpdate, 0, 1, U32(1)); });
   CHECK(flood.count < 10'000);
   CHECK(flood.goodbye.find(kCalm) != std::string::npos);
 }
@@ -548,18 +596,26 @@ TEST_CASE("attack: more streams than allowed") {
   H2Settings settings;
   settings.max_concurrent_streams = 10;
   Server server(settings);
-  const Flood flood = FloodWith(server, 10'000, [](int i) { return test::ConnectHeaders(static_cast<std::uint32_t>(2 * i + 1)); });
+  const Flood flood = FloodWith(server, 10'000, [](int i) {
+    return test::ConnectHeaders(static_cast<std::uint32_t>(2 * i + 1));
+  });
   CHECK(server.events.arrived.size() <= 10);
   CHECK(flood.count < 5000);
 }
 
 TEST_CASE("a broken frame ends the connection, whatever is wrong with it") {
   for (const std::string& frame : std::vector<std::string>{
-           Frame(test::kData, 0, 0, "x"), Frame(test::kData, 0, 5, "x"), Frame(test::kPing, 0, 0, "1234567"), Frame(test::kPing, 0, 1, "12345678"),
-           Frame(test::kSettings, 0, 1, ""), Frame(test::kSettings, 0, 0, "12345"), Frame(test::kSettings, test::kAck, 0, "123456"),
-           Frame(test::kWindowUpdate, 0, 0, U32(0)), Frame(test::kWindowUpdate, 0, 0, U32(0x7fffffff)), Frame(test::kRstStream, 0, 0, U32(1)),
-           Frame(test::kRstStream, 0, 7, U32(1)), Frame(test::kPushPromise, test::kEndHeaders, 1, U32(2)), Frame(test::kContinuation, 0, 1, ""),
-           Frame(test::kHeaders, test::kEndHeaders, 2, test::Hpack({{":method", "GET"}})), Frame(test::kHeaders, test::kEndHeaders, 1, "\xff\xff\xff\xff\xff\xff"),
+           Frame(test::kData, 0, 0, "x"), Frame(test::kData, 0, 5, "x"),
+           Frame(test::kPing, 0, 0, "1234567"), Frame(test::kPing, 0, 1, "12345678"),
+           Frame(test::kSettings, 0, 1, ""), Frame(test::kSettings, 0, 0, "12345"),
+           Frame(test::kSettings, test::kAck, 0, "123456"),
+           Frame(test::kWindowUpdate, 0, 0, U32(0)),
+           Frame(test::kWindowUpdate, 0, 0, U32(0x7fffffff)), Frame(test::kRstStream, 0, 0, U32(1)),
+           Frame(test::kRstStream, 0, 7, U32(1)),
+           Frame(test::kPushPromise, test::kEndHeaders, 1, U32(2)),
+           Frame(test::kContinuation, 0, 1, ""),
+           Frame(test::kHeaders, test::kEndHeaders, 2, test::Hpack({{":method", "GET"}})),
+           Frame(test::kHeaders, test::kEndHeaders, 1, "\xff\xff\xff\xff\xff\xff"),
            Frame(test::kGoAway, 0, 0, "short")}) {
     Server server;
     static_cast<void>(server.Feed(frame));

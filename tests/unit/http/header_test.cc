@@ -39,7 +39,8 @@ TEST_CASE("no control character gets into a value") {
 
 TEST_CASE("only a token is a field name") {
   HeaderList list;
-  for (const std::string_view name : {""sv, "a b"sv, "a:"sv, ":path"sv, "a\r"sv, "a\0b"sv, "\xc3\xa4"sv, "a("sv}) {
+  for (const std::string_view name :
+       {""sv, "a b"sv, "a:"sv, ":path"sv, "a\r"sv, "a\0b"sv, "\xc3\xa4"sv, "a("sv}) {
     CHECK(list.TryAdd(name, "x") == HeaderError::kBadName);
   }
   CHECK(list.empty());
@@ -70,7 +71,8 @@ TEST_CASE("a value may be taken from the list it goes into") {
 
 TEST_CASE("replacing a value again and again does not grow the list") {
   HeaderList list(HeaderLimits{.max_fields = 4, .max_bytes = 4096});
-  for (int i = 0; i < 100000; ++i) REQUIRE(list.Set("name", std::string(100, static_cast<char>('a' + i % 26))));
+  for (int i = 0; i < 100000; ++i)
+    REQUIRE(list.Set("name", std::string(100, static_cast<char>('a' + i % 26))));
   CHECK(list.size() == 1);
   CHECK(list.bytes() == 4 + 100 + 32);
   list.Add("other", "x");
@@ -112,8 +114,13 @@ TEST_CASE("tokens of a list are found whatever surrounds them") {
 TEST_CASE("hop-by-hop fields go, those that Connection names with them") {
   HeaderList list;
   for (const auto& [name, value] : std::initializer_list<std::pair<const char*, const char*>>{
-           {"connection", "close, X-Private"}, {"x-private", "1"}, {"keep-alive", "5"}, {"te", "gzip, trailers"},
-           {"transfer-encoding", "chunked"}, {"upgrade", "h2c"}, {"x-kept", "yes"}}) {
+           {"connection", "close, X-Private"},
+           {"x-private", "1"},
+           {"keep-alive", "5"},
+           {"te", "gzip, trailers"},
+           {"transfer-encoding", "chunked"},
+           {"upgrade", "h2c"},
+           {"x-kept", "yes"}}) {
     REQUIRE(list.Add(name, value));
   }
   RemoveHopByHop(list);
@@ -123,8 +130,11 @@ TEST_CASE("hop-by-hop fields go, those that Connection names with them") {
 }
 
 TEST_CASE("an authority is a host and perhaps a port, nothing more") {
-  for (const char* good : {"a", "a.b:80", "a_b", "10.0.0.1:15008", "[fd00::1]", "[fd00::1]:80", "a:", "%41"}) CHECK(IsAuthority(good));
-  for (const char* bad : {"", ":80", "user@a", "a:b", "a:123456", "a/b", "a b", "[fd00::1", "[10.0.0.1]", "fd00::1", "[::1]x", "a?b", "a#b"}) {
+  for (const char* good :
+       {"a", "a.b:80", "a_b", "10.0.0.1:15008", "[fd00::1]", "[fd00::1]:80", "a:", "%41"})
+    CHECK(IsAuthority(good));
+  for (const char* bad : {"", ":80", "user@a", "a:b", "a:123456", "a/b", "a b", "[fd00::1",
+                          "[10.0.0.1]", "fd00::1", "[::1]x", "a?b", "a#b"}) {
     CHECK_FALSE(IsAuthority(bad));
   }
 }

@@ -15,7 +15,8 @@ struct Sockets {
 };
 
 inline Task<Sockets> MakeSockets() {
-  Result<std::unique_ptr<io::Listener>> listener = io::Listener::Listen(Address{Ip::Loopback4(), 0});
+  Result<std::unique_ptr<io::Listener>> listener =
+      io::Listener::Listen(Address{Ip::Loopback4(), 0});
   REQUIRE(listener.ok());
   const Address address = (*listener)->local();
   Result<io::SocketPtr> client = co_await io::Connect(address, StopToken());
