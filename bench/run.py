@@ -11,8 +11,10 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import statistics
 import sys
+import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / 'tests' / 'netns'))
@@ -24,8 +26,9 @@ NAMES = {NONE: 'raw', OURS: 'ours', ZTUNNEL: 'ztunnel'}
 PORT = 80
 TICKS = os.sysconf('SC_CLK_TCK')
 STREAMS, KEEP_ALIVE, CONCURRENT_OPENS = (1, 4, 16), (1, 64), 16
+CLOSED_S = 2
 
-# What is shown: key, words, digits, and whether more is better (for the column of ratios there is no judgement, only the number).
+# What is shown: key, words, digits.
 ROWS = ([(f'gbit{n}', f'Gbit/s, {n} stream{"s" if n > 1 else ""}', 2) for n in STREAMS] +
         [(f'cpu_gb{n}', f'CPU s per GB, {n} stream{"s" if n > 1 else ""}', 2) for n in STREAMS] +
         [row for n in KEEP_ALIVE for row in ((f'rps{n}', f'requests/s, {n} connection{"s" if n > 1 else ""}', 0),
@@ -107,22 +110,23 @@ class Path:
         self.found |= {'cps': answer['per_second'], 'cpu_conn': (self.cpu() - before) * 1e6 / answer['count']}
 
     def memory(self):
-        """More and more idle connections, each of which has carried a request. The raw path has no proxy to look at."""
-        held = 0
-        for count in self.options.idle if self.kind != NONE else ():
-            holder = self.client.spawn([PYTHON, LOAD, 'hold', self.server.address, PORT, count - held], log=f'hold-{count}')
-            holder.wait_log('"held"', 120)
-            held = count
+        """More and more idle connections, each of which has carried a request."""
+        self.found['rss0'] = self.resident_mb()
+        holders = []
+        for count in self.options.idle:
+            more = count - (self.options.idle[len(holders) - 1] if holders else 0)
+            holders.append(self.client.spawn([PYTHON, LOAD, 'hold', self.server.address, PORT, more], log=f'hold-{count}'))
+            holders[-1].wait_log('"held"', 120)
             self.found[f'rss{count}'] = self.resident_mb()
             self.found[f'kb{count}'] = (self.found[f'rss{count}'] - self.found['rss0']) * 1024 / count
+        for holder in holders:
+            lib.check(holder.running(), f'idle connections did not stay: {holder.log()}')
+            holder.end()
+        time.sleep(CLOSED_S)
+        self.found['rss_closed'] = self.resident_mb()
+        return self.found
 
-    def measure(self):
-        if self.kind != NONE:
-            self.found['rss0'] = self.resident_mb()
-            # First, while nothing else has made the proxies grow.
-            self.memory()
-            for process in [p for p in self.cluster.processes if p.log_path.name.startswith('hold-')]:
-                process.end()
+    def traffic(self):
         for count in STREAMS:
             self.streams(count)
         for count in KEEP_ALIVE:
@@ -133,7 +137,12 @@ class Path:
 
 def measure(kind, options):
     with lib.Cluster() as cluster:
-        return Path(cluster, kind, options).measure()
+        found = Path(cluster, kind, options).traffic()
+    if kind != NONE:
+        # A fresh mesh: neither what the load left in the proxies nor the ports of 10,000 closed connections spoil the other's numbers.
+        with lib.Cluster() as cluster:
+            found |= Path(cluster, kind, options).memory()
+    return found
 
 
 def cell(values, digits):
@@ -199,12 +208,15 @@ def arguments():
 
 def main():
     options = arguments()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
     reason = lib.why_not() or next((f'needs {tool}' for tool in ('iperf3', 'curl') if shutil.which(tool) is None), None)
     if reason:
         sys.exit(f'bench: {reason}')
     kinds = [NONE, OURS] + ([ZTUNNEL] if os.environ.get('AQUIFER_ZTUNNEL') else [])
     rows = ROWS + [row for n in options.idle for row in ((f'rss{n}', f'  with {n:,} idle connections', 1),
                                                          (f'kb{n}', '    KB for each', 1))]
+    rows.append(('rss_closed', f'  {CLOSED_S} s after they closed', 1))
     results, load_before = {kind: [] for kind in kinds}, load_average()
     for number in range(options.rounds):
         for kind in kinds if number % 2 == 0 else reversed(kinds):
