@@ -33,8 +33,7 @@ bool GlobMatches(std::string_view glob, std::string_view text) {
 // One of the values, if there are any, and none of the not_values.
 template <class T, class Matcher>
 bool Holds(const Clause<T>& clause, const Matcher& matches) {
-  if (!clause.values.empty() &&
-      std::none_of(clause.values.begin(), clause.values.end(), matches)) {
+  if (!clause.values.empty() && std::none_of(clause.values.begin(), clause.values.end(), matches)) {
     return false;
   }
   return std::none_of(clause.not_values.begin(), clause.not_values.end(), matches);
@@ -76,10 +75,12 @@ class Evaluation {
           IsSet(operation.hosts) || IsSet(operation.methods) || IsSet(operation.paths);
       return !http || undecided_;
     }
-    return Holds(operation.hosts,
-                 [&](const StringPattern& host) { return HostMatches(host, request->authority); }) &&
-           Holds(operation.methods,
-                 [&](const StringPattern& method) { return LineMatches(method, request->method); }) &&
+    return Holds(
+               operation.hosts,
+               [&](const StringPattern& host) { return HostMatches(host, request->authority); }) &&
+           Holds(
+               operation.methods,
+               [&](const StringPattern& method) { return LineMatches(method, request->method); }) &&
            Holds(operation.paths,
                  [&](const PathPattern& path) { return path.Matches(request->path); });
   }
@@ -117,8 +118,7 @@ class Evaluation {
   // Every line of a repeated header is a value of its own.
   bool HeaderHolds(const PolicyCondition& condition) const {
     if (input_.request == nullptr) return undecided_;
-    const std::optional<std::string_view> pseudo =
-        PseudoHeader(*input_.request, condition.header);
+    const std::optional<std::string_view> pseudo = PseudoHeader(*input_.request, condition.header);
     return Holds(condition.patterns, [&](const StringPattern& pattern) {
       if (pseudo) return LineMatches(pattern, *pseudo);
       for (const http::HeaderField field : *input_.request->headers) {
@@ -134,17 +134,15 @@ class Evaluation {
   }
 
   static bool HostMatches(const StringPattern& pattern, std::string_view authority) {
-    return pattern.kind() == StringPattern::Kind::kPresence ||
-           pattern.MatchesIgnoreCase(authority);
+    return pattern.kind() == StringPattern::Kind::kPresence || pattern.MatchesIgnoreCase(authority);
   }
 
   bool PrincipalHolds(const Clause<StringPattern>& clause) const {
     if (!IsSet(clause)) return true;
     if (!spellings_) spellings_ = PeerSpellings();
     return Holds(clause, [this](const StringPattern& pattern) {
-      return std::any_of(
-          spellings_->begin(), spellings_->end(),
-          [&](const std::string& spelling) { return pattern.Matches(spelling); });
+      return std::any_of(spellings_->begin(), spellings_->end(),
+                         [&](const std::string& spelling) { return pattern.Matches(spelling); });
     });
   }
 

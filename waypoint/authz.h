@@ -2,9 +2,9 @@
 // DENY, then ALLOW. Pure, any thread.
 //
 // What cannot be decided here fails closed. Tokens are not validated, so whatever a rule says about
-// them (requestPrincipals, request.auth.*) counts as not fulfilled in an ALLOW and as fulfilled in a
-// DENY; the same holds for the HTTP fields of a rule on a connection that is not HTTP. No external
-// authorizer is asked either: a request that a CUSTOM policy matches is denied.
+// them (requestPrincipals, request.auth.*) counts as not fulfilled in an ALLOW and as fulfilled in
+// a DENY; the same holds for the HTTP fields of a rule on a connection that is not HTTP. No
+// external authorizer is asked either: a request that a CUSTOM policy matches is denied.
 #pragma once
 
 #include <optional>

@@ -22,10 +22,9 @@ bool Names(const mesh::GatewayAddress& reference, const Gateway& gateway) {
 
 bool IsBound(const mesh::Service& service, const Gateway& gateway) {
   if (service.waypoint && Names(*service.waypoint, gateway)) return true;
-  return std::any_of(service.weighted_waypoints.begin(), service.weighted_waypoints.end(),
-                     [&](const mesh::WeightedWaypoint& weighted) {
-                       return Names(weighted.destination, gateway);
-                     });
+  return std::any_of(
+      service.weighted_waypoints.begin(), service.weighted_waypoints.end(),
+      [&](const mesh::WeightedWaypoint& weighted) { return Names(weighted.destination, gateway); });
 }
 
 Decoded<Bound> ToService(const mesh::Service& service, const Gateway& gateway,
@@ -35,11 +34,11 @@ Decoded<Bound> ToService(const mesh::Service& service, const Gateway& gateway,
   }
   const mesh::Port* const port = mesh::FindPort(service.ports, address.port);
   if (port == nullptr) return Refusal{"authority", service.hostname + " has no such port"};
-  return Bound{.destination = {.service = ServiceRef{service.ns, LowerCase(service.hostname),
-                                                     address.port},
-                               .address = address},
-               .address = address,
-               .protocol = port->app_protocol};
+  return Bound{
+      .destination = {.service = ServiceRef{service.ns, LowerCase(service.hostname), address.port},
+                      .address = address},
+      .address = address,
+      .protocol = port->app_protocol};
 }
 
 // What a service says about the port of its endpoint; unknown if none does or they disagree.
@@ -48,7 +47,8 @@ mesh::AppProtocol ProtocolOf(const mesh::Snapshot& snapshot, const mesh::Workloa
   mesh::AppProtocol found = mesh::AppProtocol::kUnknown;
   for (const mesh::ServiceRef& service : snapshot.ServicesOf(workload)) {
     for (const mesh::Port& port : service->ports) {
-      if (port.target_port != target_port || port.app_protocol == mesh::AppProtocol::kUnknown) continue;
+      if (port.target_port != target_port || port.app_protocol == mesh::AppProtocol::kUnknown)
+        continue;
       const bool agrees = found == mesh::AppProtocol::kUnknown || found == port.app_protocol;
       if (!agrees) return mesh::AppProtocol::kUnknown;
       found = port.app_protocol;

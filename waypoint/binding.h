@@ -1,5 +1,6 @@
-// What a CONNECT to this waypoint leads to: a service or a pod that the control plane has bound to us, on
-// a port that it has. Everything else is refused: a waypoint is no open proxy. Pure, any thread.
+// What a CONNECT to this waypoint leads to: a service or a pod that the control plane has bound to
+// us, on a port that it has. Everything else is refused: a waypoint is no open proxy. Pure, any
+// thread.
 #pragma once
 
 #include <optional>

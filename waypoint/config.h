@@ -1,6 +1,6 @@
-// Every setting of the program. They come from the environment under the names that Istio's node proxy
-// uses where it has one; config.cc holds one row a setting. Read once, checked whole before anything
-// listens. Values, any thread after that.
+// Every setting of the program. They come from the environment under the names that Istio's node
+// proxy uses where it has one; config.cc holds one row a setting. Read once, checked whole before
+// anything listens. Values, any thread after that.
 #pragma once
 
 #include <chrono>

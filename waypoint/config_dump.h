@@ -1,4 +1,5 @@
-// What the proxy holds, as stable JSON for operators and the command line: /config_dump. Control loop.
+// What the proxy holds, as stable JSON for operators and the command line: /config_dump. Control
+// loop.
 #pragma once
 
 #include <string>

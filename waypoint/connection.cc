@@ -14,8 +14,8 @@
 namespace aquifer::waypoint {
 namespace {
 
-constexpr std::uint32_t kMaxStreams = 100;            // of one HTTP/2 connection, as Envoy allows
-constexpr std::size_t kLingerBytes = 256 * 1024;      // read and dropped so that a last answer arrives
+constexpr std::uint32_t kMaxStreams = 100;        // of one HTTP/2 connection, as Envoy allows
+constexpr std::size_t kLingerBytes = 256 * 1024;  // read and dropped so that a last answer arrives
 constexpr auto kLingerTime = std::chrono::seconds(1);
 
 struct Served {
@@ -149,11 +149,10 @@ Task<void> ServeHttp2(Served& served, Chunk first, StopToken drain, StopToken st
   Scope streams;
   const ExchangeParts& parts = served.parts;
   const ConnectionContext& context = served.context;
-  http::H2Connection connection(http::H2Role::kServer, std::move(served.stream), options,
-                                [&](http::H2StreamPtr stream) {
-                                  streams.Spawn(ServeStream(parts, context, std::move(stream),
-                                                            requests.token()));
-                                });
+  http::H2Connection connection(
+      http::H2Role::kServer, std::move(served.stream), options, [&](http::H2StreamPtr stream) {
+        streams.Spawn(ServeStream(parts, context, std::move(stream), requests.token()));
+      });
   DrainOnStop draining(drain, connection);
   const Status end = co_await connection.Run(stop, std::move(first));
   requests.RequestStop(end.ok() ? Reason::kPeerClosed : end.error().reason);

@@ -1,5 +1,5 @@
-// What is the same for all requests of one connection from a client. Made by whoever accepted it; outlives
-// the exchanges. One thread.
+// What is the same for all requests of one connection from a client. Made by whoever accepted it;
+// outlives the exchanges. One thread.
 #pragma once
 
 #include <cstdint>

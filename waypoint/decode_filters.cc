@@ -19,7 +19,8 @@ constexpr size_t kMaxMirrors = 8;
 // nobody's business.
 bool IsReservedHeader(const std::string& lower) {
   constexpr std::array<std::string_view, 7> kReserved = {
-      "connection", "keep-alive", "transfer-encoding", "content-length", "upgrade", "te", "trailer"};
+      "connection", "keep-alive", "transfer-encoding", "content-length", "upgrade",
+      "te",         "trailer"};
   for (const std::string_view name : kReserved) {
     if (lower == name) return true;
   }
@@ -184,7 +185,8 @@ Check DecodeFilter(const mesh::v1::HttpRouteFilter& message, const std::string& 
       return {};
     }
     case Case::kRequestMirror: {
-      AQ_TRY(RequestMirror mirror, DecodeMirror(message.request_mirror(), field + ".request_mirror"));
+      AQ_TRY(RequestMirror mirror,
+             DecodeMirror(message.request_mirror(), field + ".request_mirror"));
       if (mirror.numerator > 0 && out.mirrors.size() < kMaxMirrors) {
         out.mirrors.push_back(std::move(mirror));
       }

@@ -104,12 +104,10 @@ bool IsSet(const Clause<T>& clause) {
 Decoded<PolicySource> DecodeSource(const mesh::v1::AuthorizationSource& message,
                                    const std::string& ns, const std::string& field) {
   PolicySource source;
-  AQ_TRY_STATUS(DecodeClause(message.principals(), message.not_principals(),
-                             field + ".principals", field + ".not_principals", DecodePattern,
-                             source.principals));
-  AQ_TRY_STATUS(DecodeClause(message.namespaces(), message.not_namespaces(),
-                             field + ".namespaces", field + ".not_namespaces", DecodeGlob,
-                             source.namespaces));
+  AQ_TRY_STATUS(DecodeClause(message.principals(), message.not_principals(), field + ".principals",
+                             field + ".not_principals", DecodePattern, source.principals));
+  AQ_TRY_STATUS(DecodeClause(message.namespaces(), message.not_namespaces(), field + ".namespaces",
+                             field + ".not_namespaces", DecodeGlob, source.namespaces));
   AQ_TRY_STATUS(DecodeClause(message.service_accounts(), message.not_service_accounts(),
                              field + ".service_accounts", field + ".not_service_accounts",
                              DecodeAccount, source.service_accounts));
@@ -254,8 +252,7 @@ Decoded<PolicyRule> DecodeRule(const mesh::v1::AuthorizationRule& message, const
     rule.to.push_back(std::move(operation));
   }
   for (int i = 0; i < message.when_size(); ++i) {
-    AQ_TRY(PolicyCondition condition,
-           DecodeCondition(message.when(i), ns, At(field + ".when", i)));
+    AQ_TRY(PolicyCondition condition, DecodeCondition(message.when(i), ns, At(field + ".when", i)));
     rule.when.push_back(std::move(condition));
   }
   return rule;

@@ -1,6 +1,6 @@
-// mesh/proto/waypoint.proto to waypoint/config_model.h: AuthorizationPolicy. Never refuses as a whole:
-// a policy that says something we cannot use must not vanish, so it comes back with `refused` set
-// and denies everything at its targets until it is mended. Pure, any thread.
+// mesh/proto/waypoint.proto to waypoint/config_model.h: AuthorizationPolicy. Never refuses as a
+// whole: a policy that says something we cannot use must not vanish, so it comes back with
+// `refused` set and denies everything at its targets until it is mended. Pure, any thread.
 #pragma once
 
 #include "core/base/result.h"

@@ -45,7 +45,8 @@ Decoded<PathMatch> DecodePathMatch(const mesh::v1::PathMatch& message, const std
   return path;
 }
 
-Decoded<ValueMatch> DecodeValueMatch(const mesh::v1::ValueMatch& message, const std::string& field) {
+Decoded<ValueMatch> DecodeValueMatch(const mesh::v1::ValueMatch& message,
+                                     const std::string& field) {
   AQ_TRY_STATUS(CheckText(message.value(), field + ".value"));
   ValueMatch match{.name = message.name(), .value = message.value(), .regex = {}};
   switch (message.type()) {
@@ -99,7 +100,8 @@ Check DecodeQueryMatches(const mesh::v1::HttpRouteMatch& message, const std::str
 }
 
 Decoded<RouteMatch> DecodeMatch(const mesh::v1::HttpRouteMatch& message, const std::string& field) {
-  if (HasUnknownFields(message)) return Refusal{field, "has fields that this version does not know"};
+  if (HasUnknownFields(message))
+    return Refusal{field, "has fields that this version does not know"};
   RouteMatch match;
   if (message.has_path()) {
     AQ_TRY(match.path, DecodePathMatch(message.path(), field + ".path"));

@@ -1,6 +1,6 @@
-// The client's side of one request, whichever version of HTTP carries it: the head, the body as it comes,
-// and the response as it goes. Reading the request and writing the response may go on beside each
-// other. Lives for one exchange; one thread: its Loop's.
+// The client's side of one request, whichever version of HTTP carries it: the head, the body as it
+// comes, and the response as it goes. Reading the request and writing the response may go on beside
+// each other. Lives for one exchange; one thread: its Loop's.
 #pragma once
 
 #include <string_view>

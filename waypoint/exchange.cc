@@ -100,6 +100,8 @@ Exchange::Exchange(const ExchangeParts& parts, const ConnectionContext& connecti
   record_.protocol = downstream.protocol();
   record_.user_agent = head_.headers.Get("user-agent").value_or("");
   record_.forwarded_for = head_.headers.Get("x-forwarded-for").value_or("");
+  // A denied request, too, is counted for the service that was addressed.
+  if (connection.destination) record_.service = connection.destination->service;
   grpc_ = IsGrpc(head_.headers);
   record_.grpc = grpc_;
 }
@@ -123,8 +125,7 @@ std::optional<LocalReply> Exchange::Admit() {
   // A tunnel inside the tunnel would lead past every policy.
   if (head_.method == "CONNECT") return MakeReply(ReplyKind::kNoRoute);
   const Gateway& gateway = rules_->gateway;
-  std::optional<std::string> target =
-      NormalizeTarget(head_.path, gateway.mesh.path_normalization);
+  std::optional<std::string> target = NormalizeTarget(head_.path, gateway.mesh.path_normalization);
   if (!target) return MakeReply(ReplyKind::kBadRequest);
   head_.path = *std::move(target);
   if (head_.scheme.empty()) head_.scheme = "http";
@@ -147,16 +148,16 @@ std::optional<LocalReply> Exchange::Admit() {
   return std::nullopt;
 }
 
-// What concerns the client's connection only goes before anything is added or judged: a client must not
-// name in Connection what we put in for the backend, nor what a policy has asked for. Of upgrades only
-// WebSocket goes through; another protocol behind a 101, HTTP/2 above all, would be requests that no
-// policy sees.
+// What concerns the client's connection only goes before anything is added or judged: a client must
+// not name in Connection what we put in for the backend, nor what a policy has asked for. Of
+// upgrades only WebSocket goes through; another protocol behind a 101, HTTP/2 above all, would be
+// requests that no policy sees.
 bool Exchange::TakeHopByHop() {
   const std::string protocol(head_.headers.Get("upgrade").value_or(""));
   upgrade_ = downstream_.asks_for_upgrade() && http::EqualsIgnoreCase(protocol, "websocket");
   http::RemoveHopByHop(head_.headers);
-  return !upgrade_ || (head_.headers.Set("connection", "upgrade") &&
-                       head_.headers.Set("upgrade", "websocket"));
+  return !upgrade_ ||
+         (head_.headers.Set("connection", "upgrade") && head_.headers.Set("upgrade", "websocket"));
 }
 
 std::optional<LocalReply> Exchange::Authorize() {
@@ -194,9 +195,8 @@ std::optional<LocalReply> Exchange::ChooseRoute() {
     const std::string_view client = connection_.peer ? connection_.peer->ns : std::string_view();
     const ServiceRef& service = *destination->service;
     const RouteTable* const table = rules_->routes.ForService(service, client);
-    action_ = table == nullptr
-                  ? PassThrough(service)
-                  : Decide(table->Find(view), view, &service, port, parts_.random());
+    action_ = table == nullptr ? PassThrough(service)
+                               : Decide(table->Find(view), view, &service, port, parts_.random());
   }
   if (action_.matched.route != nullptr) record_.route = action_.matched.route->name.ToString();
   if (action_.reply) return std::move(action_.reply);
@@ -272,8 +272,7 @@ Task<Exchange::Outcome> Exchange::TryOnce(StopToken whole) {
       co_await parts_.upstream.Open(std::move(request), record_.endpoint, whole);
   if (!call) {
     const ReplyKind kind = KindOfConnect(call.error());
-    const bool hopeless =
-        kind == ReplyKind::kNoHealthyUpstream || kind == ReplyKind::kInvalidRoute;
+    const bool hopeless = kind == ReplyKind::kNoHealthyUpstream || kind == ReplyKind::kInvalidRoute;
     co_return co_await FailTry(kind, !hopeless, whole);
   }
   const Outcome outcome = co_await Send(**call, whole);
@@ -421,8 +420,7 @@ Task<void> Exchange::Tunnel(UpstreamCall& call, http::ResponseHead head, StopTok
   responded_ = true;
   record_.status = 101;
   record_.details = "via_upstream";
-  const Status sent =
-      co_await downstream_.Respond(std::move(head), http::BodyLength::None(), stop);
+  const Status sent = co_await downstream_.Respond(std::move(head), http::BodyLength::None(), stop);
   if (!sent) {
     client_gone_ = true;
     co_return;
@@ -459,8 +457,7 @@ Task<void> Exchange::Reply(LocalReply reply, StopToken stop) {
   record_.status = grpc_ ? 200 : reply.status;
   if (grpc_) record_.grpc_status = reply.grpc_status;
   downstream_.AbandonBody();
-  http::ResponseHead head =
-      ReplyHead(reply, grpc_, parts_.date.At(parts_.unix_seconds()));
+  http::ResponseHead head = ReplyHead(reply, grpc_, parts_.date.At(parts_.unix_seconds()));
   const bool has_body = !grpc_ && !reply.body.empty();
   if (record_.protocol == "HTTP/1.0" || reply.kind == ReplyKind::kBadRequest) {
     (void)head.headers.Set("connection", "close");
@@ -497,8 +494,7 @@ bool Exchange::EditResponseHead(http::ResponseHead& head) {
   }
   if (!ModifyResponse(rule->filters.response_headers, head.headers)) return false;
   const std::optional<std::string_view> origin = head_.headers.Get("origin");
-  return !rule->filters.cors || !origin ||
-         MarkResponse(*rule->filters.cors, *origin, head.headers);
+  return !rule->filters.cors || !origin || MarkResponse(*rule->filters.cors, *origin, head.headers);
 }
 
 // Whether sending the request a second time can do no harm and is possible.

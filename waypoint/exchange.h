@@ -1,5 +1,6 @@
-// One request and its response, from the client's head to the last trailer: judged, routed, sent to a
-// backend, and answered. Bodies stream in both directions at once. Lives for the request; one thread.
+// One request and its response, from the client's head to the last trailer: judged, routed, sent to
+// a backend, and answered. Bodies stream in both directions at once. Lives for the request; one
+// thread.
 #pragma once
 
 #include <chrono>
@@ -22,7 +23,8 @@ class Exchange {
   // All three outlive the exchange.
   Exchange(const ExchangeParts& parts, const ConnectionContext& connection, Downstream& downstream);
 
-  // To the end of the response, or until the client or `stop` breaks it off. Observed once at the end.
+  // To the end of the response, or until the client or `stop` breaks it off. Observed once at the
+  // end.
   Task<void> Run(StopToken stop);
 
  private:

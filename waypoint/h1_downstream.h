@@ -1,5 +1,5 @@
-// HTTP/1.1 from a client: one request of a connection that may carry more. The connection belongs to
-// waypoint/connection.h. One thread: its Loop's.
+// HTTP/1.1 from a client: one request of a connection that may carry more. The connection belongs
+// to waypoint/connection.h. One thread: its Loop's.
 #pragma once
 
 #include "core/http/h1_writer.h"
@@ -33,7 +33,8 @@ class H1Downstream final : public Downstream {
   void Abort() override { aborted_ = true; }
   io::StreamPtr TakeTunnel() override;
 
-  // The request was read to its end, the response written to its, and both want the connection to go on.
+  // The request was read to its end, the response written to its, and both want the connection to
+  // go on.
   bool can_go_on() const;
   bool aborted() const { return aborted_; }
   bool responded() const { return responded_; }

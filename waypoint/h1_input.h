@@ -1,5 +1,5 @@
-// Reads HTTP/1.1 events from a stream: core/http/h1.h with the bytes brought by a coroutine. A member of
-// the connection, whose stream outlives it. One thread: its Loop's.
+// Reads HTTP/1.1 events from a stream: core/http/h1.h with the bytes brought by a coroutine. A
+// member of the connection, whose stream outlives it. One thread: its Loop's.
 #pragma once
 
 #include "core/http/h1.h"

@@ -1,5 +1,5 @@
-// HTTP/1.1 to a backend: one connection that carries one request at a time and goes back to its keeper
-// when it can carry another. One thread: its Loop's.
+// HTTP/1.1 to a backend: one connection that carries one request at a time and goes back to its
+// keeper when it can carry another. One thread: its Loop's.
 #pragma once
 
 #include <functional>

@@ -44,7 +44,7 @@ std::string MakeUuid(const std::array<std::uint64_t, 2>& random) {
   for (int digit = 0; digit < 32; ++digit) {
     if (digit == 8 || digit == 12 || digit == 16 || digit == 20) uuid += '-';
     unsigned value = random[digit / 16] >> (digit % 16 * 4) & 15;
-    if (digit == 12) value = 4;               // version
+    if (digit == 12) value = 4;                // version
     if (digit == 16) value = 8 | (value & 3);  // variant
     uuid += kHex[value];
   }

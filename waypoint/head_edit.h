@@ -1,5 +1,5 @@
-// What the proxy itself changes in heads on their way: the fields that Envoy of Istio adds, keeps and
-// takes out at a waypoint or a gateway. Pure, any thread; random and time come in.
+// What the proxy itself changes in heads on their way: the fields that Envoy of Istio adds, keeps
+// and takes out at a waypoint or a gateway. Pure, any thread; random and time come in.
 #pragma once
 
 #include <array>
@@ -18,8 +18,8 @@ struct RequestEdit {
   Edge edge = Edge::kWaypoint;
   Ip peer;
   std::uint32_t num_trusted_proxies = 0;
-  // Not empty: the value of x-forwarded-client-cert; it replaces what the client sent, which is never
-  // believed.
+  // Not empty: the value of x-forwarded-client-cert; it replaces what the client sent, which is
+  // never believed.
   std::string client_cert;
   std::array<std::uint64_t, 2> random{};  // for x-request-id
 };

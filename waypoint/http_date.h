@@ -1,5 +1,5 @@
-// IMF-fixdate of RFC 9110 section 5.6.7: "Sun, 06 Nov 1994 08:49:37 GMT". Formatted once a second at most.
-// Owned by one worker, on its thread.
+// IMF-fixdate of RFC 9110 section 5.6.7: "Sun, 06 Nov 1994 08:49:37 GMT". Formatted once a second
+// at most. Owned by one worker, on its thread.
 #pragma once
 
 #include <cstdint>

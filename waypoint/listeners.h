@@ -1,5 +1,5 @@
-// The ports of one worker: HBONE for a waypoint, plain HTTP for a gateway's listeners. Follows the Gateway as
-// it changes. One thread.
+// The ports of one worker: HBONE for a waypoint, plain HTTP for a gateway's listeners. Follows the
+// Gateway as it changes. One thread.
 #pragma once
 
 #include <map>

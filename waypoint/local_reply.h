@@ -1,5 +1,6 @@
-// Answers that the proxy gives by itself: denials, no route, no backend, timeouts, redirects. Status,
-// text and fields are those that clients and scripts of Istio's users know, byte for byte. Pure, any thread.
+// Answers that the proxy gives by itself: denials, no route, no backend, timeouts, redirects.
+// Status, text and fields are those that clients and scripts of Istio's users know, byte for byte.
+// Pure, any thread.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-// aquifer-waypoint: the waypoint of a namespace or service account, and the ingress gateway. Settings, signals
-// and exit codes; everything else is in proxy.h.
+// aquifer-waypoint: the waypoint of a namespace or service account, and the ingress gateway.
+// Settings, signals and exit codes; everything else is in proxy.h.
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 

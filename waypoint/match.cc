@@ -78,7 +78,8 @@ bool MatchesPath(const PathMatch& match, std::string_view path) {
       return path == match.value;
     case PathMatch::Type::kPrefix: {
       const std::string_view prefix = PrefixKey(match.value);
-      return path.starts_with(prefix) && (path.size() == prefix.size() || path[prefix.size()] == '/');
+      return path.starts_with(prefix) &&
+             (path.size() == prefix.size() || path[prefix.size()] == '/');
     }
     case PathMatch::Type::kRegex:
       return match.regex->Matches(path);
@@ -147,7 +148,8 @@ Matched RouteTable::Find(const RequestView& request) const {
   }
   for (const std::uint32_t index : regex_) {
     const Matched& entry = entries_[index];
-    if (entry.match->path.regex->Matches(request.path) && MatchesBesidesPath(*entry.match, request)) {
+    if (entry.match->path.regex->Matches(request.path) &&
+        MatchesBesidesPath(*entry.match, request)) {
       return entry;
     }
   }

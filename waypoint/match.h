@@ -1,7 +1,8 @@
 // HTTPRoute matching: whether one match fits a request (HTTPRouteMatch of the Gateway API), and the
-// table that finds the rule that wins over all rules of all routes that apply. Precedence: exact path,
-// longest prefix, longest regular expression; then a method, more headers, more query parameters, the
-// oldest route, its name, the first rule, the first match. Pure, immutable once built, any thread.
+// table that finds the rule that wins over all rules of all routes that apply. Precedence: exact
+// path, longest prefix, longest regular expression; then a method, more headers, more query
+// parameters, the oldest route, its name, the first rule, the first match. Pure, immutable once
+// built, any thread.
 #pragma once
 
 #include <absl/container/flat_hash_map.h>

@@ -63,12 +63,7 @@ hbone::Baggage BaggageOf(const mesh::Workload& workload) {
 MeshBackends::MeshBackends(const MeshSlot& mesh, const OwnWorkload& own, Edge edge,
                            hbone::Pool& pool, certs::CertCache& certs,
                            std::function<std::uint64_t()> random)
-    : mesh_(mesh),
-      own_(own),
-      edge_(edge),
-      pool_(pool),
-      certs_(certs),
-      random_(std::move(random)) {}
+    : mesh_(mesh), own_(own), edge_(edge), pool_(pool), certs_(certs), random_(std::move(random)) {}
 
 Result<ChosenBackend> MeshBackends::Choose(const UpstreamRequest& request) {
   const mesh::SnapshotRef snapshot = mesh_.snapshot;
@@ -129,7 +124,8 @@ Result<ChosenBackend> MeshBackends::ChooseWaypoint(const mesh::Snapshot& snapsho
   AQ_TRY(mesh::Route route, mesh::Classify(snapshot, own_.workload, target, options, random_));
   if (!route.to_waypoint) return Error{Reason::kUnknownWaypoint};
   ChosenBackend chosen;
-  if (route.destination != nullptr) chosen.endpoint = Describe(*route.destination, route.connect_to);
+  if (route.destination != nullptr)
+    chosen.endpoint = Describe(*route.destination, route.connect_to);
   chosen.route = std::move(route);
   return chosen;
 }
@@ -163,6 +159,7 @@ Task<Result<io::StreamPtr>> MeshBackends::Dial(ChosenBackend backend, StopToken 
   if (route.protocol == mesh::Protocol::kTcp) {
     Result<io::SocketPtr> socket = co_await io::Connect(route.connect_to, stop);
     if (!socket) co_return socket.error();
+    io::SetTunnelOptions((*socket)->fd());  // a head and its body are two writes
     co_return io::StreamPtr(*std::move(socket));
   }
   Result<certs::CertRef> certificate = co_await certs_.Get(own_.identity, stop);

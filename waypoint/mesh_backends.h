@@ -1,6 +1,6 @@
-// Backends as the mesh model knows them: a waypoint sends to the endpoints of a service itself, a gateway
-// through the service's waypoint if it has one. Over HBONE where the endpoint speaks it, as the
-// proxy's own identity. One worker; one thread.
+// Backends as the mesh model knows them: a waypoint sends to the endpoints of a service itself, a
+// gateway through the service's waypoint if it has one. Over HBONE where the endpoint speaks it, as
+// the proxy's own identity. One worker; one thread.
 #pragma once
 
 #include <functional>
@@ -36,10 +36,11 @@ class MeshBackends final : public Backends {
   Task<Result<io::StreamPtr>> Dial(ChosenBackend backend, StopToken stop) override;
 
  private:
-  Result<ChosenBackend> ChooseEndpoint(const mesh::Snapshot& snapshot, const mesh::ServiceRef& service,
+  Result<ChosenBackend> ChooseEndpoint(const mesh::Snapshot& snapshot,
+                                       const mesh::ServiceRef& service,
                                        const UpstreamRequest& request);
-  Result<ChosenBackend> ChooseWaypoint(const mesh::Snapshot& snapshot, const mesh::ServiceRef& service,
-                                       std::uint16_t port);
+  Result<ChosenBackend> ChooseWaypoint(const mesh::Snapshot& snapshot,
+                                       const mesh::ServiceRef& service, std::uint16_t port);
   Result<ChosenBackend> ChoosePod(const mesh::Snapshot& snapshot, const Address& pod);
   ChosenBackend Direct(const mesh::WorkloadRef& workload, const Address& target,
                        const mesh::Service* service) const;

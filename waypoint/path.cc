@@ -56,8 +56,8 @@ bool SettleEscapes(std::string_view path, bool decode_slashes, std::string& out)
     }
     const int escaped = EscapedByte(path, i);
     if (escaped < 0) {
-      // A percent sign that begins no escape stays, unless escapes right behind it could decode into
-      // two digits and make it one: "/%%36%35" must not reach the application as "/%65".
+      // A percent sign that begins no escape stays, unless escapes right behind it could decode
+      // into two digits and make it one: "/%%36%35" must not reach the application as "/%65".
       const bool stray = byte == '%' && path.substr(i + 1, 2).find('%') == std::string_view::npos;
       if (kRaw[byte] || stray) {
         out += path[i];

@@ -1,6 +1,6 @@
-// Which AuthorizationPolicies count for which traffic of one proxy: those that target its Gateway or
-// class, and for traffic to a service also those that target the service. Immutable once built, any
-// thread.
+// Which AuthorizationPolicies count for which traffic of one proxy: those that target its Gateway
+// or class, and for traffic to a service also those that target the service. Immutable once built,
+// any thread.
 #pragma once
 
 #include <absl/container/flat_hash_map.h>

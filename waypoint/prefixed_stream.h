@@ -1,5 +1,5 @@
-// A stream of which some bytes have been read already: they come first. For protocols that are found out
-// by looking, and for what follows an upgrade. One thread: its Loop's.
+// A stream of which some bytes have been read already: they come first. For protocols that are
+// found out by looking, and for what follows an upgrade. One thread: its Loop's.
 #pragma once
 
 #include <utility>

@@ -57,13 +57,11 @@ Proxy::Proxy(const Config& config, obs::Logger& log, obs::Registry& registry)
       log_(log),
       registry_(registry),
       metrics_(registry),
-      xds_terminations_(
-          registry.AddCounter({.name = "istio_xds_connection_terminations",
-                               .help = "Streams to the control plane that have ended",
-                               .unit = ""})),
-      xds_messages_(registry.AddCounter({.name = "istio_xds_message",
-                                         .help = "Messages of the control plane",
-                                         .unit = ""})),
+      xds_terminations_(registry.AddCounter({.name = "istio_xds_connection_terminations",
+                                             .help = "Streams to the control plane that have ended",
+                                             .unit = ""})),
+      xds_messages_(registry.AddCounter(
+          {.name = "istio_xds_message", .help = "Messages of the control plane", .unit = ""})),
       xds_refused_(registry.AddCounter({.name = "aquifer_xds_refused",
                                         .help = "Resources of the control plane that were refused",
                                         .unit = ""})),
@@ -90,8 +88,8 @@ Task<Result<void, Refusal>> Proxy::Run(StopToken stop) {
   if (started.ok()) started = StartWorkers();
   if (started.ok()) {
     SpawnClients();
-    // Nothing is taken before routes, policies and mesh are known whole: what is judged without them
-    // would be judged wrongly.
+    // Nothing is taken before routes, policies and mesh are known whole: what is judged without
+    // them would be judged wrongly.
     std::ignore = co_await known_.Wait(quit_.token());
     if (!quit_.requested()) started = co_await OpenWorkers();
   }
@@ -120,10 +118,9 @@ void Proxy::BuildStore() {
   certs::StoreOptions options;
   options.on_failure = [this](const certs::Identity& identity, const certs::Failure& failure,
                               bool kept) {
-    log_.Limited(refusals_, obs::Level::kWarn, "ca", "certificate could not be fetched",
-                 {{"identity", identity.ToString()},
-                  {"error", failure.detail},
-                  {"older_one_kept", kept}});
+    log_.Limited(
+        refusals_, obs::Level::kWarn, "ca", "certificate could not be fetched",
+        {{"identity", identity.ToString()}, {"error", failure.detail}, {"older_one_kept", kept}});
   };
   store_ = std::make_unique<certs::CertStore>(*authority_, &certs::SystemWallTime, options);
 }
@@ -150,11 +147,11 @@ Result<void, Refusal> Proxy::StartServers() {
       listener = io::Listener::Listen(Address{Ip::Any4(), plan.address.port});
     }
     if (!listener) {
-      return Refusal{plan.name, plan.address.ToString() + " cannot be bound: " +
-                                    Describe(listener.error())};
+      return Refusal{plan.name,
+                     plan.address.ToString() + " cannot be bound: " + Describe(listener.error())};
     }
-    servers_.push_back(std::make_unique<http::Server>(*std::move(listener), http::ServerOptions{},
-                                                      plan.handler));
+    servers_.push_back(
+        std::make_unique<http::Server>(*std::move(listener), http::ServerOptions{}, plan.handler));
   }
   for (const auto& server : servers_) tasks_.Spawn(server->Run(ended_.token()));
   return {};
@@ -289,8 +286,9 @@ void Proxy::OnDisconnected(std::string_view reason, const std::string& detail) {
 void Proxy::OnResponse(std::string_view type_url, std::size_t resources, std::size_t removed,
                        std::size_t bytes) {
   xds_messages_.With({{"url", type_url}})->Add();
-  log_.Debug("xds", "response",
-             {{"type", type_url}, {"resources", resources}, {"removed", removed}, {"bytes", bytes}});
+  log_.Debug(
+      "xds", "response",
+      {{"type", type_url}, {"resources", resources}, {"removed", removed}, {"bytes", bytes}});
 }
 
 void Proxy::OnRefused(std::string_view type_url, const Refusal& refusal) {

@@ -1,5 +1,5 @@
-// The waypoint or gateway as a whole: the control loop with its clients (control plane, CA) and its servers
-// (admin, metrics, readiness), and the workers it feeds. main() builds one and runs it.
+// The waypoint or gateway as a whole: the control loop with its clients (control plane, CA) and its
+// servers (admin, metrics, readiness), and the workers it feeds. main() builds one and runs it.
 #pragma once
 
 #include <memory>

@@ -1,6 +1,6 @@
-// Regular expressions from configuration: RE2 syntax, compiled once, matched against whole values in
-// linear time. Bounded in pattern and program size, because who writes a route is not who pays for
-// the proxy's memory. A value; copies share the program; matching is safe on any thread.
+// Regular expressions from configuration: RE2 syntax, compiled once, matched against whole values
+// in linear time. Bounded in pattern and program size, because who writes a route is not who pays
+// for the proxy's memory. A value; copies share the program; matching is safe on any thread.
 #pragma once
 
 #include <memory>

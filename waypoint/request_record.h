@@ -1,5 +1,5 @@
-// What is written down about one request when it is over: a line in the access log and counts in the
-// metrics. Values, one thread.
+// What is written down about one request when it is over: a line in the access log and counts in
+// the metrics. Values, one thread.
 #pragma once
 
 #include <chrono>

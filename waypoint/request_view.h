@@ -1,5 +1,5 @@
-// A request as policies and routes see it: normalized, without an owner. The views are good as long as
-// the head they were taken from. Any thread.
+// A request as policies and routes see it: normalized, without an owner. The views are good as long
+// as the head they were taken from. Any thread.
 #pragma once
 
 #include <optional>

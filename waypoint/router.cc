@@ -84,7 +84,8 @@ RouteAction Decide(const Matched& matched, const RequestView& request,
   }
   action.backend = PickBackend(*matched.rule, random);
   if (action.backend == nullptr) return Reply(matched, InvalidRoute("no backend"));
-  if (!action.backend->invalid.empty()) return Reply(matched, InvalidRoute(action.backend->invalid));
+  if (!action.backend->invalid.empty())
+    return Reply(matched, InvalidRoute(action.backend->invalid));
   if (!action.backend->filters.invalid.empty()) {
     return Reply(matched, InvalidRoute(action.backend->filters.invalid));
   }

@@ -1,5 +1,5 @@
-// What becomes of a request that policies have let through: which backend gets it, or which answer it
-// gets at once. Pure, any thread; the random number comes in.
+// What becomes of a request that policies have let through: which backend gets it, or which answer
+// it gets at once. Pure, any thread; the random number comes in.
 #pragma once
 
 #include <cstdint>

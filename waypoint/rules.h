@@ -1,5 +1,5 @@
-// Everything a proxy has been told about routes and policies, as one immutable value: a request is judged
-// and routed by one and the same state of the configuration. Any thread.
+// Everything a proxy has been told about routes and policies, as one immutable value: a request is
+// judged and routed by one and the same state of the configuration. Any thread.
 #pragma once
 
 #include <memory>
@@ -21,8 +21,8 @@ struct Rules {
 
 using RulesRef = std::shared_ptr<const Rules>;
 
-// A worker's current rules. Replaced by a message on the worker's loop; whoever needs them across a wait
-// takes a reference.
+// A worker's current rules. Replaced by a message on the worker's loop; whoever needs them across a
+// wait takes a reference.
 class RulesSlot {
  public:
   RulesRef current() const { return current_; }

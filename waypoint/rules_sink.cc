@@ -46,8 +46,8 @@ Result<void, Refusal> RulesSink::OnRoute(const std::string& name, std::string_vi
 
 Result<void, Refusal> RulesSink::OnPolicy(const std::string& name, std::string_view bytes) {
   mesh::v1::AuthorizationPolicy message;
-  Policy policy = ParseBytes(bytes, message) ? DecodePolicy(message)
-                                             : RefusedPolicy(name, kNoMessage);
+  Policy policy =
+      ParseBytes(bytes, message) ? DecodePolicy(message) : RefusedPolicy(name, kNoMessage);
   const std::string refused = policy.refused;
   policies_[name] = std::make_shared<const Policy>(std::move(policy));
   changed_ = true;

@@ -7,8 +7,8 @@ namespace aquifer::waypoint {
 namespace {
 
 constexpr std::string_view kPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-constexpr std::array<std::string_view, 9> kMethods = {"GET ",     "HEAD ",  "POST ",  "PUT ",  "DELETE ",
-                                                      "OPTIONS ", "PATCH ", "TRACE ", "CONNECT "};
+constexpr std::array<std::string_view, 9> kMethods = {
+    "GET ", "HEAD ", "POST ", "PUT ", "DELETE ", "OPTIONS ", "PATCH ", "TRACE ", "CONNECT "};
 
 // Whether one begins with the other.
 bool Agree(std::string_view a, std::string_view b) {

@@ -1,5 +1,5 @@
-// Which protocol a client speaks, by its first bytes: for ports whose protocol nobody declared. Pure, any
-// thread.
+// Which protocol a client speaks, by its first bytes: for ports whose protocol nobody declared.
+// Pure, any thread.
 #pragma once
 
 #include <string_view>

@@ -1,5 +1,5 @@
-// The value forms of Istio's AuthorizationPolicy: "a*" is a prefix, "*a" a suffix, "*" presence, and
-// anything else the exact string; a star inside is a plain character. A value, any thread.
+// The value forms of Istio's AuthorizationPolicy: "a*" is a prefix, "*a" a suffix, "*" presence,
+// and anything else the exact string; a star inside is a plain character. A value, any thread.
 #pragma once
 
 #include <string>

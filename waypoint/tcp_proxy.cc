@@ -71,7 +71,8 @@ Task<void> ServeTcp(io::StreamPtr stream, Backends& backends, const ExchangePart
     record.request_bytes = totals.a_to_b_bytes;
     record.response_bytes = totals.b_to_a_bytes;
   }
-  record.duration = std::chrono::duration_cast<std::chrono::milliseconds>(Loop::Current().now() - started);
+  record.duration =
+      std::chrono::duration_cast<std::chrono::milliseconds>(Loop::Current().now() - started);
   parts.observe(context, record);
 }
 

@@ -1,4 +1,5 @@
-// Connections that are not HTTP: judged once by what policies can know of them, then copied. One thread.
+// Connections that are not HTTP: judged once by what policies can know of them, then copied. One
+// thread.
 #pragma once
 
 #include "core/io/stream.h"

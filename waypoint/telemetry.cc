@@ -9,14 +9,16 @@ constexpr std::size_t kMaxCachedSeries = 4096;
 
 // Envoy's own bounds, so that dashboards' quantiles stay what they were.
 std::vector<double> Bounds() {
-  return {0.5,  1,    5,    10,    25,    50,    100,    250,    500,     1000,
+  return {0.5,  1,    5,    10,   25,   50,    100,   250,    500,   1000,
           2500, 5000, 10e3, 30e3, 60e3, 300e3, 600e3, 1800e3, 3600e3};
 }
 
 std::string OrUnknown(const std::string& text) { return text.empty() ? "unknown" : text; }
 
 // The first label of a service's host name is the service's name.
-std::string FirstLabel(const std::string& hostname) { return hostname.substr(0, hostname.find('.')); }
+std::string FirstLabel(const std::string& hostname) {
+  return hostname.substr(0, hostname.find('.'));
+}
 
 struct LabelSet {
   std::vector<std::pair<std::string_view, std::string>> items;
@@ -48,7 +50,8 @@ mesh::WorkloadRef SourceOf(const mesh::SnapshotRef& snapshot, const std::string&
   return workload;
 }
 
-void AddSource(const ConnectionContext& context, const mesh::WorkloadRef& source, LabelSet& labels) {
+void AddSource(const ConnectionContext& context, const mesh::WorkloadRef& source,
+               LabelSet& labels) {
   const mesh::Workload none{};
   const mesh::Workload& workload = source == nullptr ? none : *source;
   const bool known = source != nullptr;
@@ -82,9 +85,8 @@ void AddDestination(const RequestRecord& record, LabelSet& labels) {
 }  // namespace
 
 RequestMetrics::RequestMetrics(obs::Registry& registry)
-    : requests(registry.AddCounter({.name = "istio_requests",
-                                    .help = "Requests handled by the waypoint",
-                                    .unit = ""})),
+    : requests(registry.AddCounter(
+          {.name = "istio_requests", .help = "Requests handled by the waypoint", .unit = ""})),
       duration(registry.AddHistogram({.name = "istio_request_duration_milliseconds",
                                       .help = "Time from the request's head to the response's end",
                                       .unit = "milliseconds"},
@@ -95,15 +97,12 @@ RequestMetrics::RequestMetrics(obs::Registry& registry)
       response_bytes(registry.AddHistogram(
           {.name = "istio_response_bytes", .help = "Size of response bodies", .unit = "bytes"},
           Bounds())),
-      tcp_opened(registry.AddCounter({.name = "istio_tcp_connections_opened",
-                                      .help = "TCP connections opened",
-                                      .unit = ""})),
-      tcp_closed(registry.AddCounter({.name = "istio_tcp_connections_closed",
-                                      .help = "TCP connections closed",
-                                      .unit = ""})),
-      tcp_sent(registry.AddCounter({.name = "istio_tcp_sent_bytes",
-                                    .help = "Bytes sent to clients",
-                                    .unit = "bytes"})),
+      tcp_opened(registry.AddCounter(
+          {.name = "istio_tcp_connections_opened", .help = "TCP connections opened", .unit = ""})),
+      tcp_closed(registry.AddCounter(
+          {.name = "istio_tcp_connections_closed", .help = "TCP connections closed", .unit = ""})),
+      tcp_sent(registry.AddCounter(
+          {.name = "istio_tcp_sent_bytes", .help = "Bytes sent to clients", .unit = "bytes"})),
       tcp_received(registry.AddCounter({.name = "istio_tcp_received_bytes",
                                         .help = "Bytes received from clients",
                                         .unit = "bytes"})) {}

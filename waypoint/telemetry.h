@@ -1,6 +1,6 @@
-// Counts and logs requests the way Istio's dashboards and people read them: istio_requests_total and its
-// companions with reporter="waypoint", and one access log line a request. One a worker, on its thread; the
-// registry and the logger are shared.
+// Counts and logs requests the way Istio's dashboards and people read them: istio_requests_total
+// and its companions with reporter="waypoint", and one access log line a request. One a worker, on
+// its thread; the registry and the logger are shared.
 #pragma once
 
 #include <absl/container/flat_hash_map.h>
@@ -32,8 +32,8 @@ struct RequestMetrics {
 class Telemetry {
  public:
   // All references outlive it.
-  Telemetry(RequestMetrics& metrics, obs::Logger& log, const MeshSlot& mesh,
-            const OwnWorkload& own, bool access_log)
+  Telemetry(RequestMetrics& metrics, obs::Logger& log, const MeshSlot& mesh, const OwnWorkload& own,
+            bool access_log)
       : metrics_(metrics), log_(log), mesh_(mesh), own_(own), access_log_(access_log) {}
 
   void Observe(const ConnectionContext& context, const RequestRecord& record);

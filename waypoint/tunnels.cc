@@ -35,10 +35,10 @@ Carried Declared(const Rules& rules, const Bound& bound, const certs::Identity& 
 Task<void> Tunnels::OnConnect(hbone::IncomingTunnel tunnel, StopToken stop) {
   const RulesRef rules = parts_.rules.current();
   const mesh::SnapshotRef snapshot = mesh_.snapshot;
-  Decoded<Bound> bound = snapshot == nullptr
-                             ? Decoded<Bound>(Refusal{"", "not ready"})
-                             : ResolveConnect(*snapshot, rules->gateway, own_.network,
-                                              tunnel.request.authority);
+  Decoded<Bound> bound =
+      snapshot == nullptr
+          ? Decoded<Bound>(Refusal{"", "not ready"})
+          : ResolveConnect(*snapshot, rules->gateway, own_.network, tunnel.request.authority);
   if (!bound) {
     log_.Limited(refused_, obs::Level::kWarn, "waypoint", "tunnel refused",
                  {{"peer", tunnel.peer.ToString()},

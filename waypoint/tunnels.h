@@ -1,5 +1,5 @@
-// A waypoint's side of HBONE: each CONNECT becomes a connection to a service or pod that is bound to us,
-// and what flows in it is served as HTTP or copied. One worker; one thread.
+// A waypoint's side of HBONE: each CONNECT becomes a connection to a service or pod that is bound
+// to us, and what flows in it is served as HTTP or copied. One worker; one thread.
 #pragma once
 
 #include <string>

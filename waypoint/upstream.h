@@ -1,5 +1,5 @@
-// Where an exchange gets its call to a backend from: something that knows endpoints and how to reach
-// them (waypoint/upstream_pool.h, in tests a script). One worker; one thread.
+// Where an exchange gets its call to a backend from: something that knows endpoints and how to
+// reach them (waypoint/upstream_pool.h, in tests a script). One worker; one thread.
 #pragma once
 
 #include <cstdint>
@@ -49,8 +49,8 @@ class Upstream {
  public:
   virtual ~Upstream() = default;
 
-  // `chosen` is set as soon as an endpoint has been chosen, also on failure. kNoHealthyUpstream: there
-  // is none. kUnknownDestination: there is no such service or pod.
+  // `chosen` is set as soon as an endpoint has been chosen, also on failure. kNoHealthyUpstream:
+  // there is none. kUnknownDestination: there is no such service or pod.
   virtual Task<Result<UpstreamCallPtr>> Open(UpstreamRequest request, Endpoint& chosen,
                                              StopToken stop) = 0;
 };

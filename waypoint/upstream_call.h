@@ -1,5 +1,5 @@
-// The backend's side of one request: on a connection of its own or on a stream of a shared one. Sending
-// the request and reading the response may go on beside each other. One thread: its Loop's.
+// The backend's side of one request: on a connection of its own or on a stream of a shared one.
+// Sending the request and reading the response may go on beside each other. One thread: its Loop's.
 #pragma once
 
 #include <memory>

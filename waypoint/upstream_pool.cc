@@ -28,9 +28,8 @@ Task<Result<UpstreamCallPtr>> UpstreamPool::Open(UpstreamRequest request, Endpoi
     if (http2) co_return UpstreamCallPtr(new H2Call(Share(key, *std::move(stream))));
     connection = std::make_unique<H1Connection>(*std::move(stream));
   }
-  co_return UpstreamCallPtr(new H1Call(std::move(connection), [this, key](H1ConnectionPtr back) {
-    Keep(key, std::move(back));
-  }));
+  co_return UpstreamCallPtr(new H1Call(
+      std::move(connection), [this, key](H1ConnectionPtr back) { Keep(key, std::move(back)); }));
 }
 
 H1ConnectionPtr UpstreamPool::TakeIdle(const std::string& key, bool may_repeat) {

@@ -1,5 +1,5 @@
-// Connections to backends, kept between requests: HTTP/1.1 ones one request at a time, HTTP/2 ones shared.
-// Bounded in number and age. One a worker; ends with Shutdown.
+// Connections to backends, kept between requests: HTTP/1.1 ones one request at a time, HTTP/2 ones
+// shared. Bounded in number and age. One a worker; ends with Shutdown.
 #pragma once
 
 #include <absl/container/flat_hash_map.h>

@@ -65,8 +65,9 @@ struct Worker::State {
         .own_principal = own.identity.ToString(),
         .random = random,
         .unix_seconds = &UnixSeconds,
-        .observe = [this](const ConnectionContext& context,
-                          const RequestRecord& record) { telemetry.Observe(context, record); }});
+        .observe = [this](const ConnectionContext& context, const RequestRecord& record) {
+          telemetry.Observe(context, record);
+        }});
     tunnels.emplace(*parts, mesh, own, *backends, limits, inputs.log, drain.token());
     listeners.emplace(ListenerParts{.config = inputs.config,
                                     .exchange = *parts,

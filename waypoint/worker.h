@@ -1,6 +1,6 @@
-// One data thread: a loop, its view of rules and mesh, its certificates, its connections in both directions,
-// and its share of the listeners (SO_REUSEPORT). The control loop talks to it by messages; nothing else
-// is shared.
+// One data thread: a loop, its view of rules and mesh, its certificates, its connections in both
+// directions, and its share of the listeners (SO_REUSEPORT). The control loop talks to it by
+// messages; nothing else is shared.
 #pragma once
 
 #include <functional>
@@ -38,8 +38,8 @@ class Worker {
   // From the control loop; take effect on the worker's.
   void SetRules(RulesRef rules);
   void SetMesh(mesh::SnapshotRef snapshot);
-  // From here on listeners follow the rules: before, nothing is taken that could not be judged. `done` is
-  // told on the control loop whether the first ones could be opened.
+  // From here on listeners follow the rules: before, nothing is taken that could not be judged.
+  // `done` is told on the control loop whether the first ones could be opened.
   void Open(std::function<void(Status)> done);
   // No new connections or requests; `done` when those there have ended or `deadline` has cut them.
   void Shutdown(Clock::duration deadline, std::function<void()> done);

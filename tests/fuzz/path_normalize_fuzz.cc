@@ -1,6 +1,6 @@
-// Path normalization (waypoint/path.h) on any bytes. What policies compare and what goes upstream must be
-// one spelling: normalizing again changes nothing, no dot segment is left however it was written, and no
-// control character or backslash either.
+// Path normalization (waypoint/path.h) on any bytes. What policies compare and what goes upstream
+// must be one spelling: normalizing again changes nothing, no dot segment is left however it was
+// written, and no control character or backslash either.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>

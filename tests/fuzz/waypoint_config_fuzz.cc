@@ -1,5 +1,5 @@
-// Resources of our own types (mesh/proto/waypoint.proto) as the control plane might send them: decoded, and
-// what was decoded asked about requests. The first byte chooses the type.
+// Resources of our own types (mesh/proto/waypoint.proto) as the control plane might send them:
+// decoded, and what was decoded asked about requests. The first byte chooses the type.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>

@@ -54,8 +54,8 @@ std::string Join(const std::vector<std::string>& list) {
   return joined;
 }
 
-// The list itself, or what was asked for where the list says everything: a star would not count in a
-// request with credentials.
+// The list itself, or what was asked for where the list says everything: a star would not count in
+// a request with credentials.
 void AddList(const std::vector<std::string>& list, std::string_view name,
              std::optional<std::string_view> asked, http::HeaderList& out) {
   if (HasStar(list)) {

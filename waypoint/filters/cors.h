@@ -21,8 +21,8 @@ bool AllowsOrigin(const Cors& cors, std::string_view origin);
 // when the origin is not allowed, which is how a browser is told.
 http::HeaderList PreflightFields(const Cors& cors, const RequestView& request);
 
-// Adds what the response to an ordinary request from `origin` needs, in place of what the application
-// says about the same matter. False when the fields no longer fit.
+// Adds what the response to an ordinary request from `origin` needs, in place of what the
+// application says about the same matter. False when the fields no longer fit.
 [[nodiscard]] bool MarkResponse(const Cors& cors, std::string_view origin,
                                 http::HeaderList& headers);
 

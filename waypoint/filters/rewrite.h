@@ -14,8 +14,8 @@ namespace aquifer::waypoint {
 // segments, so that neither "//" nor an empty path comes out.
 std::string ModifyPath(const PathModifier& modifier, const PathMatch& match, std::string_view path);
 
-// The query stays. What the client asked for goes into x-envoy-original-path, as applications behind
-// Envoy know it.
+// The query stays. What the client asked for goes into x-envoy-original-path, as applications
+// behind Envoy know it.
 [[nodiscard]] bool Rewrite(const UrlRewrite& rewrite, const PathMatch& match,
                            http::RequestHead& head);
 

@@ -74,7 +74,8 @@ TEST_CASE("source fields match the identity of the tunnel's peer") {
       {R"(from { namespaces: "*" })", "peer", "", false},
       {R"(from { not_namespaces: "client" })", "peer", "cluster.local/ns/client/sa/curl", false},
       {R"(from { not_namespaces: "client" })", "peer", "", true},
-      {R"(from { service_accounts: "client/curl" })", "peer", "cluster.local/ns/client/sa/curl", true},
+      {R"(from { service_accounts: "client/curl" })", "peer", "cluster.local/ns/client/sa/curl",
+       true},
       {R"(from { service_accounts: "curl" })", "peer", "cluster.local/ns/client/sa/curl", false},
       {R"(from { service_accounts: "curl" })", "peer", "cluster.local/ns/app/sa/curl", true},
       {R"(from { trust_domains: "cluster.local" })", "peer", "cluster.local/ns/a/sa/b", true},
@@ -89,10 +90,10 @@ TEST_CASE("source fields match the identity of the tunnel's peer") {
   };
   for (const Case& one : cases) {
     INFO(one.rule << " with " << one.field << " " << one.value);
-    CHECK(Allowed({test::Allow({RuleOf(one.rule)})},
-                  Request().Set(one.field, one.value)) == one.matches);
-    CHECK(Allowed({test::Deny({RuleOf(one.rule)})},
-                  Request().Set(one.field, one.value)) != one.matches);
+    CHECK(Allowed({test::Allow({RuleOf(one.rule)})}, Request().Set(one.field, one.value)) ==
+          one.matches);
+    CHECK(Allowed({test::Deny({RuleOf(one.rule)})}, Request().Set(one.field, one.value)) !=
+          one.matches);
   }
 }
 
@@ -129,10 +130,10 @@ TEST_CASE("operation fields match host, method, path and port") {
   };
   for (const Case& one : cases) {
     INFO(one.rule << " with " << one.field << " " << one.value);
-    CHECK(Allowed({test::Allow({RuleOf(one.rule)})},
-                  Request().Set(one.field, one.value)) == one.matches);
-    CHECK(Allowed({test::Deny({RuleOf(one.rule)})},
-                  Request().Set(one.field, one.value)) != one.matches);
+    CHECK(Allowed({test::Allow({RuleOf(one.rule)})}, Request().Set(one.field, one.value)) ==
+          one.matches);
+    CHECK(Allowed({test::Deny({RuleOf(one.rule)})}, Request().Set(one.field, one.value)) !=
+          one.matches);
   }
 }
 
@@ -144,7 +145,8 @@ TEST_CASE("conditions match their attribute") {
       {R"(when { key: "source.namespace" values: "client" })", "peer", "td/ns/client/sa/x", true},
       {R"(when { key: "source.principal" values: "td/ns/client/sa/x" })", "peer",
        "td/ns/client/sa/x", true},
-      {R"(when { key: "source.serviceAccount" values: "client/x" })", "peer", "td/ns/client/sa/x", true},
+      {R"(when { key: "source.serviceAccount" values: "client/x" })", "peer", "td/ns/client/sa/x",
+       true},
       {R"(when { key: "source.trustDomain" values: "td" })", "peer", "td/ns/client/sa/x", true},
       {R"(when { key: "destination.port" values: "8000" })", "port", "8000", true},
       {R"(when { key: "destination.port" not_values: "8000" })", "port", "8000", false},
@@ -155,14 +157,14 @@ TEST_CASE("conditions match their attribute") {
   };
   for (const Case& one : cases) {
     INFO(one.rule << " with " << one.field << " " << one.value);
-    CHECK(Allowed({test::Allow({RuleOf(one.rule)})},
-                  Request().Set(one.field, one.value)) == one.matches);
+    CHECK(Allowed({test::Allow({RuleOf(one.rule)})}, Request().Set(one.field, one.value)) ==
+          one.matches);
   }
 }
 
 TEST_CASE("a condition with values and notValues needs one of the first and none of the second") {
-  const auto policy = test::Allow({RuleOf(
-      R"(when { key: "request.headers[x-foo]" values: "foo*" not_values: "foobar" })")});
+  const auto policy = test::Allow(
+      {RuleOf(R"(when { key: "request.headers[x-foo]" values: "foo*" not_values: "foobar" })")});
   CHECK(Allowed({policy}, Request().Header("x-foo", "foo")));
   CHECK_FALSE(Allowed({policy}, Request().Header("x-foo", "foobar")));
   CHECK_FALSE(Allowed({policy}, Request()));
@@ -218,8 +220,8 @@ TEST_CASE("the part of a DENY that can be decided still narrows what needs a tok
 }
 
 TEST_CASE("a source beside one that needs a token can still allow") {
-  const auto policy = test::Allow(
-      {RuleOf(R"(from { request_principals: "*" } from { namespaces: "client" })")});
+  const auto policy =
+      test::Allow({RuleOf(R"(from { request_principals: "*" } from { namespaces: "client" })")});
   CHECK(Allowed({policy}, Request()));
 }
 
@@ -231,8 +233,8 @@ TEST_CASE("CUSTOM denies what it matches, for nobody can be asked") {
 }
 
 TEST_CASE("AUDIT decides nothing") {
-  const auto policy = test::PolicyOf(mesh::v1::AUTHORIZATION_ACTION_AUDIT,
-                                     {mesh::v1::AuthorizationRule()});
+  const auto policy =
+      test::PolicyOf(mesh::v1::AUTHORIZATION_ACTION_AUDIT, {mesh::v1::AuthorizationRule()});
   CHECK(Allowed({policy}, Request()));
 }
 
@@ -253,8 +255,8 @@ TEST_CASE("a dry-run policy decides nothing and says what it would have decided"
 }
 
 TEST_CASE("a denial names the policy and the rule") {
-  const PolicyIndex index = test::IndexOf({test::Deny(
-      {RuleOf(R"(to { paths: "/a" })"), RuleOf(R"(to { paths: "/b" })")})});
+  const PolicyIndex index = test::IndexOf(
+      {test::Deny({RuleOf(R"(to { paths: "/a" })"), RuleOf(R"(to { paths: "/b" })")})});
   const auto input = Request().Path("/b").Finish();
   CHECK(Authorize(index.ForGateway(), input->authz).Details() ==
         "rbac_access_denied_matched_policy[ns[app]-policy[policy-0]-rule[1]]");

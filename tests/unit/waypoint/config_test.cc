@@ -6,8 +6,10 @@ namespace aquifer::waypoint {
 namespace {
 
 Environment Whole() {
-  return {{"GATEWAY_NAME", "waypoint"},     {"POD_NAMESPACE", "app"},
-          {"SERVICE_ACCOUNT", "waypoint"},  {"INSTANCE_IP", "10.0.0.1"},
+  return {{"GATEWAY_NAME", "waypoint"},
+          {"POD_NAMESPACE", "app"},
+          {"SERVICE_ACCOUNT", "waypoint"},
+          {"INSTANCE_IP", "10.0.0.1"},
           {"XDS_ADDRESS", "https://c:15012"}};
 }
 

@@ -8,8 +8,8 @@ namespace aquifer::waypoint {
 namespace {
 
 std::string RefusalOf(const std::string& text) {
-  const Decoded<HttpRoute> route = DecodeHttpRoute(
-      test::Parse<mesh::v1::HttpRoute>(R"(namespace: "app" name: "r" )" + text));
+  const Decoded<HttpRoute> route =
+      DecodeHttpRoute(test::Parse<mesh::v1::HttpRoute>(R"(namespace: "app" name: "r" )" + text));
   return route.ok() ? "accepted" : route.error().field;
 }
 
@@ -19,8 +19,9 @@ TEST_CASE("a match that cannot be used refuses the route and names the field") {
         "rules[0].matches[0].path.value");
   CHECK(RefusalOf("rules { matches { path { type: 99 value: '/a' } } }") ==
         "rules[0].matches[0].path.type");
-  CHECK(RefusalOf("rules { matches { path { type: MATCH_TYPE_REGULAR_EXPRESSION value: '(' } } }") ==
-        "rules[0].matches[0].path.value");
+  CHECK(
+      RefusalOf("rules { matches { path { type: MATCH_TYPE_REGULAR_EXPRESSION value: '(' } } }") ==
+      "rules[0].matches[0].path.value");
   CHECK(RefusalOf("rules { matches { headers { type: MATCH_TYPE_PREFIX name: 'a' } } }") ==
         "rules[0].matches[0].headers[0].type");
   CHECK(RefusalOf("rules { matches { headers { type: MATCH_TYPE_EXACT name: 'a b' } } }") ==

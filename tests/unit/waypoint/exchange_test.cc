@@ -30,17 +30,16 @@ std::string ToHttpbin() {
 
 TEST_CASE("a request goes to the service and the response comes back marked") {
   std::string sent;
-  const std::string got = Answer(
-      [](World& world) { world.httpbin().answers = {kOk}; }, kGet);
+  const std::string got = Answer([](World& world) { world.httpbin().answers = {kOk}; }, kGet);
   CHECK(got ==
         "HTTP/1.1 200 OK\r\nserver: istio-envoy\r\ncontent-length: 2\r\n"
         "date: Sun, 06 Nov 1994 08:49:37 GMT\r\nx-envoy-upstream-service-time: 0\r\n\r\nhi");
 }
 
 TEST_CASE("a denial has its bytes on the wire, and the connection goes on") {
-  const std::string got = Answer(
-      DenyTeapot, "GET /status/418 HTTP/1.1\r\nhost: a\r\n\r\n"
-                  "GET /status/418 HTTP/1.1\r\nhost: a\r\n\r\n");
+  const std::string got = Answer(DenyTeapot,
+                                 "GET /status/418 HTTP/1.1\r\nhost: a\r\n\r\n"
+                                 "GET /status/418 HTTP/1.1\r\nhost: a\r\n\r\n");
   CHECK(got == std::string(kDenied) + kDenied);
 }
 
@@ -63,9 +62,9 @@ TEST_CASE("a denied HEAD has the fields and no body") {
 }
 
 TEST_CASE("a denied request with a body is answered and the connection closed") {
-  const std::string got = Answer(
-      DenyTeapot,
-      "POST /status/418 HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\n\r\nabc" + std::string(kGet));
+  const std::string got =
+      Answer(DenyTeapot, "POST /status/418 HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\n\r\nabc" +
+                             std::string(kGet));
   CHECK(got ==
         "HTTP/1.1 403 Forbidden\r\ncontent-length: 19\r\ncontent-type: text/plain\r\n"
         "date: Sun, 06 Nov 1994 08:49:37 GMT\r\nserver: istio-envoy\r\nconnection: close\r\n\r\n"
@@ -74,8 +73,7 @@ TEST_CASE("a denied request with a body is answered and the connection closed") 
 
 TEST_CASE("a NUL in a path is answered 400 and reaches nobody") {
   World* world = nullptr;
-  const std::string got =
-      Answer(DenyTeapot, "GET /a%00 HTTP/1.1\r\nhost: a\r\n\r\n", 0, &world);
+  const std::string got = Answer(DenyTeapot, "GET /a%00 HTTP/1.1\r\nhost: a\r\n\r\n", 0, &world);
   CHECK(got.starts_with("HTTP/1.1 400 Bad Request\r\n"));
   CHECK(world->httpbin().received.empty());
   delete world;
@@ -108,8 +106,9 @@ TEST_CASE("bodies stream in both directions, byte by byte too") {
     World* world = nullptr;
     const std::string got = Answer(
         [&](World& w) {
-          w.httpbin().answers = {"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
-                                 "5\r\nhello\r\n0\r\nx-trailer: t\r\n\r\n"};
+          w.httpbin().answers = {
+              "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+              "5\r\nhello\r\n0\r\nx-trailer: t\r\n\r\n"};
         },
         "POST /post HTTP/1.1\r\nhost: a\r\ncontent-length: 5000\r\n\r\n" + body, drip, &world);
     CHECK(world->httpbin().received.ends_with("\r\n\r\n" + body));
@@ -172,8 +171,9 @@ TEST_CASE("a backend that is refused is tried again, and three times at most") {
 
   got = Answer([](World& w) { w.httpbin().refuse = 99; }, kGet, 0, &world);
   CHECK(got.starts_with("HTTP/1.1 503 Service Unavailable"));
-  CHECK(got.ends_with("upstream connect error or disconnect/reset before headers. retried and the "
-                      "latest reset reason: remote connection failure"));
+  CHECK(
+      got.ends_with("upstream connect error or disconnect/reset before headers. retried and the "
+                    "latest reset reason: remote connection failure"));
   CHECK(world->httpbin().connections == 3);
   CHECK(world->records.at(0).flags == "UF,URX");
   delete world;
@@ -187,8 +187,8 @@ TEST_CASE("a service without endpoints answers no healthy upstream") {
 
 TEST_CASE("a connection that the backend closed meanwhile costs a second try and no error") {
   World* world = nullptr;
-  const std::string got = Answer(
-      [](World& w) { w.httpbin().answers = {kOk, "!", kOk}; }, std::string(kGet) + kGet, 0, &world);
+  const std::string got = Answer([](World& w) { w.httpbin().answers = {kOk, "!", kOk}; },
+                                 std::string(kGet) + kGet, 0, &world);
   CHECK(got.find("503") == std::string::npos);
   CHECK(world->httpbin().connections == 2);
   delete world;
@@ -196,9 +196,9 @@ TEST_CASE("a connection that the backend closed meanwhile costs a second try and
 
 TEST_CASE("a request that must not be sent twice is not") {
   World* world = nullptr;
-  const std::string got =
-      Answer([](World& w) { w.httpbin().answers = {kOk, "!", kOk}; },
-             std::string(kGet) + "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\n\r\nx", 0, &world);
+  const std::string got = Answer(
+      [](World& w) { w.httpbin().answers = {kOk, "!", kOk}; },
+      std::string(kGet) + "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\n\r\nx", 0, &world);
   CHECK(got.find("503 Service Unavailable") != std::string::npos);
   CHECK(world->records.at(1).flags == "UC");
   delete world;
@@ -274,7 +274,9 @@ TEST_CASE("a backend's own 503 is handed on where nothing says retry") {
 
 TEST_CASE("a response that breaks off breaks the client's connection off") {
   const std::string got = Answer(
-      [](World& w) { w.httpbin().answers = {"->HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nabc"}; },
+      [](World& w) {
+        w.httpbin().answers = {"->HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nabc"};
+      },
       kGet);
   CHECK(got.find("abc") != std::string::npos);
   CHECK(got.ends_with("<reset>"));
@@ -294,9 +296,8 @@ TEST_CASE("HTTP/1.0 is told to upgrade") {
 }
 
 TEST_CASE("a CONNECT inside the tunnel leads nowhere") {
-  const std::string got =
-      Answer([](World& w) { w.httpbin().answers = {kOk}; },
-             "CONNECT 10.0.0.1:80 HTTP/1.1\r\nhost: 10.0.0.1:80\r\n\r\n");
+  const std::string got = Answer([](World& w) { w.httpbin().answers = {kOk}; },
+                                 "CONNECT 10.0.0.1:80 HTTP/1.1\r\nhost: 10.0.0.1:80\r\n\r\n");
   CHECK(got.starts_with("HTTP/1.1 404"));
 }
 
@@ -316,7 +317,8 @@ TEST_CASE("an upgrade joins client and backend") {
   const std::string got = Answer(
       [](World& w) {
         w.httpbin().answers = {
-            "->HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n"
+            "->HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: "
+            "upgrade\r\n\r\n"
             "from backend"};
       },
       "GET /ws HTTP/1.1\r\nhost: a\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n");
@@ -358,8 +360,8 @@ TEST_CASE("a client cannot have what the proxy adds or a policy checks taken out
         w.httpbin().answers = {kOk};
         w.Rule({}, {});
       },
-      "GET / HTTP/1.1\r\nhost: a\r\nconnection: x-forwarded-client-cert, x-request-id\r\n\r\n",
-      0, &world);
+      "GET / HTTP/1.1\r\nhost: a\r\nconnection: x-forwarded-client-cert, x-request-id\r\n\r\n", 0,
+      &world);
   CHECK(world->httpbin().received.find("x-forwarded-client-cert: By=") != std::string::npos);
   CHECK(world->httpbin().received.find("x-request-id: ") != std::string::npos);
   delete world;
@@ -429,6 +431,7 @@ TEST_CASE("every exchange is observed once, denied ones too") {
   Answer(DenyTeapot, "GET /status/418 HTTP/1.1\r\nhost: a\r\n\r\n" + std::string(kGet), 0, &world);
   REQUIRE(world->records.size() == 2);
   CHECK(world->records[0].status == 403);
+  CHECK(world->records[0].service == test::kHttpbin);
   CHECK(world->records[0].details ==
         "rbac_access_denied_matched_policy[ns[app]-policy[policy]-rule[0]]");
   CHECK(world->records[1].status == 200);

@@ -1,5 +1,5 @@
-// A waypoint in memory for tests of exchanges: a client that says what the test says, backends that answer
-// from a script, and everything of ours in between.
+// A waypoint in memory for tests of exchanges: a client that says what the test says, backends that
+// answer from a script, and everything of ours in between.
 #pragma once
 
 #include <map>
@@ -16,8 +16,8 @@
 
 namespace aquifer::waypoint::test {
 
-// What one backend does: for each request in turn the bytes it answers with. "@500 ..." waits 500 ms of
-// virtual time first, "!" closes without an answer, "~" resets, "->" closes after the rest.
+// What one backend does: for each request in turn the bytes it answers with. "@500 ..." waits 500
+// ms of virtual time first, "!" closes without an answer, "~" resets, "->" closes after the rest.
 struct Script {
   std::vector<std::string> answers;
   size_t next = 0;
@@ -145,14 +145,15 @@ struct World {
   ConnectionContext context;
   ConnectionLimits limits;
   std::vector<RequestRecord> records;
-  ExchangeParts parts{.rules = rules,
-                      .upstream = pool,
-                      .date = date,
-                      .own_principal = "spiffe://cluster.local/ns/app/sa/waypoint",
-                      .random = [] { return std::uint64_t{0}; },
-                      .unix_seconds = [] { return std::int64_t{784111777}; },
-                      .observe = [this](const ConnectionContext&,
-                                        const RequestRecord& record) { records.push_back(record); }};
+  ExchangeParts parts{
+      .rules = rules,
+      .upstream = pool,
+      .date = date,
+      .own_principal = "spiffe://cluster.local/ns/app/sa/waypoint",
+      .random = [] { return std::uint64_t{0}; },
+      .unix_seconds = [] { return std::int64_t{784111777}; },
+      .observe = [this](const ConnectionContext&,
+                        const RequestRecord& record) { records.push_back(record); }};
 };
 
 inline Task<void> ReadAll(io::Stream& stream, std::string& out) {

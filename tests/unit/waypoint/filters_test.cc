@@ -19,13 +19,20 @@ TEST_CASE("replacing a prefix leaves neither a double slash nor an empty path") 
     const char* result;
   };
   const Case cases[] = {
-      {"/foo/bar", "/foo", "/xyz", "/xyz/bar"},   {"/foo/bar", "/foo", "/xyz/", "/xyz/bar"},
-      {"/foo/bar", "/foo/", "/xyz", "/xyz/bar"},  {"/foo/bar", "/foo/", "/xyz/", "/xyz/bar"},
-      {"/foo", "/foo", "/xyz", "/xyz"},           {"/foo/", "/foo", "/xyz", "/xyz/"},
-      {"/foo/bar", "/foo", "", "/bar"},           {"/foo/bar", "/foo", "/", "/bar"},
-      {"/foo/", "/foo", "", "/"},                 {"/foo", "/foo", "", "/"},
-      {"/foo/", "/foo", "/", "/"},                {"/foo", "/foo", "/", "/"},
-      {"/foo/bar", "/", "/xyz", "/xyz/foo/bar"},  {"/", "/", "/xyz", "/xyz/"},
+      {"/foo/bar", "/foo", "/xyz", "/xyz/bar"},
+      {"/foo/bar", "/foo", "/xyz/", "/xyz/bar"},
+      {"/foo/bar", "/foo/", "/xyz", "/xyz/bar"},
+      {"/foo/bar", "/foo/", "/xyz/", "/xyz/bar"},
+      {"/foo", "/foo", "/xyz", "/xyz"},
+      {"/foo/", "/foo", "/xyz", "/xyz/"},
+      {"/foo/bar", "/foo", "", "/bar"},
+      {"/foo/bar", "/foo", "/", "/bar"},
+      {"/foo/", "/foo", "", "/"},
+      {"/foo", "/foo", "", "/"},
+      {"/foo/", "/foo", "/", "/"},
+      {"/foo", "/foo", "/", "/"},
+      {"/foo/bar", "/", "/xyz", "/xyz/foo/bar"},
+      {"/", "/", "/xyz", "/xyz/"},
   };
   for (const Case& one : cases) {
     INFO(one.path << " " << one.prefix << " -> " << one.replacement);
@@ -119,7 +126,8 @@ Cors CorsOf(std::vector<std::string> origins, bool credentials) {
 }
 
 TEST_CASE("origins match exactly, by wildcard over labels, or all") {
-  const Cors cors = CorsOf({"https://www.foo.com", "https://*.bar.com", "http://x.org:8080"}, false);
+  const Cors cors =
+      CorsOf({"https://www.foo.com", "https://*.bar.com", "http://x.org:8080"}, false);
   CHECK(AllowsOrigin(cors, "https://www.foo.com"));
   CHECK(AllowsOrigin(cors, "https://www.foo.com:443"));
   CHECK(AllowsOrigin(cors, "https://a.b.bar.com"));

@@ -76,7 +76,8 @@ TEST_CASE("dates are written as HTTP has them") {
   CHECK(FormatHttpDate(1709208000) == "Thu, 29 Feb 2024 12:00:00 GMT");
 }
 
-http::RequestHead Edited(const RequestEdit& edit, std::vector<std::pair<const char*, const char*>> in) {
+http::RequestHead Edited(const RequestEdit& edit,
+                         std::vector<std::pair<const char*, const char*>> in) {
   http::RequestHead head{"GET", "", "a.com", "/", {}};
   for (const auto& [name, value] : in) REQUIRE(head.headers.Add(name, value));
   REQUIRE(EditRequest(edit, head));
@@ -88,8 +89,10 @@ TEST_CASE("a waypoint adds what is missing and keeps what came") {
   CHECK(head.headers.Get("x-forwarded-proto") == "http");
   CHECK(head.headers.Get("x-request-id")->size() == 36);
   CHECK_FALSE(head.headers.Has("x-forwarded-for"));
-  head = Edited({}, {{"x-forwarded-proto", "https"}, {"x-request-id", "mine"},
-                     {"x-forwarded-for", "1.2.3.4"}, {"forwarded", "for=1.2.3.4"}});
+  head = Edited({}, {{"x-forwarded-proto", "https"},
+                     {"x-request-id", "mine"},
+                     {"x-forwarded-for", "1.2.3.4"},
+                     {"forwarded", "for=1.2.3.4"}});
   CHECK(head.headers.Get("x-forwarded-proto") == "https");
   CHECK(head.headers.Get("x-request-id") == "mine");
   CHECK(head.headers.Get("x-forwarded-for") == "1.2.3.4");
@@ -110,7 +113,8 @@ TEST_CASE("a client's claims about certificates and orders to Envoy are taken ou
 
 TEST_CASE("a gateway appends its peer and believes no scheme from outside") {
   RequestEdit edit{.edge = Edge::kGateway, .peer = Ip::V4(10, 0, 0, 1)};
-  http::RequestHead head = Edited(edit, {{"x-forwarded-for", "1.1.1.1"}, {"X-Forwarded-For", "2.2.2.2"},
+  http::RequestHead head = Edited(edit, {{"x-forwarded-for", "1.1.1.1"},
+                                         {"X-Forwarded-For", "2.2.2.2"},
                                          {"x-forwarded-proto", "https"}});
   CHECK(head.headers.GetJoined("x-forwarded-for") == "1.1.1.1, 2.2.2.2,10.0.0.1");
   CHECK(head.headers.Get("x-forwarded-proto") == "http");
@@ -135,8 +139,9 @@ TEST_CASE("a response says who served it and how long it took") {
   REQUIRE(headers.Add("Server", "gunicorn"));
   REQUIRE(headers.Add("x-envoy-upstream-service-time", "99"));
   REQUIRE(EditResponse(std::chrono::milliseconds(2), kDate, headers));
-  CHECK(Text(headers) == "server: istio-envoy\nx-envoy-upstream-service-time: 2\n"
-                         "date: Sun, 06 Nov 1994 08:49:37 GMT\n");
+  CHECK(Text(headers) ==
+        "server: istio-envoy\nx-envoy-upstream-service-time: 2\n"
+        "date: Sun, 06 Nov 1994 08:49:37 GMT\n");
 }
 
 }  // namespace

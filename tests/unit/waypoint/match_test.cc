@@ -60,8 +60,9 @@ TEST_CASE("an exact path keeps slash and case") {
 TEST_CASE("exact beats prefix, a longer prefix beats a shorter one, a pattern comes last") {
   const RouteTable table({RouteOf(
       Rule(Match(Pattern("/match/.*")), "pattern") + Rule(Match(Prefix("/match/")), "short") +
-      Rule(Match(Prefix("/match/prefix/one")), "long") + Rule(Match(Exact("/match/exact")), "exact") +
-      Rule(Match(Pattern("/p[0-9]+")), "digits") + Rule(Match(Pattern("/p[0-9]+x?")), "longer"))});
+      Rule(Match(Prefix("/match/prefix/one")), "long") +
+      Rule(Match(Exact("/match/exact")), "exact") + Rule(Match(Pattern("/p[0-9]+")), "digits") +
+      Rule(Match(Pattern("/p[0-9]+x?")), "longer"))});
   CHECK(Find(table, Request().Path("/match/exact")) == "exact");
   CHECK(Find(table, Request().Path("/match/exact/x")) == "short");
   CHECK(Find(table, Request().Path("/match/prefix/one/any")) == "long");
@@ -71,9 +72,9 @@ TEST_CASE("exact beats prefix, a longer prefix beats a shorter one, a pattern co
 }
 
 TEST_CASE("headers are matched by name in either case and all of them are needed") {
-  const RouteTable table({RouteOf(
-      Rule(Match(HeaderIs("Version", "one")), "one") +
-      Rule(Match(HeaderIs("version", "two") + HeaderIs("color", "blue")), "two"))});
+  const RouteTable table(
+      {RouteOf(Rule(Match(HeaderIs("Version", "one")), "one") +
+               Rule(Match(HeaderIs("version", "two") + HeaderIs("color", "blue")), "two"))});
   CHECK(Find(table, Request().Header("VERSION", "one")) == "one");
   CHECK(Find(table, Request().Header("version", "One")) == "none");
   CHECK(Find(table, Request().Header("version", "two").Header("color", "blue")) == "two");
@@ -88,8 +89,7 @@ TEST_CASE("a repeated header is one value joined by commas") {
 }
 
 TEST_CASE("of two header matches with one name the first counts") {
-  const RouteTable table(
-      {RouteOf(Rule(Match(HeaderIs("a", "1") + HeaderIs("A", "2")), "first"))});
+  const RouteTable table({RouteOf(Rule(Match(HeaderIs("a", "1") + HeaderIs("A", "2")), "first"))});
   CHECK(Find(table, Request().Header("a", "1")) == "first");
 }
 
@@ -121,10 +121,10 @@ TEST_CASE("a method matches itself only, and GET is not HEAD") {
 }
 
 TEST_CASE("method comes before headers, and headers before query parameters") {
-  const RouteTable table({RouteOf(
-      Rule(Match(QueryIs("q", "1") + QueryIs("r", "1")), "query") +
-      Rule(Match(HeaderIs("h", "1")), "header") + Rule(Match(R"(method: "PUT")"), "method") +
-      Rule(Match(Prefix("/path")), "path"))});
+  const RouteTable table(
+      {RouteOf(Rule(Match(QueryIs("q", "1") + QueryIs("r", "1")), "query") +
+               Rule(Match(HeaderIs("h", "1")), "header") +
+               Rule(Match(R"(method: "PUT")"), "method") + Rule(Match(Prefix("/path")), "path"))});
   const auto all = Request().Path("/?q=1&r=1").Header("h", "1").Method("PUT");
   CHECK(Find(table, all) == "method");
   CHECK(Find(table, Request().Path("/?q=1&r=1").Header("h", "1")) == "header");
@@ -146,7 +146,8 @@ TEST_CASE("the oldest route wins, then the first by namespace and name, then the
 TEST_CASE("matches of a rule are alternatives, and precedence runs over rules of all routes") {
   const RoutePtr a = RouteOf(R"(name: "a" creation_seconds: 1 )" +
                              Rule(Match(Prefix("/a")) + Match(HeaderIs("x", "1")), "a"));
-  const RoutePtr b = RouteOf(R"(name: "b" creation_seconds: 2 )" + Rule(Match(Prefix("/a/b")), "b"));
+  const RoutePtr b =
+      RouteOf(R"(name: "b" creation_seconds: 2 )" + Rule(Match(Prefix("/a/b")), "b"));
   const RouteTable table({a, b});
   CHECK(Find(table, Request().Path("/a/b/c")) == "b");
   CHECK(Find(table, Request().Path("/a/c")) == "a");
@@ -154,8 +155,9 @@ TEST_CASE("matches of a rule are alternatives, and precedence runs over rules of
 }
 
 TEST_CASE("every match of a table agrees with the match looked at alone") {
-  const RouteTable table({RouteOf(Rule(Match(Prefix("/a//")), "slashes") +
-                                  Rule(Match(Prefix("/a")), "a") + Rule(Match(Prefix("/")), "all"))});
+  const RouteTable table(
+      {RouteOf(Rule(Match(Prefix("/a//")), "slashes") + Rule(Match(Prefix("/a")), "a") +
+               Rule(Match(Prefix("/")), "all"))});
   for (const char* const path : {"/", "/a", "/a/", "/a//", "/a//b", "/ab", "//", "//a", "/b//a"}) {
     INFO(path);
     const auto input = Request().Path(path).Finish();

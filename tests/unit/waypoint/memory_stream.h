@@ -1,5 +1,5 @@
-// Two ends of a connection in memory, for tests on virtual time: what one writes the other reads, with FIN and
-// reset, whole or a few bytes at a time.
+// Two ends of a connection in memory, for tests on virtual time: what one writes the other reads,
+// with FIN and reset, whole or a few bytes at a time.
 #pragma once
 
 #include <deque>

@@ -25,33 +25,32 @@ void CheckAll(PathNormalization how, std::initializer_list<Vector> vectors) {
 }
 
 TEST_CASE("base normalization settles dot segments, unreserved escapes and backslashes") {
-  CheckAll(PathNormalization::kBase,
-           {{"/", "/"},
-            {"/a/b", "/a/b"},
-            {"/%65xact", "/exact"},
-            {"/x/../exact", "/exact"},
-            {"/foo/../status/418", "/status/418"},
-            {"/foo/%2e%2e/status", "/status"},
-            {"/foo/%2E./status", "/status"},
-            {"/foo/.%2e/status", "/status"},
-            {"/foo/./bar", "/foo/bar"},
-            {"/foo/%2e/bar", "/foo/bar"},
-            {"/foo/.", "/foo/"},
-            {"/foo/..", "/"},
-            {"/foo/bar/..", "/foo/"},
-            {"/..", "/"},
-            {"/../..", "/"},
-            {"/../../a", "/a"},
-            {"/a\\b", "/a/b"},
-            {"\\a", "/a"},
-            {"/a\\..\\b", "/b"},
-            {"/a/..\\b", "/b"},
-            {"a", "/a"},
-            {"", "/"},
-            {"*", "/*"},
-            {"/...", "/..."},
-            {"/.a", "/.a"},
-            {"/a..", "/a.."}});
+  CheckAll(PathNormalization::kBase, {{"/", "/"},
+                                      {"/a/b", "/a/b"},
+                                      {"/%65xact", "/exact"},
+                                      {"/x/../exact", "/exact"},
+                                      {"/foo/../status/418", "/status/418"},
+                                      {"/foo/%2e%2e/status", "/status"},
+                                      {"/foo/%2E./status", "/status"},
+                                      {"/foo/.%2e/status", "/status"},
+                                      {"/foo/./bar", "/foo/bar"},
+                                      {"/foo/%2e/bar", "/foo/bar"},
+                                      {"/foo/.", "/foo/"},
+                                      {"/foo/..", "/"},
+                                      {"/foo/bar/..", "/foo/"},
+                                      {"/..", "/"},
+                                      {"/../..", "/"},
+                                      {"/../../a", "/a"},
+                                      {"/a\\b", "/a/b"},
+                                      {"\\a", "/a"},
+                                      {"/a\\..\\b", "/b"},
+                                      {"/a/..\\b", "/b"},
+                                      {"a", "/a"},
+                                      {"", "/"},
+                                      {"*", "/*"},
+                                      {"/...", "/..."},
+                                      {"/.a", "/.a"},
+                                      {"/a..", "/a.."}});
 }
 
 TEST_CASE("base normalization keeps double slashes, escaped slashes and path parameters") {
@@ -78,10 +77,9 @@ TEST_CASE("an escape is undone once and never twice") {
 }
 
 TEST_CASE("characters that may not stand raw in a path are escaped") {
-  CheckAll(PathNormalization::kBase, {{"/a b", "/a%20b"},
-                                      {"/a\"b", "/a%22b"},
-                                      {"/\xc3\xa9", "/%C3%A9"},
-                                      {"/a%20b", "/a%20b"}});
+  CheckAll(
+      PathNormalization::kBase,
+      {{"/a b", "/a%20b"}, {"/a\"b", "/a%22b"}, {"/\xc3\xa9", "/%C3%A9"}, {"/a%20b", "/a%20b"}});
 }
 
 TEST_CASE("a NUL or a control character in a path is refused") {
@@ -91,10 +89,9 @@ TEST_CASE("a NUL or a control character in a path is refused") {
 }
 
 TEST_CASE("merging slashes comes after dot segments") {
-  CheckAll(PathNormalization::kMergeSlashes, {{"//a", "/a"},
-                                              {"/a///b//", "/a/b/"},
-                                              {"/a//../b", "/a/b"},
-                                              {"/a%2f%2fb", "/a%2f%2fb"}});
+  CheckAll(
+      PathNormalization::kMergeSlashes,
+      {{"//a", "/a"}, {"/a///b//", "/a/b/"}, {"/a//../b", "/a/b"}, {"/a%2f%2fb", "/a%2f%2fb"}});
 }
 
 TEST_CASE("decoding slashes comes before dot segments") {

@@ -59,9 +59,8 @@ TEST_CASE("a consumer's routes replace the producer's for clients of their names
 }
 
 TEST_CASE("a consumer's routes alone leave everybody else without routes") {
-  const RouteIndex index(
-      test::TestGateway(),
-      {RouteOf(R"(namespace: "consumer" )" + ServiceParent(0) + Rule("/", "consumer"))});
+  const RouteIndex index(test::TestGateway(), {RouteOf(R"(namespace: "consumer" )" +
+                                                       ServiceParent(0) + Rule("/", "consumer"))});
   CHECK(Ask(index, kReviews80, "elsewhere") == "no routes");
   CHECK(Ask(index, kReviews80, "") == "no routes");
   CHECK(Ask(index, kReviews80, "consumer") == "consumer");
@@ -96,9 +95,9 @@ std::string Ask(const RouteIndex& index, const std::string& host, const std::str
 }
 
 TEST_CASE("a listener's wildcard covers many labels and not the bare domain") {
-  const RouteIndex index(GatewayWith({{"l", "*.aliyun.com"}}),
-                         {RouteOf(R"(hostnames: "*.aliyun.com" )" + ListenerParent("l") +
-                                  Rule("/", "httpbin"))});
+  const RouteIndex index(
+      GatewayWith({{"l", "*.aliyun.com"}}),
+      {RouteOf(R"(hostnames: "*.aliyun.com" )" + ListenerParent("l") + Rule("/", "httpbin"))});
   CHECK(Ask(index, "httpbin.aliyun.com") == "httpbin");
   CHECK(Ask(index, "a.b.Aliyun.COM:8080") == "httpbin");
   CHECK(Ask(index, "aliyun.com") == "none");
@@ -126,13 +125,16 @@ TEST_CASE("the most specific listener owns a host even where it has no route") {
   CHECK(Ask(index, "abc.foo.example.com", "/narrow") == "none");
 }
 
-TEST_CASE("the route with the more specific host name is asked first, and passes on what it lacks") {
+TEST_CASE(
+    "the route with the more specific host name is asked first, and passes on what it lacks") {
   const RouteIndex index(
       GatewayWith({{"l", ""}}),
-      {RouteOf(R"(name: "any" creation_seconds: 1 )" + ListenerParent("l") + Rule("/long/path", "any")),
+      {RouteOf(R"(name: "any" creation_seconds: 1 )" + ListenerParent("l") +
+               Rule("/long/path", "any")),
        RouteOf(R"(name: "wide" hostnames: "*.com" )" + ListenerParent("l") + Rule("/", "wide")),
        RouteOf(R"(name: "mid" hostnames: "*.b.com" )" + ListenerParent("l") + Rule("/m", "mid")),
-       RouteOf(R"(name: "exact" hostnames: "a.b.com" )" + ListenerParent("l") + Rule("/e", "exact"))});
+       RouteOf(R"(name: "exact" hostnames: "a.b.com" )" + ListenerParent("l") +
+               Rule("/e", "exact"))});
   CHECK(Ask(index, "a.b.com", "/e") == "exact");
   CHECK(Ask(index, "a.b.com", "/m") == "mid");
   CHECK(Ask(index, "a.b.com", "/long/path") == "wide");

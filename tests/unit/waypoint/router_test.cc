@@ -21,7 +21,8 @@ RouteAction Act(const RoutePtr& route, const ServiceRef* own, std::uint64_t rand
 
 std::string Backend(const char* name, int weight, const char* extra = "") {
   return R"(backends { weight: )" + std::to_string(weight) +
-         R"( service { namespace: "app" port: 80 hostname: ")" + name + R"(.app" } )" + extra + " } ";
+         R"( service { namespace: "app" port: 80 hostname: ")" + name + R"(.app" } )" + extra +
+         " } ";
 }
 
 TEST_CASE("backends get their share by weight and 0 is never chosen") {
@@ -71,15 +72,18 @@ TEST_CASE("nothing matched is a 404 without a body") {
 
 TEST_CASE("a filter that is not known makes its rule answer 500") {
   CHECK(Act(RouteOf("rules { " + Backend("a", 1) + "filters { } }"), &kOwn).reply->status == 500);
-  CHECK(Act(RouteOf("rules { " + Backend("a", 1) + R"(filters { invalid: "ExtensionRef" } })"), &kOwn)
-            .reply->status == 500);
-  CHECK(Act(RouteOf("rules { " + Backend("a", 1, "filters { }") + " }"), &kOwn).reply->status == 500);
+  CHECK(
+      Act(RouteOf("rules { " + Backend("a", 1) + R"(filters { invalid: "ExtensionRef" } })"), &kOwn)
+          .reply->status == 500);
+  CHECK(Act(RouteOf("rules { " + Backend("a", 1, "filters { }") + " }"), &kOwn).reply->status ==
+        500);
 }
 
 TEST_CASE("a redirect is answered at once, with the fields that the rule adds to responses") {
   const RouteAction action = Act(RouteOf(R"(rules {
     filters { request_redirect { hostname: "b.com" status_code: 301 } }
-    filters { response_header_modifier { set { name: "X-A" value: "1" } } } })"), nullptr);
+    filters { response_header_modifier { set { name: "X-A" value: "1" } } } })"),
+                                 nullptr);
   REQUIRE(action.reply.has_value());
   CHECK(action.reply->status == 301);
   CHECK(action.reply->fields.Get("location") == "http://b.com/");
@@ -89,7 +93,8 @@ TEST_CASE("a redirect is answered at once, with the fields that the rule adds to
 TEST_CASE("replacing a prefix that was not matched as one answers 500") {
   const RouteAction action = Act(RouteOf(R"(rules {
     matches { path { type: MATCH_TYPE_EXACT value: "/" } }
-    filters { url_rewrite { path { replace_prefix_match: "/x" } } } )" + Backend("a", 1) + "}"),
+    filters { url_rewrite { path { replace_prefix_match: "/x" } } } )" +
+                                         Backend("a", 1) + "}"),
                                  nullptr);
   CHECK(action.reply->status == 500);
 }

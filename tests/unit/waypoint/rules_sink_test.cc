@@ -18,7 +18,8 @@ struct Fixture {
     return sink.OnResource(type, name, bytes).ok();
   }
   bool PutGateway(const std::string& text) {
-    return Put(kGatewayType, "app/waypoint", test::Parse<mesh::v1::Gateway>(text).SerializeAsString());
+    return Put(kGatewayType, "app/waypoint",
+               test::Parse<mesh::v1::Gateway>(text).SerializeAsString());
   }
   bool Allowed() {
     const auto input = test::Request().Finish();
