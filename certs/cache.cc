@@ -3,21 +3,19 @@
 #include <utility>
 
 namespace aquifer::certs {
-namespace {
-
-void RunAt(Loop& loop, std::function<void()> work) {
-  if (&loop == &Loop::Current()) return work();
-  loop.Post(std::move(work));
-}
-
-}  // namespace
-
 CertCache::CertCache(CertStore& store, Loop& store_loop, WallClock clock)
     : store_(store),
       store_loop_(store_loop),
       clock_(std::move(clock)),
-      slots_(std::make_shared<Slots>()) {
+      slots_(std::make_shared<Slots>()),
+      link_(std::make_shared<Link>()) {
+  link_->loop = &Loop::Current();
   AtStore([listener = Listener()](CertStore& at) { at.Listen(listener); });
+}
+
+CertCache::~CertCache() {
+  const std::lock_guard lock(link_->mutex);
+  link_->loop = nullptr;
 }
 
 Task<Result<CertRef>> CertCache::Get(Identity identity, StopToken stop) {
@@ -60,18 +58,25 @@ CertRef CertCache::Usable(const Slot& slot) const {
 }
 
 CertListener CertCache::Listener() {
-  return [loop = &Loop::Current(), slots = std::weak_ptr<Slots>(slots_)](const CertUpdate& update) {
-    if (slots.expired()) return false;
+  return [link = link_, slots = std::weak_ptr<Slots>(slots_)](const CertUpdate& update) {
+    const std::lock_guard lock(link->mutex);
+    if (link->loop == nullptr) return false;
     // Only the cache's own thread makes a strong reference, so the last one goes there too.
-    RunAt(*loop, [slots, update] {
+    const auto apply = [slots, update] {
       if (const std::shared_ptr<Slots> alive = slots.lock()) alive->Apply(update);
-    });
+    };
+    if (link->loop == &Loop::Current()) {
+      apply();
+    } else {
+      link->loop->Post(apply);
+    }
     return true;
   };
 }
 
 void CertCache::AtStore(std::function<void(CertStore&)> work) {
-  RunAt(store_loop_, [&store = store_, work = std::move(work)] { work(store); });
+  if (&store_loop_ == &Loop::Current()) return work(store_);
+  store_loop_.Post([&store = store_, work = std::move(work)] { work(store); });
 }
 
 void CertCache::Slots::Apply(const CertUpdate& update) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 
 #include "absl/container/flat_hash_map.h"
 #include "certs/store.h"
@@ -13,9 +14,10 @@ namespace aquifer::certs {
 
 class CertCache {
  public:
-  // `store` is served on `store_loop`, which may be this thread's own. Both loops and the store
-  // outlive the cache's loop; the cache itself may end before them.
+  // `store` is served on `store_loop`, which may be this thread's own; both outlive the cache. The
+  // cache's own loop may end as soon as the cache has.
   CertCache(CertStore& store, Loop& store_loop, WallClock clock);
+  ~CertCache();
   CertCache(const CertCache&) = delete;
   CertCache& operator=(const CertCache&) = delete;
 
@@ -42,6 +44,12 @@ class CertCache {
     void Apply(const CertUpdate& update);
   };
 
+  // The way from the store's thread to this one, cut when the cache ends.
+  struct Link {
+    std::mutex mutex;
+    Loop* loop;  // guarded by mutex; null once the cache has ended
+  };
+
   CertRef Usable(const Slot& slot) const;
   CertListener Listener();
   void AtStore(std::function<void(CertStore&)> work);
@@ -50,6 +58,7 @@ class CertCache {
   Loop& store_loop_;
   WallClock clock_;
   std::shared_ptr<Slots> slots_;
+  std::shared_ptr<Link> link_;
 };
 
 }  // namespace aquifer::certs
