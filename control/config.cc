@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "certs/identity.h"
+#include "control/names.h"
 
 namespace aquifer::control {
 namespace {
@@ -27,8 +28,10 @@ bool SetAddress(Address& to, const std::string& value) {
 }
 
 const std::vector<Flag>& Flags() {
-  static const auto* const flags = new std::vector<Flag>{  // NOLINT: never destroyed
-      {"--manifests", "DIR", "manifests (*.yaml, *.yml, *.json) that make the mesh; followed as they change",
+  static const auto* const flags = new std::vector<Flag>{
+      // NOLINT: never destroyed
+      {"--manifests", "DIR",
+       "manifests (*.yaml, *.yml, *.json) that make the mesh; followed as they change",
        [](ControlConfig& c, const std::string& v) { return SetText(c.manifests, v); }},
       {"--state", "DIR", "the CA's root and the callers' tokens (default /var/lib/aquifer)",
        [](ControlConfig& c, const std::string& v) { return SetText(c.state, v); }},
@@ -36,21 +39,39 @@ const std::vector<Flag>& Flags() {
        [](ControlConfig& c, const std::string& v) { return SetAddress(c.listen, v); }},
       {"--admin", "IP:PORT", "/metrics, /healthz/ready, /status (default 0.0.0.0:15014)",
        [](ControlConfig& c, const std::string& v) { return SetAddress(c.admin, v); }},
-      {"--host-names", "NAMES", "names and addresses of our server certificate, with commas between",
+      {"--host-names", "NAMES",
+       "names and addresses of our server certificate, with commas between",
        [](ControlConfig& c, const std::string& v) { return SetText(c.host_names, v); }},
       {"--trust-domain", "NAME", "of all identities (default cluster.local)",
-       [](ControlConfig& c, const std::string& v) { return certs::IsTrustDomain(v) && SetText(c.mesh.trust_domain, v); }},
-      {"--cluster-id", "ID", "default Kubernetes", [](ControlConfig& c, const std::string& v) { return SetText(c.mesh.cluster_id, v); }},
+       [](ControlConfig& c, const std::string& v) {
+         return certs::IsTrustDomain(v) && SetText(c.mesh.trust_domain, v);
+       }},
+      {"--cluster-id", "ID", "default Kubernetes",
+       [](ControlConfig& c, const std::string& v) { return SetText(c.mesh.cluster_id, v); }},
       {"--network", "ID", "of all pods (default: the one without a name)",
        [](ControlConfig& c, const std::string& v) { return SetText(c.mesh.network, v); }},
       {"--root-namespace", "NAME", "whose policies are the mesh's (default istio-system)",
-       [](ControlConfig& c, const std::string& v) { return SetText(c.mesh.root_namespace, v); }},
+       [](ControlConfig& c, const std::string& v) {
+         return IsDnsLabel(v) && SetText(c.mesh.root_namespace, v);
+       }},
+      {"--cluster-domain", "NAME", "the end of service names (default cluster.local)",
+       [](ControlConfig& c, const std::string& v) {
+         return IsDnsSubdomain(v) && SetText(c.mesh.cluster_domain, v);
+       }},
+      {"--missing-waypoint", "refuse|bypass",
+       "traffic to what has a waypoint that is not there (default refuse)",
+       [](ControlConfig& c, const std::string& v) {
+         using Missing = MeshSettings::MissingWaypoint;
+         c.mesh.missing_waypoint = v == "bypass" ? Missing::kBypass : Missing::kRefuse;
+         return v == "bypass" || v == "refuse";
+       }},
       {"--log-format", "text|json", "default text",
        [](ControlConfig& c, const std::string& v) {
          c.log_format = v == "json" ? obs::LogFormat::kJson : obs::LogFormat::kText;
          return v == "json" || v == "text";
        }},
-      {"--log-level", "LEVELS", "such as info or info,xds=debug", [](ControlConfig& c, const std::string& v) { return SetText(c.log_levels, v); }},
+      {"--log-level", "LEVELS", "such as info or info,xds=debug",
+       [](ControlConfig& c, const std::string& v) { return SetText(c.log_levels, v); }},
   };
   return *flags;
 }
@@ -58,12 +79,16 @@ const std::vector<Flag>& Flags() {
 }  // namespace
 
 std::string HelpText() {
-  std::string text = "aquifer-control: the control plane of Aquifer\n\n  aquifer-control --manifests DIR [FLAG VALUE]...\n\n";
+  std::string text =
+      "aquifer-control: the control plane of Aquifer\n\n  aquifer-control --manifests DIR [FLAG "
+      "VALUE]...\n\n";
   for (const Flag& flag : Flags()) {
     std::string left = std::string("  ") + flag.name + " " + flag.value;
     left.resize(std::max<std::size_t>(left.size() + 1, 28), ' ');
     text += left + flag.help + "\n";
   }
+  text +=
+      "  --check                   read the manifests once, say what is wrong with them, and end\n";
   return text;
 }
 
@@ -74,6 +99,10 @@ Decoded<ControlConfig> ParseFlags(std::span<char* const> arguments) {
     if (name == "--help" || name == "-h" || name == "help") {
       config.help = true;
       return config;
+    }
+    if (name == "--check") {
+      config.check = true;
+      continue;
     }
     std::string value;
     const std::size_t equals = name.find('=');
@@ -87,9 +116,11 @@ Decoded<ControlConfig> ParseFlags(std::span<char* const> arguments) {
       if (name == flag.name) found = &flag;
     }
     if (found == nullptr) return Refusal{name, "is no flag; try --help"};
-    if (!joined && i + 1 == arguments.size()) return Refusal{name, std::string("needs ") + found->value};
+    if (!joined && i + 1 == arguments.size())
+      return Refusal{name, std::string("needs ") + found->value};
     if (!joined) value = arguments[++i];
-    if (!found->apply(config, value)) return Refusal{name, std::string("is not ") + found->value + ": " + value};
+    if (!found->apply(config, value))
+      return Refusal{name, std::string("is not ") + found->value + ": " + value};
   }
   if (config.manifests.empty()) return Refusal{"--manifests", "is needed; try --help"};
   return config;

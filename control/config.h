@@ -16,11 +16,15 @@ struct ControlConfig {
   std::string state = "/var/lib/aquifer";
   Address listen{Ip::Any4(), 15012};
   Address admin{Ip::Any4(), 15014};
-  std::string host_names = "localhost,istiod.istio-system.svc,aquifer-control.aquifer-system.svc";  // of our own certificate, with the listen address
+  std::string host_names =
+      "localhost,istiod.istio-system.svc,aquifer-control.aquifer-system.svc";  // of our own
+                                                                               // certificate, with
+                                                                               // the listen address
   MeshSettings mesh;
   obs::LogFormat log_format = obs::LogFormat::kText;
   std::string log_levels = "info";
   bool help = false;
+  bool check = false;  // read the manifests once, say what is wrong with them, and end
 };
 
 std::string HelpText();

@@ -1,15 +1,21 @@
-// The control plane as a whole: follows the manifests, reconciles, serves xDS and certificates over TLS, and says how it is doing. main()
-// builds one and runs it. One loop, and the thread that reads files.
+// The control plane as a whole: follows the manifests, reconciles, serves xDS and certificates over
+// TLS, and says how it is doing. main() builds one and runs it. One loop, and the thread that reads
+// files and reconciles.
 #pragma once
 
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
 
 #include "certs/ca_service.h"
 #include "certs/local_ca.h"
 #include "certs/tls_context.h"
+#include "control/ca_state.h"
 #include "control/config.h"
-#include "control/reconcile/status.h"
+#include "control/controller.h"
+#include "control/metrics.h"
+#include "control/publication.h"
 #include "control/source/follower.h"
 #include "control/tokens.h"
 #include "control/xds_server.h"
@@ -26,36 +32,41 @@ class ControlPlane {
   // Serves until `stop`. The refusal says which part could not be started.
   Task<Result<void, Refusal>> Run(StopToken stop);
 
+  // Where it listens, once it does: for callers that let the kernel choose the port.
+  Address discovery_address() const { return listener_->local(); }
+  Address admin_address() const { return admin_->local(); }
+  // Becomes set with the first reading of the manifests.
+  Event& known() { return known_; }
+
  private:
   Result<void, Refusal> LoadCa();
   Result<void, Refusal> RenewServerCertificate();
   Result<void, Refusal> StartServers(StopToken stop);
-  void Take(Observation observation);
-  void LogRefusals(const Observation& observation);
+  Task<Result<void, Refusal>> FollowManifests(StopToken stop);
+  void Take(PublicationRef publication);
   Task<void> AcceptLoop(StopToken stop);
   Task<void> ServeConnection(io::SocketPtr socket, StopToken stop);
   Task<void> RenewLoop(StopToken stop);
-  Task<http::Response> Admin(const http::Request& request);
+  Task<http::Response> Admin(const http::Request& request, StopToken stop);
 
   const ControlConfig& config_;
   obs::Logger& log_;
   obs::Registry& registry_;
-  obs::CounterFamily& refused_manifests_;
-  obs::Handle<obs::Gauge> objects_gauge_;
+  ControlMetrics metrics_;
   obs::RateLimiter limiter_{10};
-  std::optional<certs::LocalCa> ca_;
+  std::optional<CaState> ca_;
   certs::TlsContextRef tls_;
+  Controller controller_;  // of the follower's thread
   Tokens tokens_;
   std::shared_ptr<const ObjectSet> objects_ = std::make_shared<const ObjectSet>();
   TokenPolicy policy_;
   XdsServer xds_;
   std::optional<certs::CaService> ca_service_;
   http::GrpcServer grpc_;
-  std::shared_ptr<const ResourceTable> table_ = std::make_shared<const ResourceTable>();
-  StatusMap statuses_;
-  std::set<std::string> known_refusals_;
-  bool known_ = false;
+  PublicationRef publication_;  // null before the first reading
+  Event known_;
   std::unique_ptr<io::Listener> listener_;
+  http::Server::Handler pages_;
   std::unique_ptr<http::Server> admin_;
   Scope tasks_;
 };

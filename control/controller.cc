@@ -33,6 +33,7 @@ PublicationRef Controller::Take(Observation seen) {
   auto next = std::make_shared<Publication>();
   next->table = ResourceTable::Build(std::move(reconciled.resources), *current_->table);
   next->statuses = std::move(reconciled.statuses);
+  next->callers = CallersOf(seen.objects, settings_);
   next->kept = seen.kept;
   metrics_.reconcile_time.With({})->Observe(
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
@@ -52,7 +53,7 @@ void Controller::ReportProblems(const Observation& seen, const std::vector<std::
   size_t lines = 0;
   for (const std::string& problem : problems) {
     if (problems_.contains(problem)) continue;
-    metrics_.refusals.With({})->Add();
+    metrics_.problems_found.With({})->Add();
     if (++lines <= kMaxLines) log_.Error("manifests", problem);
   }
   if (lines > kMaxLines)

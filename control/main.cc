@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "control/control_plane.h"
+#include "control/reconcile/reconcile.h"
 #include "core/rt/await.h"
 #include "core/rt/scope.h"
 
@@ -22,7 +23,8 @@ Task<void> WatchSignals(UniqueFd signals, StopSource& stop, StopToken over) {
   if (read > 0) stop.RequestStop();
 }
 
-Task<void> Main(const ControlConfig& config, obs::Logger& log, obs::Registry& registry, UniqueFd signals, int& exit_code) {
+Task<void> Main(const ControlConfig& config, obs::Logger& log, obs::Registry& registry,
+                UniqueFd signals, int& exit_code) {
   StopSource stop;
   StopSource over;
   Scope watching;
@@ -37,6 +39,24 @@ Task<void> Main(const ControlConfig& config, obs::Logger& log, obs::Registry& re
   co_await watching.Join();
 }
 
+// Prints what an operator would find in the log and in /status. The exit status says whether every
+// document could be used.
+int Check(const ControlConfig& config) {
+  ManifestDirectory directory(config.manifests);
+  directory.Read({});
+  directory.Commit({});
+  const Observation seen = directory.Observe();
+  const Reconciled reconciled = Reconcile(seen.objects, config.mesh);
+  for (const std::string& kind : seen.skipped) std::printf("skipped: %s\n", kind.c_str());
+  for (const std::string& line : DescribeChanges({}, reconciled.statuses)) std::puts(line.c_str());
+  for (const std::string& warning : reconciled.warnings)
+    std::printf("warning: %s\n", warning.c_str());
+  for (const ManifestRefusal& refusal : seen.refusals)
+    std::printf("refused: %s\n", refusal.ToString().c_str());
+  std::printf("%zu objects, %zu refusals\n", seen.objects.size(), seen.refusals.size());
+  return seen.refusals.empty() ? 0 : 1;
+}
+
 int Run(std::span<char* const> arguments) {
   const Decoded<ControlConfig> config = ParseFlags(arguments);
   if (!config) {
@@ -47,6 +67,7 @@ int Run(std::span<char* const> arguments) {
     std::fputs(HelpText().c_str(), stdout);
     return 0;
   }
+  if (config->check) return Check(*config);
   const Decoded<obs::LevelFilter> levels = obs::LevelFilter::Parse(config->log_levels);
   if (!levels) {
     std::fprintf(stderr, "aquifer-control: --log-level: %s\n", levels.error().ToString().c_str());
@@ -67,7 +88,8 @@ int Run(std::span<char* const> arguments) {
   obs::Registry registry;
   Result<std::unique_ptr<Loop>> loop = Loop::Create();
   if (!loop) {
-    log.Error("control", "this kernel or sandbox refuses io_uring, which is needed", {{"error", Describe(loop.error())}});
+    log.Error("control", "this kernel or sandbox refuses io_uring, which is needed",
+              {{"error", Describe(loop.error())}});
     return 1;
   }
   int exit_code = 0;
@@ -78,4 +100,7 @@ int Run(std::span<char* const> arguments) {
 }  // namespace
 }  // namespace aquifer::control
 
-int main(int argc, char** argv) { return aquifer::control::Run(std::span<char* const>(argv + 1, static_cast<std::size_t>(argc - 1))); }
+int main(int argc, char** argv) {
+  return aquifer::control::Run(
+      std::span<char* const>(argv + 1, static_cast<std::size_t>(argc - 1)));
+}

@@ -20,24 +20,16 @@ ControlMetrics::ControlMetrics(obs::Registry& registry)
       problems(
           registry.AddGauge(Of("aquifer_control_problems",
                                "Documents refused now, and objects that contradict each other"))),
-      refusals(registry.AddCounter(
+      problems_found(registry.AddCounter(
           Of("aquifer_control_problems_found", "Documents refused and contradictions found"))),
       objects(registry.AddGauge(Of("aquifer_control_objects", "Objects of the mesh by kind"))),
       resources(registry.AddGauge(Of("aquifer_control_resources", "Resources served by type"))),
       reconcile_time(registry.AddHistogram(
           Of("aquifer_control_reconcile_seconds", "Time from objects to resources", "seconds"),
           {0.001, 0.01, 0.1, 1, 10})),
-      xds_streams(
-          registry.AddGauge(Of("aquifer_control_xds_streams", "Discovery streams that are open"))),
-      xds_pushes(registry.AddCounter(
-          Of("aquifer_control_xds_pushes", "Discovery responses sent by type"))),
-      xds_rejections(registry.AddCounter(
-          Of("aquifer_control_xds_rejects", "Discovery responses that a client refused, by type"))),
-      unauthenticated(registry.AddCounter(
-          Of("aquifer_control_unauthenticated", "Calls without a valid token, by service"))),
       certificates(registry.AddCounter(
           Of("aquifer_control_certificate_requests", "Requests for certificates by outcome"))),
       connections(registry.AddCounter(
-          Of("aquifer_control_connections", "Connections by outcome of the TLS handshake"))) {}
+          Of("aquifer_control_connections", "Connections to discovery and CA by outcome"))) {}
 
 }  // namespace aquifer::control

@@ -1,4 +1,5 @@
-// The metrics of the control plane, all in one place. Owned by main(); counting is for any thread.
+// The metrics of the control plane beside those of its discovery streams (control/xds_server.h).
+// Owned by the ControlPlane; counting is for any thread.
 #pragma once
 
 #include "core/obs/metrics.h"
@@ -8,18 +9,14 @@ namespace aquifer::control {
 struct ControlMetrics {
   explicit ControlMetrics(obs::Registry& registry);
 
-  obs::CounterFamily& readings;          // of the manifests
+  obs::CounterFamily& readings;          // states of the objects taken in
   obs::GaugeFamily& problems;            // refused documents and contradictions at present
-  obs::CounterFamily& refusals;          // new ones over time
+  obs::CounterFamily& problems_found;    // new ones over time
   obs::GaugeFamily& objects;             // by kind
   obs::GaugeFamily& resources;           // by type
   obs::HistogramFamily& reconcile_time;  // seconds
-  obs::GaugeFamily& xds_streams;
-  obs::CounterFamily& xds_pushes;       // responses, by type
-  obs::CounterFamily& xds_rejections;   // NACKs, by type
-  obs::CounterFamily& unauthenticated;  // calls, by service
-  obs::CounterFamily& certificates;     // requests, by outcome
-  obs::CounterFamily& connections;      // by outcome of the handshake
+  obs::CounterFamily& certificates;      // requests, by outcome
+  obs::CounterFamily& connections;       // by outcome
 };
 
 }  // namespace aquifer::control

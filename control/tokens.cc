@@ -1,19 +1,23 @@
 #include "control/tokens.h"
 
-#include <openssl/mem.h>
 #include <openssl/rand.h>
+#include <sys/stat.h>
 
+#include <array>
+#include <cerrno>
 #include <filesystem>
-#include <set>
 
+#include "absl/strings/ascii.h"
 #include "certs/file.h"
+#include "control/reconcile/gateways.h"
+#include "control/resources.h"
+#include "core/http/header.h"
 
 namespace aquifer::control {
 namespace {
 
 constexpr std::size_t kTokenBytes = 32;
 constexpr std::size_t kMaxTokenFileBytes = 4096;
-constexpr const char* kGatewayNameLabel = "gateway.networking.k8s.io/gateway-name";
 
 std::string NewToken() {
   constexpr std::string_view kHex = "0123456789abcdef";
@@ -26,10 +30,32 @@ std::string NewToken() {
 
 // Names become file names: nothing that leaves the directory.
 bool IsPlainName(const std::string& name) {
-  return !name.empty() && name.size() < 254 && name.front() != '.' && name.find('/') == std::string::npos && name.find('\0') == std::string::npos;
+  return !name.empty() && name.size() < 254 && name.front() != '.' &&
+         name.find('/') == std::string::npos && name.find('\0') == std::string::npos;
 }
 
-http::GrpcStatus Denied(std::string why) { return {http::GrpcCode::kPermissionDenied, std::move(why)}; }
+// Empty for a name that is no file name.
+std::string PathOf(const Caller& caller) {
+  if (const auto* node = std::get_if<NodeCaller>(&caller)) {
+    return IsPlainName(node->node) ? "node/" + node->node : "";
+  }
+  const certs::Identity& identity = std::get<WorkloadCaller>(caller).identity;
+  if (!IsPlainName(identity.ns) || !IsPlainName(identity.service_account)) return "";
+  return "workload/" + identity.ns + "/" + identity.service_account;
+}
+
+bool HasEnded(const Pod& pod) {
+  return pod.phase == Pod::Phase::kSucceeded || pod.phase == Pod::Phase::kFailed;
+}
+
+// Each level for its owner only; those that are there already are left as they are.
+Status MakePrivateDirectories(const std::filesystem::path& path) {
+  if (path.has_parent_path() && !std::filesystem::exists(path.parent_path())) {
+    AQ_TRY_STATUS(MakePrivateDirectories(path.parent_path()));
+  }
+  if (::mkdir(path.c_str(), 0700) == 0 || errno == EEXIST) return {};
+  return Error{Reason::kSystem, errno};
+}
 
 }  // namespace
 
@@ -38,85 +64,113 @@ std::string ToString(const Caller& caller) {
   return std::get<WorkloadCaller>(caller).identity.ToString();
 }
 
-Result<void, Refusal> Tokens::Follow(const ObjectSet& objects) {
-  std::map<std::string, Caller> wanted;
+std::set<Caller> CallersOf(const ObjectSet& objects, const MeshSettings& settings) {
+  std::set<Caller> callers;
+  for (const auto& [key, node] : objects.nodes) callers.insert(NodeCaller{node.meta.name});
   for (const auto& [key, pod] : objects.pods) {
-    if (IsPlainName(pod.node_name)) wanted["node/" + pod.node_name] = NodeCaller{pod.node_name};
-    const bool gateway = pod.meta.labels.find(kGatewayNameLabel) != pod.meta.labels.end();
-    if (!gateway || !IsPlainName(pod.meta.namespace_name) || !IsPlainName(pod.service_account)) continue;
-    const Decoded<certs::Identity> identity = certs::Identity::Make(trust_domain_, pod.meta.namespace_name, pod.service_account);
-    if (identity.ok()) wanted["workload/" + pod.meta.namespace_name + "/" + pod.service_account] = WorkloadCaller{*identity};
+    if (!pod.node_name.empty() && !HasEnded(pod)) callers.insert(NodeCaller{pod.node_name});
   }
-  for (const auto& [path, caller] : wanted) {
-    if (by_path_.contains(path)) continue;
-    const Result<void, Refusal> made = Ensure(path, caller);
-    if (!made.ok()) return made;
+  const MeshIndex index(objects, settings);
+  for (const auto& [key, gateway] : BindGateways(index)) {
+    const auto identity = certs::Identity::Make(settings.trust_domain, gateway.namespace_name(),
+                                                gateway.service_account);
+    if (identity.ok()) callers.insert(WorkloadCaller{*identity});
   }
-  return {};
+  return callers;
 }
 
-Result<void, Refusal> Tokens::Ensure(const std::string& path, const Caller& caller) {
+Result<void, Refusal> Tokens::Follow(const std::set<Caller>& callers) {
+  Result<void, Refusal> outcome;
+  for (const Caller& caller : callers) {
+    if (known_.contains(caller)) continue;
+    Result<void, Refusal> made = Ensure(caller);
+    if (outcome.ok() && !made.ok()) outcome = std::move(made);
+  }
+  return outcome;
+}
+
+Result<void, Refusal> Tokens::Ensure(const Caller& caller) {
+  const std::string path = PathOf(caller);
+  if (path.empty()) return Refusal{ToString(caller), "cannot be the name of a token's file"};
   const std::filesystem::path file = std::filesystem::path(directory_) / path;
-  std::error_code problem;
-  std::filesystem::create_directories(file.parent_path(), problem);
-  if (problem) return Refusal{file.parent_path().string(), "cannot be made: " + problem.message()};
   Result<std::string> token = certs::ReadSmallFile(file.string(), kMaxTokenFileBytes);
   if (!token && token.error().reason == Reason::kNotFound) {
     token = NewToken();
+    const Status made = MakePrivateDirectories(file.parent_path());
+    if (!made)
+      return Refusal{file.parent_path().string(), "cannot be made: " + Describe(made.error())};
     const Status written = certs::WriteFileWhole(file.string(), *token, 0600);
     if (!written) return Refusal{file.string(), "cannot be written: " + Describe(written.error())};
   }
   if (!token) return Refusal{file.string(), "cannot be read: " + Describe(token.error())};
-  while (!token->empty() && (token->back() == '\n' || token->back() == ' ')) token->pop_back();
-  if (token->size() < kTokenBytes) return Refusal{file.string(), "is too short to be a token"};
-  by_path_[path] = *token;
-  by_token_.insert_or_assign(*token, caller);
+  const std::string_view text = absl::StripAsciiWhitespace(*token);
+  if (text.size() < kTokenBytes) return Refusal{file.string(), "is too short to be a token"};
+  const auto [place, added] = by_token_hash_.emplace(ContentVersion(text), caller);
+  // Two callers with one token would be each other.
+  if (!added) return Refusal{file.string(), "holds the token of " + ToString(place->second)};
+  known_.insert(caller);
   return {};
 }
 
 std::optional<Caller> Tokens::CallerOf(const http::RequestHead& head) const {
   constexpr std::string_view kBearer = "Bearer ";
   const std::string_view field = head.headers.Get("authorization").value_or("");
-  if (!field.starts_with(kBearer)) return std::nullopt;
-  const std::string_view shown = field.substr(kBearer.size());
-  std::optional<Caller> caller;
-  // Every token is compared in full: how long this takes says nothing about how much of one was right.
-  for (const auto& [token, owner] : by_token_) {
-    if (token.size() == shown.size() && CRYPTO_memcmp(token.data(), shown.data(), shown.size()) == 0) caller = owner;
-  }
-  return caller;
+  if (!http::EqualsIgnoreCase(field.substr(0, kBearer.size()), kBearer)) return std::nullopt;
+  const std::string_view shown = absl::StripAsciiWhitespace(field.substr(kBearer.size()));
+  if (shown.size() < kTokenBytes) return std::nullopt;
+  const auto found = by_token_hash_.find(ContentVersion(shown));
+  return found == by_token_hash_.end() ? std::nullopt : std::optional(found->second);
 }
 
 bool TokenPolicy::RunsOn(const std::string& node, const certs::Identity& identity) const {
   for (const auto& [key, pod] : objects_->pods) {
-    if (pod.node_name == node && pod.meta.namespace_name == identity.ns && pod.service_account == identity.service_account) return true;
+    if (pod.node_name == node && !HasEnded(pod) && pod.meta.namespace_name == identity.ns &&
+        pod.service_account == identity.service_account) {
+      return true;
+    }
   }
   return false;
 }
 
-Task<Result<certs::Identity, http::GrpcStatus>> TokenPolicy::Authorize(const http::RequestHead& caller, const certs::SigningRequest& request,
-                                                                       StopToken) {
+Decoded<certs::Identity> TokenPolicy::Decide(
+    const Caller& caller, const std::optional<certs::Identity>& impersonated) const {
+  if (const auto* workload = std::get_if<WorkloadCaller>(&caller)) {
+    if (!impersonated || *impersonated == workload->identity) return workload->identity;
+    return Refusal{"", "this token is for " + workload->identity.ToString()};
+  }
+  if (!impersonated) {
+    return Refusal{"", "a node asks in the name of a workload (ImpersonatedIdentity)"};
+  }
+  if (impersonated->trust_domain != trust_domain_) {
+    return Refusal{"", "the trust domain is " + trust_domain_};
+  }
+  const std::string& node = std::get<NodeCaller>(caller).node;
+  if (RunsOn(node, *impersonated)) return *impersonated;
+  return Refusal{"", "no pod of that account is scheduled on " + node};
+}
+
+Task<Result<certs::Identity, http::GrpcStatus>> TokenPolicy::Authorize(
+    const http::RequestHead& caller, const certs::SigningRequest& request, StopToken) {
   const std::optional<Caller> who = tokens_.CallerOf(caller);
+  const std::string wanted = request.impersonated ? request.impersonated->ToString() : "";
   if (!who) {
-    log_.Warn("ca", "certificate refused", {{"why", "no token, or one that nobody has"}});
+    metrics_.certificates.With({{"outcome", "unauthenticated"}})->Add();
+    log_.Limited(refusals_, obs::Level::kWarn, "ca", "certificate refused",
+                 {{"identity", wanted}, {"why", "no token, or one that nobody has"}});
     co_return http::GrpcStatus{http::GrpcCode::kUnauthenticated, "a token of this mesh is needed"};
   }
-  const auto refuse = [&](const std::string& why) {
-    log_.Warn("ca", "certificate refused",
-              {{"caller", ToString(*who)}, {"identity", request.impersonated ? request.impersonated->ToString() : std::string()}, {"why", why}});
-    return Denied(why);
-  };
-  if (const auto* workload = std::get_if<WorkloadCaller>(&*who)) {
-    if (request.impersonated && *request.impersonated != workload->identity) co_return refuse("this token is for " + workload->identity.ToString());
-    log_.Info("ca", "certificate signed", {{"caller", ToString(*who)}, {"identity", workload->identity.ToString()}});
-    co_return workload->identity;
+  const Decoded<certs::Identity> decided = Decide(*who, request.impersonated);
+  if (!decided.ok()) {
+    const std::string& why = decided.error().why;
+    metrics_.certificates.With({{"outcome", "denied"}})->Add();
+    log_.Limited(refusals_, obs::Level::kWarn, "ca", "certificate refused",
+                 {{"caller", ToString(*who)}, {"identity", wanted}, {"why", why}});
+    co_return http::GrpcStatus{http::GrpcCode::kPermissionDenied, why};
   }
-  const std::string& node = std::get<NodeCaller>(*who).node;
-  if (!request.impersonated) co_return refuse("a node asks in the name of a workload (ImpersonatedIdentity)");
-  if (request.impersonated->trust_domain != trust_domain_) co_return refuse("the trust domain is " + trust_domain_);
-  if (!RunsOn(node, *request.impersonated)) co_return refuse("no pod of that account is scheduled on " + node);
-  log_.Info("ca", "certificate signed", {{"caller", ToString(*who)}, {"identity", request.impersonated->ToString()}});
-  co_return *request.impersonated;
+  metrics_.certificates.With({{"outcome", "granted"}})->Add();
+  log_.Info("ca", "certificate granted",
+            {{"caller", ToString(*who)}, {"identity", decided->ToString()}});
+  co_return *decided;
 }
 
 }  // namespace aquifer::control

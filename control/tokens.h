@@ -1,58 +1,86 @@
-// Who is calling? In the mode without Kubernetes callers show a token that this control plane made: one for each node, one for each account
-// that a waypoint or gateway runs as, in <state>/tokens, readable by their owner only. A node's token may ask for certificates of the pods
-// that are scheduled there and of nobody else; an account's token for that account. One loop.
+// Who is calling? In the mode without Kubernetes callers show a token that this control plane made:
+// one for each node, one for each account that a waypoint or gateway runs as, each in a file that
+// only its owner can read:
+//   <state>/tokens/node/<node>
+//   <state>/tokens/workload/<namespace>/<account>
+// A node's token may ask for certificates of the pods that are scheduled there and of nobody else,
+// an account's token for that account. A file that is there is kept: a restart changes nothing.
+// One loop.
 #pragma once
 
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <variant>
 
 #include "certs/ca_service.h"
+#include "control/metrics.h"
 #include "control/object_set.h"
+#include "control/reconcile/settings.h"
 #include "core/obs/log.h"
+#include "core/obs/rate_limiter.h"
 
 namespace aquifer::control {
 
 struct NodeCaller {
   std::string node;
+  friend auto operator<=>(const NodeCaller&, const NodeCaller&) = default;
 };
 struct WorkloadCaller {
   certs::Identity identity;
+  friend auto operator<=>(const WorkloadCaller&, const WorkloadCaller&) = default;
 };
 using Caller = std::variant<NodeCaller, WorkloadCaller>;
 
 // "node node1", "spiffe://...": for logs.
 std::string ToString(const Caller& caller);
 
+// Whom the objects call for: nodes, be they objects or only named by pods, and the accounts that
+// our Gateways run as.
+std::set<Caller> CallersOf(const ObjectSet& objects, const MeshSettings& settings);
+
 class Tokens {
  public:
-  // `directory` is made if it is not there. `trust_domain` is that of the identities.
-  Tokens(std::string directory, std::string trust_domain) : directory_(std::move(directory)), trust_domain_(std::move(trust_domain)) {}
+  // `directory` is made when it is needed.
+  explicit Tokens(std::string directory) : directory_(std::move(directory)) {}
 
-  // Reads what is there and makes what the objects need and is missing. The refusal's field is a path.
-  Result<void, Refusal> Follow(const ObjectSet& objects);
+  // Reads the tokens of those who are new and makes what is missing. One that cannot be had does
+  // not keep the others waiting; the refusal is the first, its field a path.
+  Result<void, Refusal> Follow(const std::set<Caller>& callers);
   // By the authorization field of a call.
   std::optional<Caller> CallerOf(const http::RequestHead& head) const;
 
  private:
-  Result<void, Refusal> Ensure(const std::string& path, const Caller& caller);
+  Result<void, Refusal> Ensure(const Caller& caller);
 
   std::string directory_;
-  std::string trust_domain_;
-  std::map<std::string, Caller> by_token_;
-  std::map<std::string, std::string> by_path_;
+  // By a hash of the token, so that the time of a look-up says nothing about how much of one was
+  // right.
+  std::map<std::string, Caller> by_token_hash_;
+  std::set<Caller> known_;
 };
 
 // What the CA signs for whom, by the objects of the moment.
 class TokenPolicy final : public certs::SigningPolicy {
  public:
-  TokenPolicy(const Tokens& tokens, const std::shared_ptr<const ObjectSet>& objects, std::string trust_domain, obs::Logger& log)
-      : tokens_(tokens), objects_(objects), trust_domain_(std::move(trust_domain)), log_(log) {}
+  // All references outlive the policy.
+  TokenPolicy(const Tokens& tokens, const std::shared_ptr<const ObjectSet>& objects,
+              std::string trust_domain, obs::Logger& log, ControlMetrics& metrics)
+      : tokens_(tokens),
+        objects_(objects),
+        trust_domain_(std::move(trust_domain)),
+        log_(log),
+        metrics_(metrics) {}
 
-  Task<Result<certs::Identity, http::GrpcStatus>> Authorize(const http::RequestHead& caller, const certs::SigningRequest& request,
+  Task<Result<certs::Identity, http::GrpcStatus>> Authorize(const http::RequestHead& caller,
+                                                            const certs::SigningRequest& request,
                                                             StopToken stop) override;
+
+  // The identity that `caller` gets, or a sentence that says why it gets none.
+  Decoded<certs::Identity> Decide(const Caller& caller,
+                                  const std::optional<certs::Identity>& impersonated) const;
 
  private:
   bool RunsOn(const std::string& node, const certs::Identity& identity) const;
@@ -61,6 +89,8 @@ class TokenPolicy final : public certs::SigningPolicy {
   const std::shared_ptr<const ObjectSet>& objects_;  // replaced by its owner
   std::string trust_domain_;
   obs::Logger& log_;
+  ControlMetrics& metrics_;
+  obs::RateLimiter refusals_{10};
 };
 
 }  // namespace aquifer::control

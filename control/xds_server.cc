@@ -5,7 +5,8 @@
 namespace aquifer::control {
 namespace {
 
-constexpr const char* kMethod = "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources";
+constexpr const char* kMethod =
+    "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources";
 
 std::string Field(const XdsSession::Request& request, const char* name) {
   const auto& fields = request.node().metadata().fields();
@@ -19,7 +20,7 @@ struct XdsServer::Stream {
   Stream(Caller owner, StopToken parent) : caller(std::move(owner)), stop(parent) {}
 
   Caller caller;
-  std::string client;  // node id, for logs
+  std::string client;                 // node id, for logs
   std::optional<XdsSession> session;  // after the first request
   Event due;                          // a request came, or a table
   http::GrpcStatus end;
@@ -29,13 +30,18 @@ struct XdsServer::Stream {
 XdsServer::XdsServer(const Tokens& tokens, obs::Logger& log, obs::Registry& registry)
     : tokens_(tokens),
       log_(log),
-      rejections_(registry.AddCounter({.name = "aquifer_xds_rejected", .help = "Responses that a client refused (NACK)", .unit = {}})),
-      pushes_(registry.AddCounter({.name = "aquifer_xds_pushes", .help = "Responses sent", .unit = {}})),
-      open_(registry.AddGauge({.name = "aquifer_xds_streams", .help = "Open streams", .unit = {}}).With({})),
+      rejections_(registry.AddCounter({.name = "aquifer_xds_rejected",
+                                       .help = "Responses that a client refused (NACK)",
+                                       .unit = {}})),
+      pushes_(registry.AddCounter(
+          {.name = "aquifer_xds_pushes", .help = "Responses sent", .unit = {}})),
+      open_(registry.AddGauge({.name = "aquifer_xds_streams", .help = "Open streams", .unit = {}})
+                .With({})),
       table_(std::make_shared<const ResourceTable>()) {}
 
 void XdsServer::RegisterWith(http::GrpcServer& server) {
-  server.Register(kMethod, [this](http::GrpcServerCall& call, StopToken stop) { return Serve(call, stop); });
+  server.Register(kMethod,
+                  [this](http::GrpcServerCall& call, StopToken stop) { return Serve(call, stop); });
 }
 
 void XdsServer::Publish(std::shared_ptr<const ResourceTable> table) {
@@ -49,7 +55,8 @@ void XdsServer::Publish(std::shared_ptr<const ResourceTable> table) {
 Task<http::GrpcStatus> XdsServer::Serve(http::GrpcServerCall& call, StopToken stop) {
   const std::optional<Caller> caller = tokens_.CallerOf(call.request());
   if (!caller) {
-    log_.Limited(limiter_, obs::Level::kWarn, "xds", "stream refused", {{"why", "no token, or one that nobody has"}});
+    log_.Limited(limiter_, obs::Level::kWarn, "xds", "stream refused",
+                 {{"why", "no token, or one that nobody has"}});
     co_return http::GrpcStatus{http::GrpcCode::kUnauthenticated, "a token of this mesh is needed"};
   }
   Stream stream(*caller, stop);
@@ -65,8 +72,11 @@ Task<http::GrpcStatus> XdsServer::Serve(http::GrpcServerCall& call, StopToken st
       std::optional<XdsSession::Response> response = stream.session->Next();
       if (!response) break;
       pushes_.With({{"type_url", response->type_url()}})->Add();
-      log_.Debug("xds", "response", {{"client", stream.client}, {"type_url", response->type_url()}, {"resources", response->resources_size()},
-                                     {"removed", response->removed_resources_size()}});
+      log_.Debug("xds", "response",
+                 {{"client", stream.client},
+                  {"type_url", response->type_url()},
+                  {"resources", response->resources_size()},
+                  {"removed", response->removed_resources_size()}});
       const Status sent = co_await call.Send(response->SerializeAsString(), stream.stop.token());
       if (!sent) stream.stop.RequestStop(sent.error().reason);
     }
@@ -90,20 +100,24 @@ Task<void> XdsServer::ReadRequests(http::GrpcServerCall& call, Stream& stream, S
     Decoded<XdsSession::Outcome> outcome = stream.session->OnRequest(request);
     if (!outcome) {
       stream.end = {http::GrpcCode::kInvalidArgument, outcome.error().ToString()};
-      log_.Warn("xds", "request refused", {{"client", stream.client}, {"error", outcome.error().ToString()}});
+      log_.Warn("xds", "request refused",
+                {{"client", stream.client}, {"error", outcome.error().ToString()}});
       break;
     }
     if (outcome->rejection) {
       rejections_.With({{"type_url", outcome->rejection->type_url}})->Add();
       log_.Limited(limiter_, obs::Level::kWarn, "xds", "client refused resources",
-                   {{"client", stream.client}, {"type_url", outcome->rejection->type_url}, {"error", outcome->rejection->message}});
+                   {{"client", stream.client},
+                    {"type_url", outcome->rejection->type_url},
+                    {"error", outcome->rejection->message}});
     }
     stream.due.Set();
   }
   stream.stop.RequestStop(Reason::kPeerClosed);
 }
 
-// The first request says who the client is; what it is shown follows from that, within what its token is for.
+// The first request says who the client is; what it is shown follows from that, within what its
+// token is for.
 bool XdsServer::TakeFirst(const XdsSession::Request& request, Stream& stream) {
   if (stream.session) return true;
   XdsAudience audience;
@@ -115,7 +129,10 @@ bool XdsServer::TakeFirst(const XdsSession::Request& request, Stream& stream) {
     const std::string gateway = Field(request, "GATEWAY_NAME");
     if (!gateway.empty()) audience.gateway = identity.ns + "/" + gateway;
   }
-  log_.Info("xds", "stream opened", {{"client", stream.client}, {"caller", ToString(stream.caller)}, {"gateway", audience.gateway}});
+  log_.Info("xds", "stream opened",
+            {{"client", stream.client},
+             {"caller", ToString(stream.caller)},
+             {"gateway", audience.gateway}});
   stream.session.emplace(std::move(audience), table_);
   return true;
 }

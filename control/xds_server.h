@@ -1,4 +1,5 @@
-// Serves delta xDS: one XdsSession a stream, fed with the client's requests and with every new table. One loop.
+// Serves delta xDS: one XdsSession a stream, fed with the client's requests and with every new
+// table. One loop.
 #pragma once
 
 #include <memory>

@@ -72,7 +72,7 @@ TEST_CASE("problems are published while they last and counted once") {
   Fixture f;
   CHECK(f.controller.Take(Seeing(std::string(kService) + kBad))->problems.size() == 1);
   CHECK(f.controller.Take(Seeing(std::string(kService) + kBad))->problems.size() == 1);
-  CHECK(f.metrics.refusals.With({})->value() == 1);
+  CHECK(f.metrics.problems_found.With({})->value() == 1);
   CHECK(f.metrics.problems.With({})->value() == 1);
   CHECK(f.controller.Take(Seeing(kService))->problems.empty());
   CHECK(f.metrics.problems.With({})->value() == 0);

@@ -1,0 +1,91 @@
+#include "control/ca_state.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <optional>
+#include <system_error>
+#include <utility>
+
+#include "certs/file.h"
+
+namespace aquifer::control {
+namespace {
+
+constexpr size_t kMaxFileBytes = 1024 * 1024;
+
+Refusal Failed(const std::string& path, const std::string& what, int os_error) {
+  return {path, "cannot be " + what + ": " + std::generic_category().message(os_error)};
+}
+
+Decoded<UniqueFd> Lock(const std::string& state_directory) {
+  const std::string path = state_directory + "/lock";
+  UniqueFd fd(::open(path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600));
+  if (!fd.valid()) return Failed(path, "opened", errno);
+  if (::flock(fd.get(), LOCK_EX | LOCK_NB) == 0) return fd;
+  if (errno == EWOULDBLOCK) return Refusal{path, "is held by another aquifer-control"};
+  return Failed(path, "locked", errno);
+}
+
+// The text of a file that need not be there.
+Decoded<std::optional<std::string>> ReadIfThere(const std::string& path) {
+  Result<std::string> text = certs::ReadSmallFile(path, kMaxFileBytes);
+  if (text.ok()) return std::optional(*std::move(text));
+  if (text.error().reason == Reason::kNotFound) return std::optional<std::string>();
+  return Refusal{path, "cannot be read: " + Describe(text.error())};
+}
+
+Decoded<certs::LocalCa> Load(const std::string& directory) {
+  AQ_TRY(const std::optional<std::string> chain, ReadIfThere(directory + "/cert-chain.pem"));
+  if (!chain) {
+    Decoded<certs::LocalCa> loaded = certs::LocalCa::Load(directory);
+    if (!loaded.ok()) return Refusal{directory, loaded.error().ToString()};
+    return loaded;
+  }
+  AQ_TRY(const std::optional<std::string> key, ReadIfThere(directory + "/ca-key.pem"));
+  AQ_TRY(const std::optional<std::string> roots, ReadIfThere(directory + "/root-cert.pem"));
+  if (!key || !roots) return Refusal{directory, "lacks ca-key.pem or root-cert.pem"};
+  Decoded<certs::LocalCa> loaded = certs::LocalCa::FromPem(*key, *chain, *roots);
+  if (!loaded.ok()) return Refusal{directory, loaded.error().ToString()};
+  return loaded;
+}
+
+// Written beside and moved into place as a whole: a process that is killed in the middle must leave
+// either a CA or none.
+Decoded<certs::LocalCa> Make(const std::string& directory, const std::string& trust_domain,
+                             certs::WallTime now) {
+  const std::string unfinished = directory + ".new";
+  std::error_code error;
+  std::filesystem::remove_all(unfinished, error);
+  if (::mkdir(unfinished.c_str(), 0700) != 0) return Failed(unfinished, "made", errno);
+  certs::LocalCa ca = certs::LocalCa::Create(trust_domain, now);
+  const Status saved = ca.Save(unfinished);
+  if (!saved.ok()) return Refusal{unfinished, "cannot be written: " + Describe(saved.error())};
+  if (::rename(unfinished.c_str(), directory.c_str()) != 0) return Failed(directory, "made", errno);
+  return ca;
+}
+
+bool IsEmptyOrMissing(const std::string& directory) {
+  std::error_code error;
+  return !std::filesystem::exists(directory, error) || std::filesystem::is_empty(directory, error);
+}
+
+}  // namespace
+
+Decoded<CaState> OpenCaState(const std::string& state_directory, const std::string& trust_domain,
+                             certs::WallTime now) {
+  std::error_code error;
+  std::filesystem::create_directories(state_directory, error);
+  if (error) return Failed(state_directory, "made", error.value());
+  AQ_TRY(UniqueFd lock, Lock(state_directory));
+  const std::string directory = state_directory + "/ca";
+  const bool make = IsEmptyOrMissing(directory);
+  Decoded<certs::LocalCa> ca = make ? Make(directory, trust_domain, now) : Load(directory);
+  if (!ca.ok()) return std::move(ca).error();
+  return CaState{*std::move(ca), make, std::move(lock)};
+}
+
+}  // namespace aquifer::control
