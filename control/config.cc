@@ -28,8 +28,7 @@ bool SetAddress(Address& to, const std::string& value) {
 }
 
 const std::vector<Flag>& Flags() {
-  static const auto* const flags = new std::vector<Flag>{
-      // NOLINT: never destroyed
+  static const std::vector<Flag> flags = {
       {"--manifests", "DIR",
        "manifests (*.yaml, *.yml, *.json) that make the mesh; followed as they change",
        [](ControlConfig& c, const std::string& v) { return SetText(c.manifests, v); }},
@@ -73,7 +72,7 @@ const std::vector<Flag>& Flags() {
       {"--log-level", "LEVELS", "such as info or info,xds=debug",
        [](ControlConfig& c, const std::string& v) { return SetText(c.log_levels, v); }},
   };
-  return *flags;
+  return flags;
 }
 
 }  // namespace

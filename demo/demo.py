@@ -171,6 +171,10 @@ class Demo:
         got = self.curl(outside, *host, f'{gateway}/status/418')
         self.expect('teapot' in got.stdout, 'a teapot through the gateway')
 
+        self.run_waypoint(capture, url, outside, gateway, host)
+        return not self.wrong
+
+    def run_waypoint(self, capture, url, outside, gateway, host):
         self.title('a waypoint for the service account httpbin')
         self.apply('40-waypoint.yaml')
         self.start_gateway(self.waypoint, 'httpbin', 'default', 'httpbin-istio-waypoint', 'waypoint')
@@ -193,6 +197,13 @@ class Demo:
             self.expect(' 200' in head.splitlines()[0] and 'server: istio-envoy' in head and 'x-envoy-upstream-service-time' in head,
                         'other paths: 200, server: istio-envoy, x-envoy-upstream-service-time')
 
+        self.run_connection_policy()
+        self.title('what crossed the link between the nodes')
+        capture.stop()
+        print(capture.log().strip())
+        self.show_capture()
+
+    def run_connection_policy(self):
         self.title('a connection policy refuses one identity')
         inventory = 'http://10.96.0.90/status/200'
         self.apply('60-deny-intruder.yaml')
@@ -210,12 +221,6 @@ class Demo:
                      if f'direction="{direction}"' in line and '/sa/curl' in line and '/sa/inventory' in line]
             self.expect(bool(lines), f'{direction}: a line with both identities')
             print('\n'.join(lines[-1:]))
-
-        self.title('what crossed the link between the nodes')
-        capture.stop()
-        print(capture.log().strip())
-        self.show_capture()
-        return not self.wrong
 
     def show_capture(self):
         pcap = self.cluster.folder / 'link.pcap'

@@ -96,7 +96,7 @@ Task<Result<Tunnel, TunnelError>> Pool::OpenOn(Connection& connection, const Con
   Decoded<ConnectResponse> response = DecodeResponse(*answer);
   if (!response) co_return TunnelError{Error{Reason::kHttpFailed}, 0, {}, response.error().ToString()};
   if (response->status != 200) {
-    TunnelError refused{Error{Reason::kConnectRejected}, response->status, response->refusal, {}};
+    TunnelError refused{Error{Reason::kConnectRejected}, response->status, response->refusal, {}, peer};
     refused.detail = "http status: " + std::to_string(response->status);
     if (!refused.refusal.empty()) refused.detail += " (" + refused.refusal + ")";
     co_return refused;

@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -48,6 +49,7 @@ struct TunnelError {
   int status = 0;
   std::string refusal;
   std::string detail;
+  std::optional<certs::Identity> peer;  // who refused, when it was the peer
 };
 
 struct Tunnel {

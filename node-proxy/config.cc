@@ -160,7 +160,7 @@ std::optional<std::string> ApplyTrustDomain(Config& config, const std::string& v
 
 // In the order in which they are applied: where two set the same, the later one wins.
 const std::vector<Setting>& Settings() {
-  static const auto* const settings = new std::vector<Setting>{  // NOLINT: never destroyed, threads may still read at exit
+  static const std::vector<Setting> settings = {
       {"PROXY_MODE", ApplyMode},
       {"PROXY_WORKLOAD_INFO", ApplyWorkload},
       {"ENABLE_PROXY", Only("true")},
@@ -222,7 +222,7 @@ const std::vector<Setting>& Settings() {
       {"AQUIFER_STATS_PORT", Bounded<std::uint16_t>(&Config::stats_port, 1, 65'535)},
       {"AQUIFER_READY_PORT", Bounded<std::uint16_t>(&Config::ready_port, 1, 65'535)},
   };
-  return *settings;
+  return settings;
 }
 
 bool LooksLikeOurs(const std::string& name) {

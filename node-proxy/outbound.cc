@@ -46,6 +46,10 @@ Task<Result<io::StreamPtr>> OpenTunnel(WorkerContext& context, const std::shared
       co_await context.pool.Open(std::move(key), pod, (*certificate)->client, std::move(request), timed.token());
   if (!tunnel) {
     session.Fail(tunnel.error().error, tunnel.error().detail);
+    if (tunnel.error().peer) {  // refused by a peer that we know: both ends have proven who they are
+      session.SetSourceIdentity(source.identity());
+      session.SetDestinationIdentity(*tunnel.error().peer);
+    }
     co_return tunnel.error().error;
   }
   session.SetSourceIdentity(source.identity());

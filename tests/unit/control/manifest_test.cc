@@ -364,6 +364,12 @@ TEST_CASE("a policy that is not understood in every part is refused by name") {
        rule + ".when[0].values[0]: is neither an IP address nor a prefix"},
       {DenyWith("{when: [{key: destination.port, values: ['0']}]}"),
        rule + ".when[0].values[0]: is not a port number"},
+  };
+  for (const auto& [text, refusal] : cases) CHECK(RefusalOf(text) == refusal);
+}
+
+TEST_CASE("what a policy is attached to is refused by name when it cannot be meant") {
+  const std::vector<std::pair<std::string, std::string>> cases = {
       {PolicyWith("{targetRef: {kind: Gateway, name: g}}"),
        "spec.targetRef.kind: \"Gateway\" of group \"\" is none of Gateway, GatewayClass, Service, "
        "ServiceEntry"},
