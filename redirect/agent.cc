@@ -164,7 +164,33 @@ void Agent::Follow(Capture& capture, Capture::Change change) {
                  {{"pod", NameOf(pod)}, {"error", capture.problem()}});
       break;
   }
-  if (capture.verified()) server_.SetPod(capture.pod());
+  if (capture.verified()) Serve(capture);
+}
+
+// A namespace has one pod, for it has one identity. A pod that leaves makes way; proxies hear of
+// that first.
+void Agent::Serve(Capture& capture) {
+  for (const Capture* const other : OthersInNamespace(capture)) {
+    const WantedPod& pod = other->wanted();
+    if (wanted_.contains(pod.uid) && server_.pods().contains(pod.uid)) {
+      capture.Refuse("namespace " + capture.wanted().netns + ": is that of pod " + NameOf(pod));
+      log_.Limited(limiter_, obs::Level::kError, kScope, "pod is not captured",
+                   {{"pod", NameOf(capture.wanted())}, {"error", capture.problem()}});
+      return;
+    }
+    server_.RemovePod(pod.uid);
+  }
+  server_.SetPod(capture.pod());
+}
+
+std::vector<const Capture*> Agent::OthersInNamespace(const Capture& capture) const {
+  std::vector<const Capture*> others;
+  if (capture.netns() == nullptr) return others;
+  for (const auto& [uid, other] : captures_) {
+    if (&other == &capture || other.netns() == nullptr) continue;
+    if (other.netns()->id() == capture.netns()->id()) others.push_back(&other);
+  }
+  return others;
 }
 
 // Round and round, a part at each tick, so that many pods do not hold up the proxies.
@@ -201,13 +227,13 @@ void Agent::ReleaseUnwanted() {
 bool Agent::Release(Capture& capture, Leaving& leaving) {
   const WantedPod& pod = capture.wanted();
   if (!leaving.passing) {
-    if (!SharesNamespace(capture) && !Done(capture, capture.LetPass())) return false;
+    if (!IsTakenOver(capture) && !Done(capture, capture.LetPass())) return false;
     server_.RemovePod(pod.uid);
     leaving.passing = true;
   }
   const bool waited = Loop::Current().now() - leaving.since > kLongestLeave;
   if (server_.AnyHolds(pod.uid) && !waited) return false;
-  if (!SharesNamespace(capture) && !Done(capture, capture.Release())) return false;
+  if (!IsTakenOver(capture) && !Done(capture, capture.Release())) return false;
   log_.Info(kScope, "pod released", {{"pod", NameOf(pod)}});
   return true;
 }
@@ -219,14 +245,11 @@ bool Agent::Done(const Capture& capture, const Result<void, Refusal>& released) 
   return false;
 }
 
-// A pod of another uid may have taken over the namespace, rules and all.
-bool Agent::SharesNamespace(const Capture& capture) const {
-  if (capture.netns() == nullptr) return false;
-  return std::any_of(captures_.begin(), captures_.end(), [&](const auto& item) {
-    const NetnsRef& other = item.second.netns();
-    return &item.second != &capture && wanted_.contains(item.first) && other != nullptr &&
-           other->id() == capture.netns()->id();
-  });
+// By a pod of another uid, rules and all.
+bool Agent::IsTakenOver(const Capture& capture) const {
+  const std::vector<const Capture*> others = OthersInNamespace(capture);
+  return std::any_of(others.begin(), others.end(),
+                     [&](const Capture* other) { return wanted_.contains(other->wanted().uid); });
 }
 
 void Agent::LogRefusals() {

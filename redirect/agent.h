@@ -6,6 +6,7 @@
 
 #include <map>
 #include <string>
+#include <vector>
 
 #include "core/base/result.h"
 #include "core/obs/log.h"
@@ -57,7 +58,9 @@ class Agent {
   void ReleaseUnwanted();
   bool Release(Capture& capture, Leaving& leaving);
   bool Done(const Capture& capture, const Result<void, Refusal>& released);
-  bool SharesNamespace(const Capture& capture) const;
+  void Serve(Capture& capture);
+  std::vector<const Capture*> OthersInNamespace(const Capture& capture) const;
+  bool IsTakenOver(const Capture& capture) const;
   void Follow(Capture& capture, Capture::Change change);
   void LogRefusals();
   void WriteStatus();

@@ -33,6 +33,11 @@ Capture::Change Capture::Fail(std::string problem) {
   return Change::kFailed;
 }
 
+void Capture::Refuse(std::string why) {
+  netns_.reset();
+  Fail(std::move(why));
+}
+
 Capture::Change Capture::Bring(RuleVerifier& verifier) {
   Result<NetnsRef> netns = Netns::Open(wanted_.netns);
   if (!netns) {
@@ -41,6 +46,10 @@ Capture::Change Capture::Bring(RuleVerifier& verifier) {
     if (!sandbox_gone) return Change::kFailed;
     netns_.reset();  // the pod ended; a new one of this name gets a namespace of its own
     return Change::kSandboxGone;
+  }
+  const Result<NetnsRef> own = Netns::Current();
+  if (!own || (*own)->id() == (*netns)->id()) {
+    return Fail("namespace " + wanted_.netns + ": is the agent's own");
   }
   const bool same = netns_ != nullptr && netns_->id() == (*netns)->id();
   if (same && verified_ && applied_ == wanted_.rules) return Change::kNone;

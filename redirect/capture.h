@@ -24,6 +24,8 @@ class Capture {
   Change Bring(RuleVerifier& verifier);
   // Reads the rules back; what is not as it should be is put into force again.
   Change Verify(RuleVerifier& verifier);
+  // Somebody else's namespace: nothing is done to it, not even at the end.
+  void Refuse(std::string why);
   // The two steps of leaving: nothing new is captured, while what was captured can still end in
   // order; then the rules are taken out of the namespace. Ok also where the namespace is gone.
   Result<void, Refusal> LetPass();

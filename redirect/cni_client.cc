@@ -76,7 +76,8 @@ Task<Status> CniClient::ServeNext(io::SeqpacketSocket& agent, StopToken stop) {
   if (!packet) {
     if (packet.error().reason == Reason::kTimeout && !stop.requested()) co_return Status();
     if (packet.error().reason == Reason::kBadRequest) {
-      co_return BreaksProtocol(Refusal{"packet", "is over 1024 bytes or lost descriptors"});
+      co_return BreaksProtocol(
+          Refusal{"packet", "is over 1024 bytes, or brings more descriptors than one"});
     }
     co_return packet.error();
   }

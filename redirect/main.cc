@@ -6,10 +6,12 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <vector>
 
 #include "core/obs/log.h"
@@ -200,6 +202,9 @@ Task<void> RunAgent(Agent& agent, int signals) {
 int StartAgent(const AgentOptions& options, obs::Logger& log, int signals) {
   const Result<std::unique_ptr<Loop>> loop = Loop::Create();
   if (!loop) return Complain(kFailed, "io_uring: " + Describe(loop.error()));
+  std::error_code ignored;  // what is wrong shows when the socket is made
+  std::filesystem::create_directories(std::filesystem::path(options.zds_socket).parent_path(),
+                                      ignored);
   Agent agent(options, log);
   if (const Status listening = agent.Listen(); !listening) {
     return Complain(kFailed, options.zds_socket + ": " + Describe(listening.error()));

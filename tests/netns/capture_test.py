@@ -226,6 +226,23 @@ spec: {{nodeName: node1}}
         mesh.wait_served(later)
 
 
+def a_namespace_is_captured_for_one_pod_and_never_the_agent_s_own():
+    with captured('client') as (mesh, proxy, outside, client):
+        second = outside.node.pod('second')
+        mesh.manifests.pod(second, netns=client.name)
+        third = outside.node.pod('third')
+        mesh.manifests.pod(third, netns='/proc/self/ns/net')
+        def problem(pod):
+            return (mesh.pod_status(pod) or {}).get('problem', '')
+        lib.eventually(lambda: 'is that of pod shop/client' in problem(second), 'the second pod to be refused')
+        lib.eventually(lambda: "is the agent's own" in problem(third), "the agent's own namespace to be refused")
+        mesh.manifests.remove('pod-client')
+        mesh.wait_served(second)
+        proxy.wait_log(r'(?s)ended shop/client.*serves shop/second')
+        mesh.wait_gone(client)
+        support.cni('verify', client.name)
+
+
 def strangers_on_the_socket_cost_the_agent_nothing():
     with captured('client') as (mesh, _, outside, client), support.EchoServer(outside, PORT):
         for garbage in (b'', b'\x08\x02', b'\xff' * 2000, b'\x08\x01\x08\x01', b'\x08\x01'):
@@ -259,5 +276,6 @@ lib.main([
     a_pod_in_a_new_sandbox_is_served_there,
     a_pod_that_the_proxy_refuses_is_told_and_costs_the_others_nothing,
     a_pod_whose_namespace_comes_later_is_captured_then,
+    a_namespace_is_captured_for_one_pod_and_never_the_agent_s_own,
     strangers_on_the_socket_cost_the_agent_nothing,
 ])

@@ -1,0 +1,238 @@
+#include "redirect/pod_source.h"
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include "tests/support/catch.h"
+
+namespace aquifer::redirect {
+namespace {
+
+constexpr const char* kAmbient = R"(apiVersion: v1
+kind: Namespace
+metadata:
+  name: shop
+  labels:
+    istio.io/dataplane-mode: ambient
+)";
+
+std::string PodText(const std::string& name) {
+  return R"(apiVersion: v1
+kind: Pod
+metadata:
+  name: )" +
+         name + R"(
+  namespace: shop
+  annotations:
+    aquifer.io/netns: ns-)" +
+         name + R"(
+spec:
+  nodeName: node1
+  serviceAccountName: sa
+)";
+}
+
+class Directory {
+ public:
+  Directory() {
+    std::string name = std::filesystem::temp_directory_path() / "aquifer-pods-XXXXXX";
+    REQUIRE(::mkdtemp(name.data()) != nullptr);
+    path_ = name;
+  }
+  ~Directory() { std::filesystem::remove_all(path_); }
+  void Write(const std::string& name, const std::string& text) const {
+    std::ofstream(path_ / name) << text;
+  }
+  void Remove(const std::string& name) const { std::filesystem::remove(path_ / name); }
+  PodSource Source() const { return PodSource({.directory = path_, .node_name = "node1"}); }
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+std::vector<std::string> Uids(const PodSource& source) {
+  std::vector<std::string> uids;
+  for (const auto& [uid, pod] : source.wanted()) uids.push_back(uid);
+  return uids;
+}
+
+using Names = std::vector<std::string>;
+
+PodManifest Pod(const std::string& node) {
+  return {.info = {"p", "shop", "sa"}, .uid = "u", .node = node};
+}
+
+}  // namespace
+
+TEST_CASE("a pod of this node in a labelled namespace is wanted with its namespace and account") {
+  Directory directory;
+  directory.Write("a.yaml", kAmbient);
+  directory.Write("b.yaml", PodText("cart"));
+  PodSource source = directory.Source();
+  source.Scan();
+  CHECK(source.complete());
+  REQUIRE(Uids(source) == Names{"shop/cart"});
+  const WantedPod& pod = source.wanted().begin()->second;
+  CHECK(pod.netns == "ns-cart");
+  CHECK(pod.info == PodInfo{"cart", "shop", "sa"});
+  CHECK(pod.rules == RuleOptions());
+}
+
+TEST_CASE("the pod's own label beats its namespace's") {
+  const std::string ambient = "ambient";
+  const std::string none = "none";
+  PodManifest pod = Pod("node1");
+  CHECK(IsEnrolled(pod, &ambient, "node1"));
+  CHECK_FALSE(IsEnrolled(pod, &none, "node1"));
+  CHECK_FALSE(IsEnrolled(pod, nullptr, "node1"));
+  pod.mode = "none";
+  CHECK_FALSE(IsEnrolled(pod, &ambient, "node1"));
+  pod.mode = "ambient";
+  CHECK(IsEnrolled(pod, &none, "node1"));
+  CHECK(IsEnrolled(pod, nullptr, "node1"));
+}
+
+TEST_CASE("pods of the host's network, with a sidecar or of another node are never captured") {
+  const std::string ambient = "ambient";
+  PodManifest host = Pod("node1");
+  host.host_network = true;
+  CHECK_FALSE(IsEnrolled(host, &ambient, "node1"));
+  PodManifest sidecar = Pod("node1");
+  sidecar.has_sidecar = true;
+  CHECK_FALSE(IsEnrolled(sidecar, &ambient, "node1"));
+  CHECK_FALSE(IsEnrolled(Pod("node2"), &ambient, "node1"));
+  CHECK_FALSE(IsEnrolled(Pod(""), &ambient, "node1"));
+}
+
+TEST_CASE("documents, lists and JSON of one file are all read") {
+  const PodManifests read =
+      ReadPodManifests(std::string(kAmbient) + "---\n" + PodText("a") + "--- # more\n" +
+                       R"({"apiVersion": "v1", "kind": "List", "items": [
+         {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "b", "uid": "7"}},
+         {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": [1]}}]})");
+  CHECK(read.refusals.empty());
+  REQUIRE(read.pods.size() == 2);
+  CHECK(read.pods[0].uid == "shop/a");
+  CHECK(read.pods[1].uid == "7");
+  CHECK(read.pods[1].info == PodInfo{"b", "default", "default"});
+  REQUIRE(read.namespaces.size() == 1);
+  CHECK(read.namespaces[0].mode == "ambient");
+}
+
+TEST_CASE("a bad document names itself and its field and costs the others nothing") {
+  const std::vector<std::pair<std::string, std::string>> bad = {
+      {"kind: [", "document 2"},
+      {"kind: Pod\napiVersion: v1\nmetadata: 5", "document 2: metadata"},
+      {"kind: Pod\napiVersion: v1\nmetadata: {name: [a]}", "document 2: metadata.name"},
+      {"kind: Pod\napiVersion: v1\nmetadata: {name: A/b}", "document 2: workload_info.name"},
+      {"kind: Pod\napiVersion: v1\nmetadata: {name: a}\nspec: {hostNetwork: perhaps}",
+       "document 2: spec.hostNetwork"},
+      {"kind: Namespace\napiVersion: v1", "document 2: metadata.name"},
+      {"kind: [Pod]\napiVersion: v1", "document 2"},
+      {"- a\n- b", "document 2"},
+      {"kind: List\napiVersion: v1\nitems: {a: b}", "document 2: items"},
+      {"kind: List\napiVersion: v1\nitems: [{kind: List, items: []}]", "document 2: items[0]"},
+      {std::string(300'000, '#'), "document 2"},
+  };
+  for (const auto& [text, field] : bad) {
+    const PodManifests read =
+        ReadPodManifests(PodText("a") + "---\n" + text + "\n---\n" + PodText("b"));
+    INFO(text.substr(0, 100));
+    CHECK(read.pods.size() == 2);
+    REQUIRE(read.refusals.size() == 1);
+    CHECK(read.refusals[0].field == field);
+  }
+}
+
+TEST_CASE("annotations choose what is captured") {
+  const PodManifests read = ReadPodManifests(R"(kind: Pod
+apiVersion: v1
+metadata:
+  name: a
+  annotations:
+    ambient.istio.io/bypass-inbound-capture: "true"
+    ambient.istio.io/dns-capture: "false"
+    sidecar.istio.io/status: ""
+)");
+  REQUIRE(read.pods.size() == 1);
+  CHECK(read.pods[0].bypass_inbound);
+  CHECK_FALSE(read.pods[0].dns_capture);
+  CHECK(read.pods[0].has_sidecar);
+}
+
+TEST_CASE("a pod to be captured without a namespace is refused by name") {
+  Directory directory;
+  directory.Write("a.yaml", std::string(kAmbient) +
+                                "---\nkind: Pod\napiVersion: v1\nmetadata: {name: a, namespace: "
+                                "shop}\nspec: {nodeName: node1}\n");
+  PodSource source = directory.Source();
+  source.Scan();
+  CHECK(source.wanted().empty());
+  CHECK(source.complete());
+  REQUIRE(source.refusals().size() == 1);
+  CHECK(source.refusals()[0].field == "Pod shop/a");
+}
+
+TEST_CASE("what a file held stays while it cannot be read whole") {
+  Directory directory;
+  directory.Write("a.yaml", kAmbient);
+  directory.Write("b.yaml", PodText("a") + "---\n" + PodText("b"));
+  PodSource source = directory.Source();
+  source.Scan();
+  REQUIRE(Uids(source) == Names{"shop/a", "shop/b"});
+  directory.Write("b.yaml", PodText("a") + "---\nkind: [");
+  source.Scan();
+  CHECK(Uids(source) == Names{"shop/a", "shop/b"});
+  CHECK_FALSE(source.complete());
+  directory.Write("b.yaml", PodText("b"));
+  source.Scan();
+  CHECK(Uids(source) == Names{"shop/b"});
+  CHECK(source.complete());
+  directory.Write("a.yaml", "kind: {");
+  source.Scan();
+  CHECK(Uids(source) == Names{"shop/b"});
+}
+
+TEST_CASE("a directory that cannot be read changes nothing, and is not taken for an empty one") {
+  Directory directory;
+  directory.Write("a.yaml", kAmbient + ("---\n" + PodText("a")));
+  PodSource source = directory.Source();
+  source.Scan();
+  REQUIRE(Uids(source) == Names{"shop/a"});
+  std::filesystem::rename(directory.path(), directory.path().string() + "-away");
+  source.Scan();
+  CHECK(Uids(source) == Names{"shop/a"});
+  CHECK_FALSE(source.complete());
+  std::filesystem::rename(directory.path().string() + "-away", directory.path());
+}
+
+TEST_CASE("a removed file takes its pods with it") {
+  Directory directory;
+  directory.Write("a.yaml", kAmbient);
+  directory.Write("b.yaml", PodText("a"));
+  PodSource source = directory.Source();
+  source.Scan();
+  directory.Remove("b.yaml");
+  source.Scan();
+  CHECK(source.wanted().empty());
+  CHECK(source.complete());
+}
+
+TEST_CASE("only manifests are read, and a pipe with a manifest's name does not hang") {
+  Directory directory;
+  directory.Write("a.yaml", kAmbient);
+  directory.Write(".b.yaml", PodText("hidden"));
+  directory.Write("c.txt", PodText("text"));
+  directory.Write("d.json", "{}");
+  directory.Write("e.yml", PodText("yml"));
+  std::filesystem::create_directory(directory.path() / "f.yaml");
+  PodSource source = directory.Source();
+  source.Scan();
+  CHECK(Uids(source) == Names{"shop/yml"});
+  REQUIRE(source.refusals().size() == 1);
+  CHECK(source.refusals()[0].ToString() == "f.yaml: is not a regular file");
+}
+
+}  // namespace aquifer::redirect
