@@ -69,12 +69,14 @@ Task<Result<void, Refusal>> ControlPlane::FollowManifests(StopToken stop) {
   Loop& loop = Loop::Current();
   // What is still posted when we have ended must not touch us.
   const auto alive = std::make_shared<bool>(true);
-  DirectoryFollower follower(config_.manifests, [this, &loop, alive](Observation observation) {
-    PublicationRef publication = controller_.Take(std::move(observation));
-    loop.Post([this, alive, publication = std::move(publication)] {
-      if (*alive) Take(publication);
-    });
-  });
+  DirectoryFollower follower(config_.manifests, config_.state + "/manifests",
+                             [this, &loop, alive](Observation observation) {
+                               PublicationRef publication =
+                                   controller_.Take(std::move(observation));
+                               loop.Post([this, alive, publication = std::move(publication)] {
+                                 if (*alive) Take(publication);
+                               });
+                             });
   const Status started = follower.Start();
   if (!started.ok()) {
     co_return Refusal{"--manifests",

@@ -79,8 +79,8 @@ ManifestRefusal OfFile(const std::string& file, const std::string& why) {
 
 }  // namespace
 
-ManifestDirectory::ManifestDirectory(std::string path, DirectoryLimits limits)
-    : path_(std::move(path)), limits_(limits) {}
+ManifestDirectory::ManifestDirectory(std::string path, std::string memory, DirectoryLimits limits)
+    : path_(std::move(path)), last_good_(std::move(memory)), limits_(limits) {}
 
 ManifestDirectory::FileRef ManifestDirectory::Parse(const std::string& name,
                                                     const std::string& text, std::string digest,
@@ -100,9 +100,14 @@ ManifestDirectory::FileRef ManifestDirectory::Parse(const std::string& name,
   return file;
 }
 
-ManifestDirectory::FileRef ManifestDirectory::ReadFile(const std::string& name,
-                                                       const FileRef& before,
-                                                       size_t& total_bytes) const {
+// What an earlier process read well, for a file that this one has not.
+ManifestDirectory::FileRef ManifestDirectory::Recall(const std::string& name) const {
+  const std::optional<std::string> text = last_good_.Recall(name);
+  return text && text->size() <= limits_.file_bytes ? Parse(name, *text, "", nullptr) : nullptr;
+}
+
+ManifestDirectory::FileRef ManifestDirectory::ReadFile(const std::string& name, FileRef before,
+                                                       size_t& total_bytes) {
   auto text = Slurp(path_ + "/" + name, limits_.file_bytes);
   if (text.ok()) total_bytes += text->size();
   if (text.ok() && total_bytes > limits_.total_bytes) {
@@ -112,17 +117,25 @@ ManifestDirectory::FileRef ManifestDirectory::ReadFile(const std::string& name,
   if (!text.ok()) {
     const std::string& problem = text.error().why;
     if (before != nullptr && before->problem == problem) return before;
+    if (before == nullptr) before = Recall(name);
     auto file = before == nullptr ? std::make_shared<File>() : std::make_shared<File>(*before);
     file->problem = problem;
     return file;
   }
   std::string digest = ContentVersion(*text);
   if (before != nullptr && before->problem.empty() && before->digest == digest) return before;
-  return Parse(name, *text, std::move(digest), before);
+  FileRef file = Parse(name, *text, digest, before);
+  if (file->manifest.refusals.empty()) {
+    fresh_[name] = *std::move(text);
+  } else if (before == nullptr) {
+    file = Parse(name, *text, std::move(digest), Recall(name));
+  }
+  return file;
 }
 
 void ManifestDirectory::Read(const std::set<std::string>& being_written) {
   next_ = Reading();
+  fresh_.clear();
   auto names = List(path_);
   if (!names.ok()) {
     next_ = {current_.files, names.error().why};
@@ -153,6 +166,7 @@ bool ManifestDirectory::LosesFiles() const {
 
 bool ManifestDirectory::Commit(const std::set<std::string>& being_written) {
   for (const std::string& name : being_written) {
+    fresh_.erase(name);
     if (!next_.files.contains(name)) continue;
     const auto found = current_.files.find(name);
     if (found == current_.files.end()) {
@@ -161,15 +175,33 @@ bool ManifestDirectory::Commit(const std::set<std::string>& being_written) {
       next_.files[name] = found->second;
     }
   }
-  const bool changed = !(next_ == current_);
+  const std::string memory_problem = memory_problem_;
+  Remember();
+  const bool changed = !(next_ == current_) || memory_problem != memory_problem_;
   current_ = next_;
   return changed;
+}
+
+void ManifestDirectory::Remember() {
+  memory_problem_.clear();
+  for (const auto& [name, text] : fresh_) {
+    const Status remembered = last_good_.Remember(name, text);
+    if (!remembered.ok()) {
+      memory_problem_ = "cannot be remembered for the next start: " + Describe(remembered.error());
+    }
+  }
+  fresh_.clear();
+  if (!next_.problem.empty()) return;
+  std::set<std::string> names;
+  for (const auto& [name, file] : next_.files) names.insert(name);
+  last_good_.KeepOnly(names);
 }
 
 Observation ManifestDirectory::Observe() const {
   Observation seen;
   std::map<ObjectKey, const std::string*> origins;
   if (!current_.problem.empty()) seen.refusals.push_back(OfFile(path_, current_.problem));
+  if (!memory_problem_.empty()) seen.refusals.push_back(OfFile(path_, memory_problem_));
   const auto add = [&](const Object& object, const std::string& name, bool kept) {
     const ObjectKey key = KeyOf(object);
     const auto [origin, is_new] = origins.emplace(key, &name);

@@ -13,6 +13,7 @@
 
 #include "control/manifest.h"
 #include "control/object_set.h"
+#include "control/source/last_good.h"
 
 namespace aquifer::control {
 
@@ -32,7 +33,10 @@ struct Observation {
 
 class ManifestDirectory {
  public:
-  explicit ManifestDirectory(std::string path, DirectoryLimits limits = {});
+  // `memory` is a directory of our own for what was read well (control/source/last_good.h), or
+  // empty.
+  explicit ManifestDirectory(std::string path, std::string memory = "",
+                             DirectoryLimits limits = {});
 
   // Reads what is there, but for files that are just being written.
   void Read(const std::set<std::string>& being_written);
@@ -58,14 +62,19 @@ class ManifestDirectory {
     friend bool operator==(const Reading&, const Reading&) = default;
   };
 
-  FileRef ReadFile(const std::string& name, const FileRef& before, size_t& total_bytes) const;
+  FileRef ReadFile(const std::string& name, FileRef before, size_t& total_bytes);
+  FileRef Recall(const std::string& name) const;
+  void Remember();
   static FileRef Parse(const std::string& name, const std::string& text, std::string digest,
                        const FileRef& before);
 
   const std::string path_;
+  const LastGood last_good_;
   const DirectoryLimits limits_;
   Reading current_;
   Reading next_;
+  std::map<std::string, std::string> fresh_;  // texts of next_ that are new and without a refusal
+  std::string memory_problem_;
 };
 
 }  // namespace aquifer::control

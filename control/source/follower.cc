@@ -9,8 +9,8 @@
 
 namespace aquifer::control {
 
-DirectoryFollower::DirectoryFollower(std::string path, Sink sink)
-    : directory_(path), watch_(std::move(path)), sink_(std::move(sink)) {}
+DirectoryFollower::DirectoryFollower(std::string path, std::string memory, Sink sink)
+    : directory_(path, std::move(memory)), watch_(std::move(path)), sink_(std::move(sink)) {}
 
 DirectoryFollower::~DirectoryFollower() {
   if (!thread_.joinable()) return;

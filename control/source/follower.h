@@ -19,7 +19,8 @@ class DirectoryFollower {
   // Called after the first reading and after each one that differs from the one before.
   using Sink = std::function<void(Observation)>;
 
-  DirectoryFollower(std::string path, Sink sink);
+  // `memory` as of ManifestDirectory.
+  DirectoryFollower(std::string path, std::string memory, Sink sink);
   // Stops and joins.
   ~DirectoryFollower();
 

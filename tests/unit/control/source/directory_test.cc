@@ -125,7 +125,7 @@ TEST_CASE("of an object that is written twice the first counts") {
 TEST_CASE("what cannot be read keeps what was read before") {
   const TestDirectory files;
   files.Write("a.yaml", NamespaceYaml("a"));
-  ManifestDirectory directory(files.path(), {.file_bytes = 100});
+  ManifestDirectory directory(files.path(), "", {.file_bytes = 100});
   Reread(directory);
   files.Write("a.yaml", NamespaceYaml("b") + std::string(200, '#'));
   Reread(directory);
@@ -166,11 +166,11 @@ TEST_CASE("files and bytes are bounded") {
   const TestDirectory files;
   for (const char* name : {"a", "b", "c"})
     files.Write(std::string(name) + ".yaml", NamespaceYaml(name));
-  ManifestDirectory two(files.path(), {.files = 2});
+  ManifestDirectory two(files.path(), "", {.files = 2});
   Reread(two);
   CHECK(Names(two.Observe()) == "a b");
   CHECK(two.Observe().refusals.size() == 1);
-  ManifestDirectory small(files.path(), {.total_bytes = 2 * NamespaceYaml("a").size()});
+  ManifestDirectory small(files.path(), "", {.total_bytes = 2 * NamespaceYaml("a").size()});
   Reread(small);
   CHECK(Names(small.Observe()) == "a b");
   CHECK(small.Observe().refusals.size() == 1);
@@ -190,6 +190,73 @@ TEST_CASE("a file that is being written counts as it was before") {
   CHECK(Names(directory.Observe()) == "a");
   CHECK(Reread(directory));
   CHECK(Names(directory.Observe()) == "b");
+}
+
+TEST_CASE("a mistake that is there at the start costs nothing that an earlier process knew") {
+  const TestDirectory files, memory;
+  files.Write("a.yaml", NamespaceYaml("a") + "---\n" + NamespaceYaml("b"));
+  {
+    ManifestDirectory directory(files.path(), memory.Of("m"));
+    Reread(directory);
+  }
+  files.Write("a.yaml", NamespaceYaml("c") + "---\n{{{\n");
+  ManifestDirectory directory(files.path(), memory.Of("m"));
+  Reread(directory);
+  CHECK(Names(directory.Observe()) == "a b c");
+  CHECK(directory.Observe().kept == 2);
+  CHECK_FALSE(Reread(directory));
+  files.Write("a.yaml", NamespaceYaml("c"));
+  Reread(directory);
+  ManifestDirectory next(files.path(), memory.Of("m"));
+  files.Write("a.yaml", "{{{\n");
+  Reread(next);
+  CHECK(Names(next.Observe()) == "c");
+}
+
+TEST_CASE("a file that cannot be read at the start counts as an earlier process read it") {
+  const TestDirectory files, memory;
+  files.Write("a.yaml", NamespaceYaml("a"));
+  {
+    ManifestDirectory directory(files.path(), memory.Of("m"));
+    Reread(directory);
+  }
+  files.Write("a.yaml", NamespaceYaml("a") + std::string(200, '#'));
+  ManifestDirectory directory(files.path(), memory.Of("m"), {.file_bytes = 100});
+  Reread(directory);
+  CHECK(Names(directory.Observe()) == "a");
+}
+
+TEST_CASE("a file that is gone is forgotten") {
+  const TestDirectory files, memory;
+  files.Write("a.yaml", NamespaceYaml("a"));
+  ManifestDirectory directory(files.path(), memory.Of("m"));
+  Reread(directory);
+  files.Remove("a.yaml");
+  Reread(directory);
+  files.Write("a.yaml", "{{{\n");
+  ManifestDirectory next(files.path(), memory.Of("m"));
+  Reread(next);
+  CHECK(Names(next.Observe()).empty());
+}
+
+TEST_CASE("a half written file is not remembered") {
+  const TestDirectory files, memory;
+  files.Write("a.yaml", NamespaceYaml("a"));
+  ManifestDirectory directory(files.path(), memory.Of("m"));
+  directory.Read({});
+  directory.Commit({"a.yaml"});
+  CHECK_FALSE(std::filesystem::exists(memory.Of("m/a.yaml")));
+  Reread(directory);
+  CHECK(std::filesystem::exists(memory.Of("m/a.yaml")));
+}
+
+TEST_CASE("a memory that cannot be written is a problem and no obstacle") {
+  const TestDirectory files;
+  files.Write("a.yaml", NamespaceYaml("a"));
+  ManifestDirectory directory(files.path(), files.Of("missing/m"));
+  Reread(directory);
+  CHECK(Names(directory.Observe()) == "a");
+  CHECK(Refusals(directory.Observe()).size() == 1);
 }
 
 }  // namespace aquifer::control

@@ -106,7 +106,7 @@ TEST_CASE("waiting ends with a stop") {
 TEST_CASE("a follower hands on each state of its directory") {
   const TestDirectory files;
   Readings readings;
-  DirectoryFollower follower(files.path(),
+  DirectoryFollower follower(files.path(), "",
                              [&](Observation seen) { readings.Take(std::move(seen)); });
   REQUIRE(follower.Start().ok());
   CHECK(readings.Await(""));
@@ -127,7 +127,7 @@ TEST_CASE("a file that is moved away and written anew is never seen missing") {
   std::mutex mutex;
   bool lost = false;
   Readings readings;
-  DirectoryFollower follower(files.path(), [&](Observation seen) {
+  DirectoryFollower follower(files.path(), "", [&](Observation seen) {
     {
       const std::lock_guard lock(mutex);
       lost = lost || !FindObject(seen.objects.namespaces, "", "a");
