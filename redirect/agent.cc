@@ -124,6 +124,7 @@ void Agent::Look() {
   LogRefusals();
   Choose();
   for (const auto& [uid, pod] : wanted_) captures_[uid].Want(pod);
+  WriteStatus();  // before the deed, so that the next run knows of it even if this one dies in it
   BringAll();
   ReleaseUnwanted();
 }

@@ -1,6 +1,7 @@
 #include "redirect/pod_sockets.h"
 
 #include <netinet/in.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -36,6 +37,12 @@ bool MeansNoIpv6(const Error& error) {
 }
 
 }  // namespace
+
+std::uint32_t SystemRandom() {
+  std::uint32_t value = 0;
+  static_cast<void>(::getrandom(&value, sizeof value, GRND_NONBLOCK));
+  return value;
+}
 
 template <class Make>
 auto PodSockets::InPod(Make&& make) const {
@@ -91,7 +98,7 @@ Result<PodSockets::UpstreamSocket> PodSockets::UpstreamFrom(const Ip& source,
   if (source.is_v4() != destination.is_v4()) {
     made.source_kept = Error{Reason::kUnsupported, EAFNOSUPPORT};
   } else {
-    made.source_kept = BindSource(made.fd.get(), source);
+    made.source_kept = BindSource(made.fd.get(), source, options_.random());
   }
   return made;
 }

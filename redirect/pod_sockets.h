@@ -17,11 +17,15 @@ namespace aquifer::redirect {
 // The mark of Istio's node proxy and of the rules, 1337.
 inline constexpr std::uint32_t kProxyMark = 0x539;
 
+// Of the kernel; 0 if it has none to give.
+std::uint32_t SystemRandom();
+
 struct PodSocketOptions {
   std::uint32_t mark = kProxyMark;  // 0: none
   // Lets an old and a new proxy hold the same port while an upgrade lasts.
   bool reuse_port = true;
   bool ipv6 = true;
+  std::uint32_t (*random)() = &SystemRandom;  // spreads source ports
 };
 
 // Whether a listener's connections will be continued from the client's address.

@@ -14,6 +14,13 @@ Status Enable(int fd, int level, int option) {
   return Error{ReasonFromErrno(errno), errno};
 }
 
+Status Bind(int fd, const Address& address) {
+  sockaddr_storage storage{};
+  const socklen_t length = address.ToSockaddr(storage);
+  if (::bind(fd, reinterpret_cast<const sockaddr*>(&storage), length) == 0) return {};
+  return Error{ReasonFromErrno(errno), errno};
+}
+
 }  // namespace
 
 Status SetTransparent(int fd, int family) {
@@ -24,16 +31,29 @@ Status SetTransparent(int fd, int family) {
   return Enable(fd, IPPROTO_IP, IP_TRANSPARENT);
 }
 
-Status BindSource(int fd, const Ip& source) {
+std::uint16_t SourcePort(std::uint32_t n) {
+  constexpr std::uint32_t kFirst = 1024;
+  constexpr std::uint32_t kEphemeral = 32768;
+  constexpr std::uint32_t kAfterEphemeral = 61000;
+  constexpr std::uint32_t kBelow = kEphemeral - kFirst;
+  constexpr std::uint32_t kAbove = 65536 - kAfterEphemeral;
+  const std::uint32_t index = n % (kBelow + kAbove);
+  return static_cast<std::uint16_t>(index < kBelow ? kFirst + index
+                                                   : kAfterEphemeral + (index - kBelow));
+}
+
+Status BindSource(int fd, const Ip& source, std::uint32_t random) {
+  constexpr std::uint32_t kTries = 8;
   const int family = source.is_v4() ? AF_INET : AF_INET6;
   AQ_TRY_STATUS(SetTransparent(fd, family));
   AQ_TRY_STATUS(family == AF_INET ? Enable(fd, IPPROTO_IP, IP_FREEBIND)
                                   : Enable(fd, IPPROTO_IPV6, IPV6_FREEBIND));
+  for (std::uint32_t n = 0; n < kTries; ++n) {
+    const Status bound = Bind(fd, Address{source, SourcePort(random + n)});
+    if (bound || bound.error().os_error != EADDRINUSE) return bound;
+  }
   AQ_TRY_STATUS(Enable(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT));
-  sockaddr_storage storage{};
-  const socklen_t length = Address{source, 0}.ToSockaddr(storage);
-  if (::bind(fd, reinterpret_cast<const sockaddr*>(&storage), length) == 0) return {};
-  return Error{ReasonFromErrno(errno), errno};
+  return Bind(fd, Address{source, 0});
 }
 
 }  // namespace aquifer::redirect

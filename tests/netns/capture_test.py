@@ -66,6 +66,32 @@ def many_connections_with_the_client_s_address_work_at_once():
                 lib.equal(support.say(client, f'n{number}'), f'{outside.address} n{number}', 'answer')
 
 
+def a_client_s_own_ports_never_meet_those_borrowed_from_it():
+    # Few ports on the server's side, and a client that uses just these: whatever the proxy lets the kernel
+    # choose is the client's next one.
+    with captured('server') as (_, _, outside, server), support.EchoServer(server, PORT):
+        server.sysctl('net.ipv4.ip_local_port_range', '40000 40015')
+        with contextlib.ExitStack() as open_ones:
+            for port in range(40000, 40016):
+                with outside.entered():
+                    client = open_ones.enter_context(socket.socket())
+                client.settimeout(5)
+                client.bind((outside.address, port))
+                client.connect((server.address, PORT))
+                lib.equal(support.say(client), f'{outside.address} hello', f'answer at port {port}')
+
+
+def a_pod_without_ipv6_is_served():
+    with captured('other') as (mesh, _, outside, _), support.EchoServer(outside, PORT):
+        pod = outside.node.pod('pod')
+        pod.sysctl('net.ipv6.conf.all.disable_ipv6', 1)
+        mesh.manifests.pod(pod)
+        mesh.wait_served(pod)
+        with support.EchoServer(pod, PORT, '0.0.0.0'):
+            lib.equal(support.ask(pod, outside.address, PORT), f'{pod.address} hello', 'answer from outside')
+            lib.equal(support.ask(outside, pod.address, PORT), f'{outside.address} hello', 'answer from the pod')
+
+
 def a_closed_port_is_a_closed_connection():
     with captured('client') as (_, _, outside, client):
         with support.connect(client, outside.address, 9) as refused:
@@ -262,6 +288,8 @@ lib.main([
     two_captured_pods_reach_each_other_and_each_hop_is_taken_once,
     a_captured_pod_reaches_itself,
     many_connections_with_the_client_s_address_work_at_once,
+    a_client_s_own_ports_never_meet_those_borrowed_from_it,
+    a_pod_without_ipv6_is_served,
     a_closed_port_is_a_closed_connection,
     an_unlabelled_pod_is_released_and_served_no_more,
     a_label_on_the_namespace_captures_and_its_removal_releases,

@@ -4,9 +4,13 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include <set>
+#include <vector>
+
 #include "redirect/original_dst.h"
 #include "redirect/pod_sockets.h"
 #include "redirect/rtnetlink.h"
+#include "redirect/transparent.h"
 #include "tests/unit/redirect/support.h"
 
 namespace aquifer::redirect {
@@ -85,6 +89,38 @@ TEST_CASE("a source of the other family is not kept, and the socket is still of 
   REQUIRE(made.ok());
   CHECK_FALSE(made->source_kept.ok());
   CHECK(made->fd.valid());
+}
+
+TEST_CASE("a borrowed source port is never one that a host chooses by itself") {
+  std::set<std::uint16_t> ports;
+  for (std::uint32_t n = 0; n < 100'000; ++n) {
+    const std::uint16_t port = SourcePort(n);
+    REQUIRE(port >= 1024);
+    REQUIRE((port < 32768 || port > 60999));
+    ports.insert(port);
+  }
+  CHECK(ports.size() == 31744 + 4536);
+  CHECK(SourcePort(0xffffffff) >= 1024);
+}
+
+TEST_CASE("a borrowed source has a free port, and the kernel's choice when all are taken") {
+  const Ip source = Ip::Loopback4();  // ours: needs no privilege to speak with
+  const UniqueFd probe(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (!SetTransparent(probe.get(), AF_INET))
+    return;  // without CAP_NET_ADMIN there is nothing to see
+  std::vector<UniqueFd> bound;
+  std::set<std::uint16_t> ports;
+  for (int i = 0; i < 9; ++i) {
+    bound.emplace_back(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    REQUIRE(BindSource(bound.back().get(), source, 20'000).ok());
+    const std::uint16_t port = OriginalDestination(bound.back().get())->port;
+    if (port != 0) CHECK(ports.insert(port).second);  // 0: not chosen before connect
+  }
+  CHECK(ports.size() <= 8);
+  for (const std::uint16_t port : ports) {
+    CHECK(port >= SourcePort(20'000));
+    CHECK(port <= SourcePort(20'007));
+  }
 }
 
 TEST_CASE("an attribute that claims to be longer than its message is not read") {
