@@ -10,10 +10,25 @@ namespace {
 
 constexpr auto kHandshakeTimeout = std::chrono::seconds(5);
 constexpr auto kServerCertificateLife = std::chrono::hours(24 * 30);
-// A client that reconnects tells the version of everything it has: about 100 bytes a resource.
-constexpr std::size_t kMaxRequestBytes = 64 << 20;
+// From anybody: a CSR and what goes with it. Discovery takes more from those who have shown a
+// token.
+constexpr std::size_t kMaxRequestBytes = 128 << 10;
 // Each proxy has two connections, so this is a mesh of some thousand nodes and waypoints.
 constexpr std::size_t kMaxConnections = 8192;
+// One pod must not take the places of all others; several proxies may share a machine's address.
+constexpr std::size_t kMaxConnectionsOfPeer = 256;
+
+// What an unknown client can make one connection hold.
+http::H2Options ConnectionOptions() {
+  http::H2Options options;
+  options.settings.max_concurrent_streams = 64;
+  options.settings.stream_window_bytes = 64 << 10;
+  options.settings.max_stream_window_bytes = 1 << 20;
+  options.settings.window_growth_bytes = 4 << 20;
+  options.settings.connection_window_bytes = 8 << 20;
+  options.settings.max_frame_bytes = 64 << 10;
+  return options;
+}
 
 certs::SubjectNames NamesOf(const ControlConfig& config) {
   certs::SubjectNames names;
@@ -161,18 +176,33 @@ Task<void> ControlPlane::AcceptLoop(StopToken stop) {
     if (stop.requested()) break;
     if (!socket.ok()) {
       std::ignore = co_await SleepFor(std::chrono::milliseconds(50), stop);
-    } else if (connections.live() >= kMaxConnections) {
-      metrics_.connections.With({{"outcome", "overload"}})->Add();
-      log_.Limited(limiter_, obs::Level::kWarn, "tls", "too many connections",
-                   {{"limit", kMaxConnections}});
-    } else {
+    } else if (Admit((*socket)->peer().ip)) {
       connections.Spawn(ServeConnection(*std::move(socket), stop));
     }
   }
   co_await connections.Join();
 }
 
+bool ControlPlane::Admit(const Ip& peer) {
+  const auto found = connections_of_.find(peer);
+  const std::size_t of_peer = found == connections_of_.end() ? 0 : found->second;
+  if (connections_ < kMaxConnections && of_peer < kMaxConnectionsOfPeer) return true;
+  metrics_.connections.With({{"outcome", "overload"}})->Add();
+  log_.Limited(limiter_, obs::Level::kWarn, "tls", "too many connections",
+               {{"peer", peer.ToString()}, {"of_peer", of_peer}, {"of_all", connections_}});
+  return false;
+}
+
 Task<void> ControlPlane::ServeConnection(io::SocketPtr socket, StopToken stop) {
+  const Ip peer = socket->peer().ip;
+  ++connections_;
+  ++connections_of_[peer];
+  co_await ServeSecurely(std::move(socket), stop);
+  --connections_;
+  if (--connections_of_[peer] == 0) connections_of_.erase(peer);
+}
+
+Task<void> ControlPlane::ServeSecurely(io::SocketPtr socket, StopToken stop) {
   const std::string peer = socket->peer().ToString();
   io::SetTunnelOptions(socket->fd());
   TimedStop shaking(stop, kHandshakeTimeout, Reason::kHandshakeTimeout);
@@ -187,7 +217,7 @@ Task<void> ControlPlane::ServeConnection(io::SocketPtr socket, StopToken stop) {
                  {{"peer", peer}, {"error", secure.error().detail}});
     co_return;
   }
-  http::H2Options options;
+  const http::H2Options options = ConnectionOptions();
   std::ignore = co_await grpc_.ServeConnection(*std::move(secure), options, stop);
 }
 

@@ -3,6 +3,7 @@
 // files and reconciles.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -45,7 +46,9 @@ class ControlPlane {
   Task<Result<void, Refusal>> FollowManifests(StopToken stop);
   void Take(PublicationRef publication);
   Task<void> AcceptLoop(StopToken stop);
+  bool Admit(const Ip& peer);
   Task<void> ServeConnection(io::SocketPtr socket, StopToken stop);
+  Task<void> ServeSecurely(io::SocketPtr socket, StopToken stop);
   Task<void> RenewLoop(StopToken stop);
   Task<http::Response> Admin(const http::Request& request, StopToken stop);
 
@@ -66,6 +69,8 @@ class ControlPlane {
   PublicationRef publication_;  // null before the first reading
   Event known_;
   std::unique_ptr<io::Listener> listener_;
+  std::size_t connections_ = 0;
+  std::map<Ip, std::size_t> connections_of_;
   http::Server::Handler pages_;
   std::unique_ptr<http::Server> admin_;
   Scope tasks_;

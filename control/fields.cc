@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "control/names.h"
 #include "control/yaml_scalar.h"
 
 namespace aquifer::control {
@@ -133,6 +134,15 @@ TextMap Fields::TextEntries(std::string_view key, size_t max_value) {
     if (refused()) break;
   }
   return entries;
+}
+
+TextMap Fields::LabelEntries(std::string_view key) {
+  TextMap labels = TextEntries(key, 63);
+  for (const auto& [name, value] : labels) {
+    if (!IsLabelValue(value))
+      Refuse(std::string(key) + "[" + PrintableText(name) + "]", "is not a valid label value");
+  }
+  return labels;
 }
 
 Fields Fields::Object(std::string_view key) { return Fields(Find(key), PathOf(key), *refusal_); }

@@ -56,6 +56,8 @@ class Fields {
 
   std::vector<std::string> Texts(std::string_view key, size_t max_items, size_t max = kMaxText);
   TextMap TextEntries(std::string_view key, size_t max_value);
+  // A mapping of labels, each value spelt as the API server demands.
+  TextMap LabelEntries(std::string_view key);
   Fields Object(std::string_view key);
 
   // Calls `read(Fields item)` for each object of the list `key`.

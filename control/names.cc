@@ -80,6 +80,13 @@ bool IsHostname(std::string_view text) {
   return IsDnsSubdomain(text) && !Ip::Parse(text);
 }
 
+bool IsLabelValue(std::string_view text) {
+  if (text.empty()) return true;
+  if (text.size() > 63 || !IsAlnum(text.front()) || !IsAlnum(text.back())) return false;
+  return std::all_of(text.begin(), text.end(),
+                     [](char c) { return IsAlnum(c) || Within(c, "-_."); });
+}
+
 bool IsHttpToken(std::string_view text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
     return IsAlnum(c) || Within(c, "!#$%&'*+-.^_`|~");

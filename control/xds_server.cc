@@ -1,5 +1,7 @@
 #include "control/xds_server.h"
 
+#include <algorithm>
+
 #include "core/rt/scope.h"
 
 namespace aquifer::control {
@@ -13,6 +15,11 @@ std::string Field(const XdsSession::Request& request, const char* name) {
   const auto found = fields.find(name);
   return found == fields.end() ? std::string() : found->second.string_value();
 }
+
+// A client that reconnects tells the version of everything it has: about 100 bytes a resource.
+constexpr std::size_t kMaxRequestBytes = 64 << 20;
+// A proxy has one, and for a moment a second one when it reconnects or is replaced.
+constexpr std::size_t kMaxStreamsOfCaller = 16;
 
 }  // namespace
 
@@ -52,6 +59,12 @@ void XdsServer::Publish(std::shared_ptr<const ResourceTable> table) {
   }
 }
 
+std::size_t XdsServer::StreamsOf(const Caller& caller) const {
+  return static_cast<std::size_t>(
+      std::count_if(streams_.begin(), streams_.end(),
+                    [&](const Stream* stream) { return stream->caller == caller; }));
+}
+
 Task<http::GrpcStatus> XdsServer::Serve(http::GrpcServerCall& call, StopToken stop) {
   const std::optional<Caller> caller = tokens_.CallerOf(call.request());
   if (!caller) {
@@ -59,6 +72,12 @@ Task<http::GrpcStatus> XdsServer::Serve(http::GrpcServerCall& call, StopToken st
                  {{"why", "no token, or one that nobody has"}});
     co_return http::GrpcStatus{http::GrpcCode::kUnauthenticated, "a token of this mesh is needed"};
   }
+  if (StreamsOf(*caller) >= kMaxStreamsOfCaller) {
+    log_.Limited(limiter_, obs::Level::kWarn, "xds", "stream refused",
+                 {{"caller", ToString(*caller)}, {"why", "too many streams"}});
+    co_return http::GrpcStatus{http::GrpcCode::kResourceExhausted, "too many streams"};
+  }
+  call.set_max_message_bytes(kMaxRequestBytes);
   Stream stream(*caller, stop);
   streams_.insert(&stream);
   open_->Add(1);

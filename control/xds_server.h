@@ -27,6 +27,7 @@ class XdsServer {
 
  private:
   struct Stream;
+  std::size_t StreamsOf(const Caller& caller) const;
   Task<http::GrpcStatus> Serve(http::GrpcServerCall& call, StopToken stop);
   Task<void> ReadRequests(http::GrpcServerCall& call, Stream& stream, StopToken stop);
   bool TakeFirst(const XdsSession::Request& request, Stream& stream);

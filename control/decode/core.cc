@@ -42,7 +42,8 @@ void ReadPodSpec(Fields& spec, Pod& pod) {
   if (!IsDnsSubdomain(pod.service_account))
     spec.Refuse("serviceAccountName", "is not a valid object name");
   pod.node_name = spec.Text("nodeName", "", kMaxNameText);
-  if (!pod.node_name.empty() && !IsDnsSubdomain(pod.node_name)) spec.Refuse("nodeName", "is not a valid object name");
+  if (!pod.node_name.empty() && !IsDnsSubdomain(pod.node_name))
+    spec.Refuse("nodeName", "is not a valid object name");
   pod.host_network = spec.Flag("hostNetwork", false);
   spec.ForEach("containers", 64,
                [&](Fields& container) { ReadContainerPorts(container, pod.ports); });
@@ -124,7 +125,7 @@ void ReadServiceSpec(Fields& spec, Service& service) {
     if (twice) item.Refuse("port", "is there twice");
     service.ports.push_back(std::move(port));
   });
-  service.selector = spec.TextEntries("selector", 63);
+  service.selector = spec.LabelEntries("selector");
   service.internal_traffic_local =
       spec.Word("internalTrafficPolicy", "Cluster", {"Cluster", "Local"}) == "Local";
   service.traffic_distribution = spec.Text("trafficDistribution", "", kMaxNameText);

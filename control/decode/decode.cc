@@ -93,7 +93,7 @@ Meta DecodeMeta(Fields& object, Scope scope) {
   const std::string namespace_name = fields.Text("namespace", "default", 63);
   if (!IsDnsLabel(namespace_name)) fields.Refuse("namespace", "is not a valid namespace name");
   if (scope == Scope::kNamespaced) meta.namespace_name = namespace_name;
-  meta.labels = fields.TextEntries("labels", 63);
+  meta.labels = fields.LabelEntries("labels");
   Fields annotations = fields.Object("annotations");
   for (const std::string_view key : kAnnotations) {
     if (auto value = annotations.OptionalText(key))
@@ -112,7 +112,7 @@ Meta DecodeMeta(Fields& object, Scope scope) {
 
 LabelSelector DecodeLabelSelector(Fields& selector) {
   LabelSelector result;
-  result.match_labels = selector.TextEntries("matchLabels", 63);
+  result.match_labels = selector.LabelEntries("matchLabels");
   selector.ForEach("matchExpressions", 64, [&](Fields& item) {
     result.match_expressions.push_back(DecodeRequirement(item));
   });

@@ -234,12 +234,8 @@ PolicyTarget ReadTarget(Fields& item) {
 }
 
 Labels ReadSelector(Fields& selector) {
-  Labels labels = selector.TextEntries("matchLabels", 63);
+  Labels labels = selector.LabelEntries("matchLabels");
   selector.RefuseOthers();
-  for (const auto& [key, value] : labels) {
-    if (value.find('*') != std::string::npos)
-      selector.Refuse("matchLabels", "has a wildcard, which selectors do not know");
-  }
   return labels;
 }
 

@@ -166,8 +166,22 @@ class Reconciler {
     }
   }
 
+  // A waypoint listens on 15008 itself; captured, its port would be the node proxy's.
+  void WarnCaptured(const BoundGateway& gateway) {
+    if (gateway.role != GatewayRole::kWaypoint) return;
+    for (const Pod* pod : gateway.pods) {
+      if (!IsCaptured(*pod,
+                      index_.NamespaceLabel(pod->meta.namespace_name, "istio.io/dataplane-mode")))
+        continue;
+      result_.warnings.push_back("Pod " + ResourceName(pod->meta) + " serves waypoint " +
+                                 ResourceName(gateway.object->meta) +
+                                 " and is enrolled itself; label it istio.io/dataplane-mode: none");
+    }
+  }
+
   void AddGateways() {
     for (const auto& [key, gateway] : gateways_) {
+      WarnCaptured(gateway);
       StatusOf(Kind::kGateway, gateway.object->meta) = GatewayStatus(gateway, index_);
       const std::string name = ResourceName(gateway.object->meta);
       PutRestricted(ResourceType::kGateway, name, GatewayMessage(gateway), {name});

@@ -57,6 +57,8 @@ class GrpcDecoder {
   explicit GrpcDecoder(std::size_t max_message_bytes) : max_message_bytes_(max_message_bytes) {}
 
   void Feed(Chunk data) { input_.Push(std::move(data)); }
+  // For messages whose header has not come yet.
+  void set_max_message_bytes(std::size_t bytes) { max_message_bytes_ = bytes; }
   // The next whole message; empty when more is needed; a status when the stream cannot be read on.
   Result<std::optional<std::string>, GrpcStatus> Next();
   // Whether the stream may end here.

@@ -22,6 +22,10 @@ class GrpcServerCall {
   HeaderList& initial_metadata() { return initial_metadata_; }
   HeaderList& trailers() { return trailers_; }
 
+  // A handler that knows its client may take larger messages than the server takes from anybody.
+  // Before the first Receive.
+  void set_max_message_bytes(std::size_t bytes) { decoder_.set_max_message_bytes(bytes); }
+
   // One writer and one reader at a time, beside each other.
   // The next message; empty once the client has finished sending.
   Task<Result<std::optional<std::string>>> Receive(StopToken stop);

@@ -33,7 +33,7 @@ const char* const kMesh = R"(
 ---
 {apiVersion: v1, kind: Service, metadata: {name: server}, spec: {clusterIP: 10.96.0.1, selector: {app: server}, ports: [{port: 80}]}}
 ---
-{apiVersion: v1, kind: Pod, metadata: {name: way, labels: {gateway.networking.k8s.io/gateway-name: way}}, spec: {serviceAccountName: way-sa, nodeName: node-b}, status: {podIP: 10.0.0.9}}
+{apiVersion: v1, kind: Pod, metadata: {name: way, labels: {gateway.networking.k8s.io/gateway-name: way, istio.io/dataplane-mode: none}}, spec: {serviceAccountName: way-sa, nodeName: node-b}, status: {podIP: 10.0.0.9}}
 ---
 {apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: way}, spec: {gatewayClassName: istio-waypoint, listeners: [{name: mesh, port: 15008, protocol: HBONE}]}}
 ---

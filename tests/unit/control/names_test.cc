@@ -60,4 +60,11 @@ TEST_CASE("header names are tokens") {
   for (const char* bad : {"", "a b", "a:b", "a\r", "(", "\xff"}) CHECK_FALSE(IsHttpToken(bad));
 }
 
+TEST_CASE("label values are what the API server takes") {
+  for (const char* good : {"", "a", "A.b-c_d", "v1"}) CHECK(IsLabelValue(good));
+  for (const char* bad : {"-a", "a-", "a b", "a/b", "*", "\xc3\xa4"})
+    CHECK_FALSE(IsLabelValue(bad));
+  CHECK_FALSE(IsLabelValue(std::string(64, 'a')));
+}
+
 }  // namespace aquifer::control

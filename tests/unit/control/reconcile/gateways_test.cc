@@ -192,4 +192,18 @@ TEST_CASE("a Gateway is told to its own proxies only") {
   CHECK(resource->gateways == Texts{"edge/gw"});
 }
 
+TEST_CASE("a waypoint's pod that would be captured is pointed out") {
+  const std::string space =
+      "{apiVersion: v1, kind: Namespace, metadata: {name: edge, labels: {istio.io/dataplane-mode: "
+      "ambient}}}\n---\n";
+  const Mesh captured(space + GatewayYaml(kHbone) + PodYaml(kNamed));
+  REQUIRE(captured.result().warnings.size() == 1);
+  CHECK(captured.result().warnings[0].starts_with(
+      "Pod edge/p serves waypoint edge/gw and is enrolled itself"));
+  CHECK(Mesh(space + GatewayYaml(kHbone) + PodYaml(kNamed + ", istio.io/dataplane-mode: none"))
+            .result()
+            .warnings.empty());
+  CHECK(Mesh(space + GatewayYaml(kHttp) + PodYaml(kNamed)).result().warnings.empty());
+}
+
 }  // namespace aquifer::control

@@ -1,0 +1,70 @@
+#include "control/config.h"
+
+#include <vector>
+
+#include "tests/support/catch.h"
+
+namespace aquifer::control {
+namespace {
+
+Decoded<ControlConfig> Parse(std::vector<std::string> words) {
+  std::vector<char*> arguments;
+  for (std::string& word : words) arguments.push_back(word.data());
+  return ParseFlags(arguments);
+}
+
+std::string WhyNot(std::vector<std::string> words) {
+  const auto config = Parse(std::move(words));
+  return config.ok() ? "" : config.error().ToString();
+}
+
+}  // namespace
+
+TEST_CASE("flags are read, joined or apart") {
+  const auto config = Parse({"--manifests",        "m",
+                             "--state=s",          "--listen",
+                             "127.0.0.1:1",        "--admin=[::1]:2",
+                             "--trust-domain",     "td",
+                             "--cluster-id",       "c",
+                             "--network",          "n",
+                             "--root-namespace",   "r",
+                             "--cluster-domain",   "d.e",
+                             "--missing-waypoint", "bypass",
+                             "--log-format",       "json",
+                             "--log-level",        "debug"});
+  REQUIRE(config.ok());
+  CHECK(config->manifests == "m");
+  CHECK(config->state == "s");
+  CHECK(config->listen.ToString() == "127.0.0.1:1");
+  CHECK(config->admin.ToString() == "[::1]:2");
+  CHECK(config->mesh.trust_domain == "td");
+  CHECK(config->mesh.cluster_id == "c");
+  CHECK(config->mesh.network == "n");
+  CHECK(config->mesh.root_namespace == "r");
+  CHECK(config->mesh.cluster_domain == "d.e");
+  CHECK(config->mesh.missing_waypoint == MeshSettings::MissingWaypoint::kBypass);
+  CHECK(config->log_format == obs::LogFormat::kJson);
+  CHECK(config->log_levels == "debug");
+}
+
+TEST_CASE("a bad flag is named in a sentence") {
+  CHECK(WhyNot({}) == "--manifests: is needed; try --help");
+  CHECK(WhyNot({"--manifest", "m"}) == "--manifest: is no flag; try --help");
+  CHECK(WhyNot({"--manifests"}) == "--manifests: needs DIR");
+  CHECK(WhyNot({"--manifests", ""}) == "--manifests: is not DIR: ");
+  CHECK(WhyNot({"--manifests", "m", "--listen", "15012"}) == "--listen: is not IP:PORT: 15012");
+  CHECK(WhyNot({"--manifests", "m", "--trust-domain", "UPPER"}) ==
+        "--trust-domain: is not NAME: UPPER");
+  CHECK(WhyNot({"--manifests", "m", "--missing-waypoint", "no"}) ==
+        "--missing-waypoint: is not refuse|bypass: no");
+  CHECK(WhyNot({"--manifests", "m", "--log-format", "xml"}) ==
+        "--log-format: is not text|json: xml");
+}
+
+TEST_CASE("help and check need little") {
+  CHECK(Parse({"--help"})->help);
+  CHECK(Parse({"--check", "--manifests", "m"})->check);
+  CHECK(HelpText().find("--manifests DIR") != std::string::npos);
+}
+
+}  // namespace aquifer::control
