@@ -53,7 +53,8 @@ int Check(const ControlConfig& config) {
     std::printf("warning: %s\n", warning.c_str());
   for (const ManifestRefusal& refusal : seen.refusals)
     std::printf("refused: %s\n", refusal.ToString().c_str());
-  std::printf("%zu objects, %zu refusals\n", seen.objects.size(), seen.refusals.size());
+  std::printf("%s %s: %zu objects, %zu refusals\n", seen.refusals.empty() ? "ok" : "not ok",
+              config.manifests.c_str(), seen.objects.size(), seen.refusals.size());
   return seen.refusals.empty() ? 0 : 1;
 }
 
