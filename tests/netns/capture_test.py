@@ -245,9 +245,8 @@ spec: {{nodeName: node1}}
 ''')
         def status():
             return next((p for p in mesh.status()['pods'] if p['name'] == 'later'), None)
-        waiting = lib.eventually(status, 'the pod in the status')
-        lib.equal(waiting['capture'], 'pending', 'capture')
-        lib.check('not found' in waiting['problem'], waiting['problem'])
+        lib.eventually(lambda: 'not found' in (status() or {}).get('problem', ''), 'the problem in the status')
+        lib.equal(status()['capture'], 'pending', 'capture')
         later = outside.node.pod('later')
         mesh.wait_served(later)
 
