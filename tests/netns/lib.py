@@ -291,15 +291,16 @@ class Cluster:
 
 
 def _remove_leftovers():
-    """Namespaces of runs whose process is no more."""
-    try:
-        names = os.listdir(NETNS_FOLDER)
-    except FileNotFoundError:
-        return
-    for name in names:
-        owner = re.fullmatch(r'aq(\d+)-.+', name)
-        if owner and not os.path.exists(f'/proc/{owner[1]}'):
-            run('ip', 'netns', 'del', name, check_status=False)
+    """Namespaces and folders of runs whose process is no more."""
+    def left(folder):
+        for path in pathlib.Path(folder).glob('aq*-*'):
+            owner = re.fullmatch(r'aq(\d+)-.+', path.name)
+            if owner and not os.path.exists(f'/proc/{owner[1]}'):
+                yield path
+    for path in left(NETNS_FOLDER):
+        run('ip', 'netns', 'del', path.name, check_status=False)
+    for path in left(tempfile.gettempdir()):
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def why_not():
@@ -321,7 +322,8 @@ def _raise_exit(number, _frame):
 
 def main(tests):
     """Runs the tests (functions; each name is its sentence) and leaves with their status. Arguments choose by name."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    # SIGINT too: who is started in the background of a script ignores it otherwise.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _raise_exit)
     reason = why_not()
     failed = 0
