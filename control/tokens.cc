@@ -18,6 +18,7 @@ namespace {
 
 constexpr std::size_t kTokenBytes = 32;
 constexpr std::size_t kMaxTokenFileBytes = 4096;
+constexpr std::string_view kGatewayNameLabel = "gateway.networking.k8s.io/gateway-name";
 
 std::string NewToken() {
   constexpr std::string_view kHex = "0123456789abcdef";
@@ -66,15 +67,21 @@ std::string ToString(const Caller& caller) {
 
 std::set<Caller> CallersOf(const ObjectSet& objects, const MeshSettings& settings) {
   std::set<Caller> callers;
+  const auto add_workload = [&](const std::string& space, const std::string& account) {
+    const auto identity = certs::Identity::Make(settings.trust_domain, space, account);
+    if (identity.ok()) callers.insert(WorkloadCaller{*identity});
+  };
   for (const auto& [key, node] : objects.nodes) callers.insert(NodeCaller{node.meta.name});
   for (const auto& [key, pod] : objects.pods) {
-    if (!pod.node_name.empty() && !HasEnded(pod)) callers.insert(NodeCaller{pod.node_name});
+    if (HasEnded(pod)) continue;
+    if (!pod.node_name.empty()) callers.insert(NodeCaller{pod.node_name});
+    if (pod.meta.labels.contains(kGatewayNameLabel)) {
+      add_workload(pod.meta.namespace_name, pod.service_account);
+    }
   }
   const MeshIndex index(objects, settings);
   for (const auto& [key, gateway] : BindGateways(index)) {
-    const auto identity = certs::Identity::Make(settings.trust_domain, gateway.namespace_name(),
-                                                gateway.service_account);
-    if (identity.ok()) callers.insert(WorkloadCaller{*identity});
+    add_workload(gateway.namespace_name(), gateway.service_account);
   }
   return callers;
 }

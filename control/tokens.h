@@ -37,8 +37,8 @@ using Caller = std::variant<NodeCaller, WorkloadCaller>;
 // "node node1", "spiffe://...": for logs.
 std::string ToString(const Caller& caller);
 
-// Whom the objects call for: nodes, be they objects or only named by pods, and the accounts that
-// our Gateways run as.
+// Whom the objects call for: nodes, be they objects or only named by pods, the accounts that our
+// Gateways run as, and those of pods that are labelled as a Gateway's before it is there.
 std::set<Caller> CallersOf(const ObjectSet& objects, const MeshSettings& settings);
 
 class Tokens {

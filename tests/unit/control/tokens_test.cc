@@ -138,6 +138,8 @@ TEST_CASE("no name leaves the directory") {
 TEST_CASE("tokens are for nodes and for the accounts that gateways run as") {
   const ObjectSet objects = ObjectsOf(std::string(kPods) + R"(
 ---
+{apiVersion: v1, kind: Pod, metadata: {name: early, namespace: web, labels: {gateway.networking.k8s.io/gateway-name: later}}, spec: {serviceAccountName: early-sa}, status: {podIP: 10.0.0.7}}
+---
 {apiVersion: v1, kind: Node, metadata: {name: empty}}
 ---
 {apiVersion: v1, kind: Pod, metadata: {name: over, namespace: web}, spec: {nodeName: gone}, status: {podIP: 10.0.0.8, phase: Succeeded}}
@@ -151,7 +153,8 @@ TEST_CASE("tokens are for nodes and for the accounts that gateways run as") {
 {apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: foreign, namespace: edge}, spec: {gatewayClassName: nginx, listeners: [{name: http, port: 80, protocol: HTTP}]}}
 )");
   CHECK(CallersOf(objects, {}) == std::set<Caller>{OfNode("empty"), OfNode("one"), OfNode("two"),
-                                                   OfWorkload("edge", "in-sa")});
+                                                   OfWorkload("edge", "in-sa"),
+                                                   OfWorkload("web", "early-sa")});
 }
 
 TEST_CASE("a node gets the identities of the pods that are scheduled on it") {
