@@ -23,7 +23,8 @@ constexpr std::array<Key, 6> kKeys = {{{"k8s.cluster.name", &Baggage::cluster},
                                        {"cloud.availability_zone", &Baggage::zone}}};
 
 bool IsPlain(char c) {
-  return c > ' ' && c < 0x7f && c != '"' && c != ',' && c != ';' && c != '\\' && c != '%' && c != '=';
+  return c > ' ' && c < 0x7f && c != '"' && c != ',' && c != ';' && c != '\\' && c != '%' &&
+         c != '=';
 }
 
 void Append(std::string& out, std::string_view key, std::string_view value) {
@@ -71,7 +72,8 @@ void Take(Baggage& baggage, std::string_view key, std::string_view value) {
   constexpr std::string_view kPrefix = "k8s.";
   constexpr std::string_view kSuffix = ".name";
   if (!key.starts_with(kPrefix) || !key.ends_with(kSuffix)) return;
-  const std::string_view type = key.substr(kPrefix.size(), key.size() - kPrefix.size() - kSuffix.size());
+  const std::string_view type =
+      key.substr(kPrefix.size(), key.size() - kPrefix.size() - kSuffix.size());
   if (std::find(kWorkloadTypes.begin(), kWorkloadTypes.end(), type) == kWorkloadTypes.end()) return;
   baggage.workload_type = type;
   baggage.workload_name = PercentDecode(value);
@@ -83,7 +85,10 @@ std::string Encode(const Baggage& baggage) {
   std::string out;
   Append(out, "k8s.cluster.name", baggage.cluster);
   Append(out, "k8s.namespace.name", baggage.ns);
-  Append(out, "k8s." + (baggage.workload_type.empty() ? std::string("deployment") : baggage.workload_type) + ".name",
+  Append(out,
+         "k8s." +
+             (baggage.workload_type.empty() ? std::string("deployment") : baggage.workload_type) +
+             ".name",
          baggage.workload_name);
   Append(out, "service.name", baggage.service_name);
   Append(out, "service.version", baggage.service_version);
@@ -101,7 +106,8 @@ Baggage ParseBaggage(std::string_view value) {
     member = http::TrimBlanks(member.substr(0, member.find(';')));
     const std::size_t equals = member.find('=');
     if (equals == std::string_view::npos) continue;
-    Take(baggage, http::TrimBlanks(member.substr(0, equals)), http::TrimBlanks(member.substr(equals + 1)));
+    Take(baggage, http::TrimBlanks(member.substr(0, equals)),
+         http::TrimBlanks(member.substr(equals + 1)));
   }
   return baggage;
 }

@@ -8,29 +8,36 @@ namespace aquifer::hbone {
 namespace {
 
 constexpr std::string_view kRefusalField = "x-aquifer-refusal";
-constexpr std::size_t kMaxHostBytes = 253;     // RFC 1035 section 2.3.4, without the final dot
-constexpr std::size_t kMaxFieldBytes = 4096;   // of baggage and forwarded: far above what any workload needs
+constexpr std::size_t kMaxHostBytes = 253;  // RFC 1035 section 2.3.4, without the final dot
+constexpr std::size_t kMaxFieldBytes =
+    4096;  // of baggage and forwarded: far above what any workload needs
 constexpr std::size_t kMaxRefusalBytes = 512;
 
 bool IsHostName(std::string_view host) {
-  if (host.empty() || host.size() > kMaxHostBytes || host.front() == '.' || host.back() == '.') return false;
+  if (host.empty() || host.size() > kMaxHostBytes || host.front() == '.' || host.back() == '.')
+    return false;
   const auto allowed = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' || c == '*';
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' ||
+           c == '*';
   };
-  if (!std::all_of(host.begin(), host.end(), allowed) || host.find("..") != std::string_view::npos) return false;
+  if (!std::all_of(host.begin(), host.end(), allowed) || host.find("..") != std::string_view::npos)
+    return false;
   // A name of digits and dots alone is an address that was written wrong.
-  return !std::all_of(host.begin(), host.end(), [](char c) { return (c >= '0' && c <= '9') || c == '.'; });
+  return !std::all_of(host.begin(), host.end(),
+                      [](char c) { return (c >= '0' && c <= '9') || c == '.'; });
 }
 
 std::string Lower(std::string_view text) {
   std::string lower(text);
-  std::transform(lower.begin(), lower.end(), lower.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+  std::transform(lower.begin(), lower.end(), lower.begin(), [](char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  });
   return lower;
 }
 
 std::string_view Unquote(std::string_view text) {
-  if (text.size() >= 2 && text.front() == '"' && text.back() == '"') return text.substr(1, text.size() - 2);
+  if (text.size() >= 2 && text.front() == '"' && text.back() == '"')
+    return text.substr(1, text.size() - 2);
   return text;
 }
 
@@ -63,7 +70,8 @@ http::RequestHead EncodeRequest(const ConnectRequest& request) {
     head.headers.Add("forwarded", forwarded);
   }
   if (!request.traceparent.empty()) head.headers.Add("traceparent", request.traceparent);
-  if (!request.forwarded_network.empty()) head.headers.Add("x-forwarded-network", request.forwarded_network);
+  if (!request.forwarded_network.empty())
+    head.headers.Add("x-forwarded-network", request.forwarded_network);
   return head;
 }
 
@@ -71,7 +79,11 @@ Decoded<ConnectRequest> DecodeRequest(const http::RequestHead& head) {
   if (head.method != "CONNECT") return Refusal{":method", "is not CONNECT"};
   const std::optional<Authority> authority = ParseAuthority(head.authority);
   if (!authority) return Refusal{":authority", "is not ip:port, [ip]:port or hostname:port"};
-  ConnectRequest request{.authority = *authority, .baggage = {}, .forwarded_for = {}, .forwarded_host = {}, .traceparent = {},
+  ConnectRequest request{.authority = *authority,
+                         .baggage = {},
+                         .forwarded_for = {},
+                         .forwarded_host = {},
+                         .traceparent = {},
                          .forwarded_network = {}};
   const std::string_view baggage = head.headers.Get("baggage").value_or("");
   if (baggage.size() > kMaxFieldBytes) return Refusal{"baggage", "is too long"};
@@ -90,7 +102,8 @@ http::ResponseHead EncodeResponse(const ConnectResponse& response) {
   http::ResponseHead head;
   head.status = response.status;
   if (response.baggage) head.headers.Add("baggage", Encode(*response.baggage));
-  if (!response.refusal.empty()) head.headers.Add(kRefusalField, response.refusal.substr(0, kMaxRefusalBytes));
+  if (!response.refusal.empty())
+    head.headers.Add(kRefusalField, response.refusal.substr(0, kMaxRefusalBytes));
   return head;
 }
 
@@ -98,7 +111,8 @@ Decoded<ConnectResponse> DecodeResponse(const http::ResponseHead& head) {
   if (head.status < 200 || head.status > 599) return Refusal{":status", "is not a final status"};
   ConnectResponse response;
   response.status = head.status;
-  if (const std::optional<std::string_view> baggage = head.headers.Get("baggage"); baggage && baggage->size() <= kMaxFieldBytes) {
+  if (const std::optional<std::string_view> baggage = head.headers.Get("baggage");
+      baggage && baggage->size() <= kMaxFieldBytes) {
     response.baggage = ParseBaggage(*baggage);
   }
   response.refusal = head.headers.Get(kRefusalField).value_or("").substr(0, kMaxRefusalBytes);
@@ -115,8 +129,11 @@ Forwarded ParseForwarded(std::string_view value) {
     if (equals == std::string_view::npos) continue;
     const std::string_view name = pair.substr(0, equals);
     const std::string_view content = Unquote(pair.substr(equals + 1));
-    if (http::EqualsIgnoreCase(name, "for") && !forwarded.for_address) forwarded.for_address = Address::Parse(content);
-    if (http::EqualsIgnoreCase(name, "host") && forwarded.host.empty() && IsHostName(Lower(content))) forwarded.host = Lower(content);
+    if (http::EqualsIgnoreCase(name, "for") && !forwarded.for_address)
+      forwarded.for_address = Address::Parse(content);
+    if (http::EqualsIgnoreCase(name, "host") && forwarded.host.empty() &&
+        IsHostName(Lower(content)))
+      forwarded.host = Lower(content);
   }
   return forwarded;
 }

@@ -1,6 +1,7 @@
-// The CONNECT request that opens a tunnel and its answer, as header lists: RFC 9113 section 8.5 with Istio's HBONE fields. No socket.
-// Everything in a request comes from a peer: only the authority decides where bytes go; baggage and forwarded merely describe, and are
-// believed as far as the authenticated identity allows (the caller's business). Values, any thread.
+// The CONNECT request that opens a tunnel and its answer, as header lists: RFC 9113 section 8.5
+// with Istio's HBONE fields. No socket. Everything in a request comes from a peer: only the
+// authority decides where bytes go; baggage and forwarded merely describe, and are believed as far
+// as the authenticated identity allows (the caller's business). Values, any thread.
 #pragma once
 
 #include <cstdint>
@@ -34,11 +35,11 @@ std::string ToString(const Authority& authority);
 
 struct ConnectRequest {
   Authority authority;
-  Baggage baggage;                         // who the client is, in Kubernetes' terms
-  std::optional<Address> forwarded_for;    // the client's own address
-  std::string forwarded_host;              // the service it meant; empty if none
-  std::string traceparent;                 // empty if none
-  std::string forwarded_network;           // x-forwarded-network; empty if none
+  Baggage baggage;                       // who the client is, in Kubernetes' terms
+  std::optional<Address> forwarded_for;  // the client's own address
+  std::string forwarded_host;            // the service it meant; empty if none
+  std::string traceparent;               // empty if none
+  std::string forwarded_network;         // x-forwarded-network; empty if none
 };
 
 // What a client sends: method, authority and header fields.
@@ -50,14 +51,15 @@ Decoded<ConnectRequest> DecodeRequest(const http::RequestHead& head);
 struct ConnectResponse {
   int status = 200;
   std::optional<Baggage> baggage;  // of the destination workload
-  // Why it was refused, for the operator of an authenticated peer: a reason word and, for policies, the policy's name. Our own field:
-  // other implementations ignore it.
+  // Why it was refused, for the operator of an authenticated peer: a reason word and, for policies,
+  // the policy's name. Our own field: other implementations ignore it.
   std::string refusal;
 };
 http::ResponseHead EncodeResponse(const ConnectResponse& response);
 Decoded<ConnectResponse> DecodeResponse(const http::ResponseHead& head);
 
-// The value of a "forwarded" field (RFC 7239): for="ip:port" and host=name. Other parameters and malformed ones are left out.
+// The value of a "forwarded" field (RFC 7239): for="ip:port" and host=name. Other parameters and
+// malformed ones are left out.
 struct Forwarded {
   std::optional<Address> for_address;
   std::string host;

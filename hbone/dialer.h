@@ -1,5 +1,6 @@
-// How a tunnel's TCP connection is made: where the socket lives (a pod's network namespace, our own) and which marks it carries is the
-// business of whoever captures traffic, not of the tunnel. Used on one loop.
+// How a tunnel's TCP connection is made: where the socket lives (a pod's network namespace, our
+// own) and which marks it carries is the business of whoever captures traffic, not of the tunnel.
+// Used on one loop.
 #pragma once
 
 #include "core/base/address.h"
@@ -17,7 +18,9 @@ class Dialer {
 // Dials from where the program itself runs.
 class PlainDialer final : public Dialer {
  public:
-  Task<Result<io::SocketPtr>> Dial(Address to, StopToken stop) override { return io::Connect(to, stop); }
+  Task<Result<io::SocketPtr>> Dial(Address to, StopToken stop) override {
+    return io::Connect(to, stop);
+  }
 };
 
 }  // namespace aquifer::hbone

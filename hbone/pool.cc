@@ -8,24 +8,33 @@
 namespace aquifer::hbone {
 namespace {
 
-constexpr int kAttempts = 3;  // a pooled connection may go away just as it is used; nothing was sent on it then
+constexpr int kAttempts =
+    3;  // a pooled connection may go away just as it is used; nothing was sent on it then
 
 certs::PeerExpectation ExpectationOf(const PoolKey& key) {
-  if (key.expected.empty() && !key.expected_trust_domain.empty()) return certs::InTrustDomain{key.expected_trust_domain};
+  if (key.expected.empty() && !key.expected_trust_domain.empty())
+    return certs::InTrustDomain{key.expected_trust_domain};
   return certs::OneOf{key.expected};
 }
 
 TunnelError Plain(const Error& error) { return TunnelError{error, 0, {}, {}}; }
 
-bool WorthAnotherTry(const Error& error) { return error.reason == Reason::kGoAway || error.reason == Reason::kOverload; }
+bool WorthAnotherTry(const Error& error) {
+  return error.reason == Reason::kGoAway || error.reason == Reason::kOverload;
+}
 
-certs::WallTime Now() { return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()); }
+certs::WallTime Now() {
+  return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+}
 
 }  // namespace
 
 struct Pool::Connection {
-  Connection(io::StreamPtr transport, certs::Identity peer, const http::H2Options& options, StopToken parent)
-      : h2(http::H2Role::kClient, std::move(transport), options), peer(std::move(peer)), stop(parent) {}
+  Connection(io::StreamPtr transport, certs::Identity peer, const http::H2Options& options,
+             StopToken parent)
+      : h2(http::H2Role::kClient, std::move(transport), options),
+        peer(std::move(peer)),
+        stop(parent) {}
 
   http::H2Connection h2;
   certs::Identity peer;
@@ -33,7 +42,8 @@ struct Pool::Connection {
   TimePoint last_used = Loop::Current().now();
 };
 
-// One attempt to connect, shared by all who wait for it. Its waiters hold it, so its outcome outlives the task.
+// One attempt to connect, shared by all who wait for it. Its waiters hold it, so its outcome
+// outlives the task.
 struct Pool::Dial {
   Event done;
   bool failed = false;
@@ -50,7 +60,8 @@ Pool::Pool(const PoolOptions& options) : options_(options) {}
 
 Pool::~Pool() { AQ_CHECK(tasks_.live() == 0); }
 
-Task<Result<Tunnel, TunnelError>> Pool::Open(PoolKey key, std::shared_ptr<Dialer> dialer, certs::TlsContextRef tls, ConnectRequest request,
+Task<Result<Tunnel, TunnelError>> Pool::Open(PoolKey key, std::shared_ptr<Dialer> dialer,
+                                             certs::TlsContextRef tls, ConnectRequest request,
                                              StopToken stop) {
   for (int attempt = 0; attempt < kAttempts;) {
     if (stop_.requested()) co_return Plain(stop_.token().error());
@@ -62,7 +73,8 @@ Task<Result<Tunnel, TunnelError>> Pool::Open(PoolKey key, std::shared_ptr<Dialer
       ++attempt;
       continue;
     }
-    // As many may wait for one dial as its connection will have room for; the next one dials beside it.
+    // As many may wait for one dial as its connection will have room for; the next one dials beside
+    // it.
     if (!slot->dial || slot->dial->waiters >= options_.max_streams_per_connection) {
       slot->dial = std::make_shared<Dial>();
       tasks_.Spawn(RunDial(key, slot->dial, dialer, tls));
@@ -79,12 +91,14 @@ Task<Result<Tunnel, TunnelError>> Pool::Open(PoolKey key, std::shared_ptr<Dialer
 Pool::Connection* Pool::FindRoom(Entry& entry) {
   for (const std::unique_ptr<Connection>& connection : entry.connections) {
     const std::size_t open = connection->h2.open_streams();
-    if (connection->h2.available_streams() > 0 && open < options_.max_streams_per_connection) return connection.get();
+    if (connection->h2.available_streams() > 0 && open < options_.max_streams_per_connection)
+      return connection.get();
   }
   return nullptr;
 }
 
-Task<Result<Tunnel, TunnelError>> Pool::OpenOn(Connection& connection, const ConnectRequest& request, StopToken stop) {
+Task<Result<Tunnel, TunnelError>> Pool::OpenOn(Connection& connection,
+                                               const ConnectRequest& request, StopToken stop) {
   const http::RequestHead head = EncodeRequest(request);
   certs::Identity peer = connection.peer;
   connection.last_used = Loop::Current().now();
@@ -94,9 +108,11 @@ Task<Result<Tunnel, TunnelError>> Pool::OpenOn(Connection& connection, const Con
   const Result<http::ResponseHead> answer = co_await (*stream)->ReadHead(stop);
   if (!answer) co_return Plain(answer.error());
   Decoded<ConnectResponse> response = DecodeResponse(*answer);
-  if (!response) co_return TunnelError{Error{Reason::kHttpFailed}, 0, {}, response.error().ToString()};
+  if (!response)
+    co_return TunnelError{Error{Reason::kHttpFailed}, 0, {}, response.error().ToString()};
   if (response->status != 200) {
-    TunnelError refused{Error{Reason::kConnectRejected}, response->status, response->refusal, {}, peer};
+    TunnelError refused{
+        Error{Reason::kConnectRejected}, response->status, response->refusal, {}, peer};
     refused.detail = "http status: " + std::to_string(response->status);
     if (!refused.refusal.empty()) refused.detail += " (" + refused.refusal + ")";
     co_return refused;
@@ -104,8 +120,10 @@ Task<Result<Tunnel, TunnelError>> Pool::OpenOn(Connection& connection, const Con
   co_return Tunnel{*std::move(stream), *std::move(response), std::move(peer)};
 }
 
-Task<void> Pool::RunDial(PoolKey key, std::shared_ptr<Dial> dial, std::shared_ptr<Dialer> dialer, certs::TlsContextRef tls) {
-  Result<std::unique_ptr<Connection>, TunnelError> made = co_await Establish(key, *dialer, std::move(tls));
+Task<void> Pool::RunDial(PoolKey key, std::shared_ptr<Dial> dial, std::shared_ptr<Dialer> dialer,
+                         certs::TlsContextRef tls) {
+  Result<std::unique_ptr<Connection>, TunnelError> made =
+      co_await Establish(key, *dialer, std::move(tls));
   const auto found = entries_.find(key);
   Entry* const entry = found == entries_.end() ? nullptr : found->second.get();
   if (entry != nullptr && entry->dial == dial) entry->dial.reset();
@@ -123,15 +141,15 @@ Task<void> Pool::RunDial(PoolKey key, std::shared_ptr<Dial> dial, std::shared_pt
   dial->done.Set();
 }
 
-Task<Result<std::unique_ptr<Pool::Connection>, TunnelError>> Pool::Establish(PoolKey key, Dialer& dialer,
-                                                                             certs::TlsContextRef tls) {
+Task<Result<std::unique_ptr<Pool::Connection>, TunnelError>> Pool::Establish(
+    PoolKey key, Dialer& dialer, certs::TlsContextRef tls) {
   TimedStop connecting(stop_.token(), options_.connect_timeout, Reason::kConnectTimeout);
   Result<io::SocketPtr> socket = co_await dialer.Dial(key.gateway, connecting.token());
   if (!socket) co_return Plain(socket.error());
   TimedStop shaking(stop_.token(), options_.handshake_timeout, Reason::kHandshakeTimeout);
   certs::PeerExpectation expectation = ExpectationOf(key);
-  Result<certs::TlsStreamPtr, certs::TlsFailure> secure =
-      co_await certs::ClientHandshake(*std::move(socket), std::move(tls), std::move(expectation), Now(), shaking.token());
+  Result<certs::TlsStreamPtr, certs::TlsFailure> secure = co_await certs::ClientHandshake(
+      *std::move(socket), std::move(tls), std::move(expectation), Now(), shaking.token());
   if (!secure) co_return TunnelError{secure.error().error, 0, {}, secure.error().detail};
   const std::optional<certs::Identity> peer = (*secure)->peer();
   if (!peer) co_return Plain(Error{Reason::kTlsFailed});
@@ -144,7 +162,9 @@ Task<void> Pool::Drive(PoolKey key, Connection* connection) {
   const auto found = entries_.find(key);
   AQ_CHECK(found != entries_.end());
   Entry& entry = *found->second;
-  std::erase_if(entry.connections, [connection](const std::unique_ptr<Connection>& c) { return c.get() == connection; });
+  std::erase_if(entry.connections, [connection](const std::unique_ptr<Connection>& c) {
+    return c.get() == connection;
+  });
   if (entry.connections.empty() && !entry.dial) entries_.erase(found);
 }
 
@@ -166,7 +186,8 @@ Task<void> Pool::SweepIdle() {
 void Pool::Forget(const std::string& origin) {
   for (auto& [key, entry] : entries_) {
     if (key.origin != origin) continue;
-    for (const std::unique_ptr<Connection>& connection : entry->connections) connection->stop.RequestStop(Reason::kStopped);
+    for (const std::unique_ptr<Connection>& connection : entry->connections)
+      connection->stop.RequestStop(Reason::kStopped);
   }
 }
 

@@ -1,7 +1,9 @@
-// The client side of HBONE: tunnels over pooled connections. A connection is shared by everything with the same key, and the key holds
-// whatever changes what the connection means: who we are, who the peer must be, where it is, and from which network namespace we dial.
-// Whoever needs a connection that is being dialled waits for that dial and shares its outcome, good or bad, so that nobody queues behind a
-// dead destination for longer than one deadline. One pool a worker; destroyed after Shutdown.
+// The client side of HBONE: tunnels over pooled connections. A connection is shared by everything
+// with the same key, and the key holds whatever changes what the connection means: who we are, who
+// the peer must be, where it is, and from which network namespace we dial. Whoever needs a
+// connection that is being dialled waits for that dial and shares its outcome, good or bad, so that
+// nobody queues behind a dead destination for longer than one deadline. One pool a worker;
+// destroyed after Shutdown.
 #pragma once
 
 #include <functional>
@@ -23,15 +25,17 @@ namespace aquifer::hbone {
 
 struct PoolKey {
   certs::Identity source;
-  std::string origin;                     // which socket maker: a pod's uid, or "" for our own namespace
-  std::vector<certs::Identity> expected;  // the peer must be one of these; order does not matter to the peer, but makes another key
-  std::string expected_trust_domain;      // or anybody of this trust domain, when `expected` is empty
+  std::string origin;  // which socket maker: a pod's uid, or "" for our own namespace
+  std::vector<certs::Identity> expected;  // the peer must be one of these; order does not matter to
+                                          // the peer, but makes another key
+  std::string expected_trust_domain;  // or anybody of this trust domain, when `expected` is empty
   Address gateway;
 
   friend bool operator==(const PoolKey&, const PoolKey&) = default;
   template <class H>
   friend H AbslHashValue(H h, const PoolKey& key) {
-    return H::combine(std::move(h), key.source, key.origin, key.expected, key.expected_trust_domain, key.gateway);
+    return H::combine(std::move(h), key.source, key.origin, key.expected, key.expected_trust_domain,
+                      key.gateway);
   }
 };
 
@@ -43,7 +47,8 @@ struct PoolOptions {
   http::H2Options h2;
 };
 
-// Why there is no tunnel. `status` and `refusal` are the peer's answer when it gave one; `detail` is for the log.
+// Why there is no tunnel. `status` and `refusal` are the peer's answer when it gave one; `detail`
+// is for the log.
 struct TunnelError {
   Error error;
   int status = 0;
@@ -63,9 +68,10 @@ class Pool {
   explicit Pool(const PoolOptions& options);
   ~Pool();
 
-  // Opens a tunnel, on a pooled connection or a new one. `dialer` is kept until its dial has ended, which may be after the call; `tls` is
-  // the client context of key.source.
-  Task<Result<Tunnel, TunnelError>> Open(PoolKey key, std::shared_ptr<Dialer> dialer, certs::TlsContextRef tls, ConnectRequest request,
+  // Opens a tunnel, on a pooled connection or a new one. `dialer` is kept until its dial has ended,
+  // which may be after the call; `tls` is the client context of key.source.
+  Task<Result<Tunnel, TunnelError>> Open(PoolKey key, std::shared_ptr<Dialer> dialer,
+                                         certs::TlsContextRef tls, ConnectRequest request,
                                          StopToken stop);
 
   // Ends every connection at once, tunnels included, and waits for them.
@@ -81,10 +87,13 @@ class Pool {
   using Entries = absl::flat_hash_map<PoolKey, std::unique_ptr<Entry>>;
 
   Connection* FindRoom(Entry& entry);
-  Task<void> RunDial(PoolKey key, std::shared_ptr<Dial> dial, std::shared_ptr<Dialer> dialer, certs::TlsContextRef tls);
-  Task<Result<std::unique_ptr<Connection>, TunnelError>> Establish(PoolKey key, Dialer& dialer, certs::TlsContextRef tls);
+  Task<void> RunDial(PoolKey key, std::shared_ptr<Dial> dial, std::shared_ptr<Dialer> dialer,
+                     certs::TlsContextRef tls);
+  Task<Result<std::unique_ptr<Connection>, TunnelError>> Establish(PoolKey key, Dialer& dialer,
+                                                                   certs::TlsContextRef tls);
   Task<void> Drive(PoolKey key, Connection* connection);
-  Task<Result<Tunnel, TunnelError>> OpenOn(Connection& connection, const ConnectRequest& request, StopToken stop);
+  Task<Result<Tunnel, TunnelError>> OpenOn(Connection& connection, const ConnectRequest& request,
+                                           StopToken stop);
   Task<void> SweepIdle();
 
   PoolOptions options_;

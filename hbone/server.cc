@@ -12,8 +12,13 @@ constexpr int kBadRequest = 400;
 // Turns the requests of one connection into tunnels.
 class Requests {
  public:
-  Requests(ConnectHandler& handler, certs::Identity peer, Address peer_address, Address local_address, StopToken stop)
-      : handler_(handler), peer_(std::move(peer)), peer_address_(peer_address), local_address_(local_address), stop_(stop) {}
+  Requests(ConnectHandler& handler, certs::Identity peer, Address peer_address,
+           Address local_address, StopToken stop)
+      : handler_(handler),
+        peer_(std::move(peer)),
+        peer_address_(peer_address),
+        local_address_(local_address),
+        stop_(stop) {}
 
   void Take(http::H2StreamPtr stream) {
     Decoded<ConnectRequest> request = DecodeRequest(stream->request());
@@ -23,7 +28,8 @@ class Requests {
       static_cast<void>(refused.Refuse(kBadRequest, request.error().ToString()));
       return;
     }
-    IncomingTunnel tunnel{std::move(stream), *std::move(request), peer_, peer_address_, local_address_};
+    IncomingTunnel tunnel{std::move(stream), *std::move(request), peer_, peer_address_,
+                          local_address_};
     tunnels_.Spawn(handler_.OnConnect(std::move(tunnel), stop_.token()));
   }
 
@@ -50,7 +56,9 @@ Task<void> DrainOnRequest(http::H2Connection& connection, StopToken drain, StopT
   if (drain.requested() && !connection.ended()) connection.Drain();
 }
 
-certs::WallTime Now() { return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()); }
+certs::WallTime Now() {
+  return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+}
 
 }  // namespace
 
@@ -60,26 +68,33 @@ Status IncomingTunnel::Accept(std::optional<Baggage> baggage) {
 }
 
 Status IncomingTunnel::Refuse(int status, std::string refusal) {
-  const ConnectResponse response{.status = status, .baggage = std::nullopt, .refusal = std::move(refusal)};
+  const ConnectResponse response{
+      .status = status, .baggage = std::nullopt, .refusal = std::move(refusal)};
   return stream->Respond(EncodeResponse(response), http::EndStream::kYes);
 }
 
-Task<void> ServeConnection(io::SocketPtr socket, certs::TlsContextRef tls, certs::PeerExpectation expectation, const ServerOptions& options,
+Task<void> ServeConnection(io::SocketPtr socket, certs::TlsContextRef tls,
+                           certs::PeerExpectation expectation, const ServerOptions& options,
                            ConnectHandler& handler, StopToken drain, StopToken stop) {
   const Address peer_address = socket->peer();
   const Address local_address = socket->local();
   io::SetTunnelOptions(socket->fd());
   TimedStop shaking(stop, options.handshake_timeout, Reason::kHandshakeTimeout);
-  Result<certs::TlsStreamPtr, certs::TlsFailure> secure =
-      co_await certs::ServerHandshake(std::move(socket), std::move(tls), std::move(expectation), Now(), shaking.token());
+  Result<certs::TlsStreamPtr, certs::TlsFailure> secure = co_await certs::ServerHandshake(
+      std::move(socket), std::move(tls), std::move(expectation), Now(), shaking.token());
   shaking.Disarm();
-  if (!secure) co_return handler.OnHandshakeFailed(peer_address, local_address, secure.error().error, secure.error().detail);
+  if (!secure)
+    co_return handler.OnHandshakeFailed(peer_address, local_address, secure.error().error,
+                                        secure.error().detail);
   const std::optional<certs::Identity> peer = (*secure)->peer();
-  if (!peer) co_return handler.OnHandshakeFailed(peer_address, local_address, Error{Reason::kTlsFailed}, "no identity");
+  if (!peer)
+    co_return handler.OnHandshakeFailed(peer_address, local_address, Error{Reason::kTlsFailed},
+                                        "no identity");
 
   Requests requests(handler, *peer, peer_address, local_address, stop);
-  http::H2Connection connection(http::H2Role::kServer, *std::move(secure), options.h2,
-                                [&requests](http::H2StreamPtr stream) { requests.Take(std::move(stream)); });
+  http::H2Connection connection(
+      http::H2Role::kServer, *std::move(secure), options.h2,
+      [&requests](http::H2StreamPtr stream) { requests.Take(std::move(stream)); });
   StopSource ended;
   Scope drains;
   drains.Spawn(DrainOnRequest(connection, drain, ended.token()));

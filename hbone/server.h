@@ -1,5 +1,6 @@
-// The server side of HBONE: one accepted connection from TLS handshake to the last CONNECT stream. What a CONNECT leads to is the
-// handler's business; everything before it (who the peer is, that the request is one) is settled here. One thread: its Loop's.
+// The server side of HBONE: one accepted connection from TLS handshake to the last CONNECT stream.
+// What a CONNECT leads to is the handler's business; everything before it (who the peer is, that
+// the request is one) is settled here. One thread: its Loop's.
 #pragma once
 
 #include <functional>
@@ -24,7 +25,8 @@ struct IncomingTunnel {
 
   // 200: bytes may flow. `baggage` describes the destination.
   Status Accept(std::optional<Baggage> baggage = std::nullopt);
-  // Ends the stream with `status`. `refusal` tells an authenticated peer's operator why; empty tells nothing.
+  // Ends the stream with `status`. `refusal` tells an authenticated peer's operator why; empty
+  // tells nothing.
   Status Refuse(int status, std::string refusal = {});
 };
 
@@ -33,10 +35,13 @@ class ConnectHandler {
   virtual ~ConnectHandler() = default;
   // `stop` fires when the connection or the proxy ends.
   virtual Task<void> OnConnect(IncomingTunnel tunnel, StopToken stop) = 0;
-  // A connection that did not become a tunnel's carrier, for log and metrics. `detail` is for the operator.
-  virtual void OnHandshakeFailed(const Address& peer, const Address& local, const Error& error, const std::string& detail) = 0;
+  // A connection that did not become a tunnel's carrier, for log and metrics. `detail` is for the
+  // operator.
+  virtual void OnHandshakeFailed(const Address& peer, const Address& local, const Error& error,
+                                 const std::string& detail) = 0;
   // A request that was refused before it became a CONNECT.
-  virtual void OnBadRequest(const Address& peer, const certs::Identity& identity, const Refusal& refusal) = 0;
+  virtual void OnBadRequest(const Address& peer, const certs::Identity& identity,
+                            const Refusal& refusal) = 0;
 };
 
 struct ServerOptions {
@@ -44,8 +49,10 @@ struct ServerOptions {
   http::H2Options h2;
 };
 
-// Serves one connection to its end. `drain` asks it to take no more streams and to end with the last one; `stop` ends it at once.
-Task<void> ServeConnection(io::SocketPtr socket, certs::TlsContextRef tls, certs::PeerExpectation expectation, const ServerOptions& options,
+// Serves one connection to its end. `drain` asks it to take no more streams and to end with the
+// last one; `stop` ends it at once.
+Task<void> ServeConnection(io::SocketPtr socket, certs::TlsContextRef tls,
+                           certs::PeerExpectation expectation, const ServerOptions& options,
                            ConnectHandler& handler, StopToken drain, StopToken stop);
 
 }  // namespace aquifer::hbone

@@ -21,18 +21,24 @@ std::string Rfc3339(certs::WallTime time) {
 }
 
 Json CertificateJson(const certs::CertificateInfo& info) {
-  return Json{{"pem", info.pem}, {"serialNumber", info.serial_number}, {"validFrom", Rfc3339(info.not_before)},
+  return Json{{"pem", info.pem},
+              {"serialNumber", info.serial_number},
+              {"validFrom", Rfc3339(info.not_before)},
               {"expirationTime", Rfc3339(info.not_after)}};
 }
 
 Json CertificatesJson(const certs::CertStore& store) {
   Json list = Json::array();
   for (const certs::CertStatus& status : store.Dump()) {
-    Json entry{{"identity", status.identity.ToString()}, {"state", certs::StateName(status.state)}, {"certChain", Json::array()},
+    Json entry{{"identity", status.identity.ToString()},
+               {"state", certs::StateName(status.state)},
+               {"certChain", Json::array()},
                {"rootCerts", Json::array()}};
     if (status.certificate != nullptr) {
-      for (const certs::CertificateInfo& info : status.certificate->bundle.certificates()) entry["certChain"].push_back(CertificateJson(info));
-      for (const certs::CertificateInfo& info : status.certificate->bundle.roots()->certificates()) entry["rootCerts"].push_back(CertificateJson(info));
+      for (const certs::CertificateInfo& info : status.certificate->bundle.certificates())
+        entry["certChain"].push_back(CertificateJson(info));
+      for (const certs::CertificateInfo& info : status.certificate->bundle.roots()->certificates())
+        entry["rootCerts"].push_back(CertificateJson(info));
     }
     if (!status.failure.empty()) entry["failure"] = status.failure;
     list.push_back(std::move(entry));
@@ -46,9 +52,11 @@ http::Response Dump(Proxy& proxy) {
   if (snapshot != nullptr) dump = mesh::DumpJson(*snapshot);
   const Config& config = proxy.config();
   dump["version"] = Json{{"component", "aquifer-node"}, {"istioVersion", config.istio_version}};
-  dump["config"] = Json{{"network", config.network}, {"localNode", config.node_name}, {"clusterId", config.cluster_id},
-                        {"clusterDomain", config.cluster_domain}, {"xdsAddress", config.xds_address}, {"caAddress", config.ca_address},
-                        {"numWorkerThreads", config.workers}};
+  dump["config"] =
+      Json{{"network", config.network},         {"localNode", config.node_name},
+           {"clusterId", config.cluster_id},    {"clusterDomain", config.cluster_domain},
+           {"xdsAddress", config.xds_address},  {"caAddress", config.ca_address},
+           {"numWorkerThreads", config.workers}};
   dump["certificates"] = CertificatesJson(proxy.certificates());
   dump["workloadState"] = Json(proxy.pods());
   http::Response response = http::Response::Text(200, dump.dump(2) + "\n");
@@ -58,21 +66,26 @@ http::Response Dump(Proxy& proxy) {
 
 http::Response Logging(Proxy& proxy, const http::Request& request) {
   if (request.head.method != "POST") {
-    return http::Response::Text(200, "POST ?level=debug, ?level=scope:level,... or ?reset\ncurrent: " + proxy.log().levels().ToString() + "\n");
+    return http::Response::Text(200,
+                                "POST ?level=debug, ?level=scope:level,... or ?reset\ncurrent: " +
+                                    proxy.log().levels().ToString() + "\n");
   }
   constexpr std::string_view kLevel = "level=";
   const std::string_view query = request.query();
-  const std::string wanted = query == "reset" ? proxy.config().log_levels
-                             : query.starts_with(kLevel) ? std::string(query.substr(kLevel.size())) : std::string();
+  const std::string wanted = query == "reset"            ? proxy.config().log_levels
+                             : query.starts_with(kLevel) ? std::string(query.substr(kLevel.size()))
+                                                         : std::string();
   Decoded<obs::LevelFilter> levels = obs::LevelFilter::Parse(wanted);
-  if (wanted.empty() || !levels) return http::Response::Text(400, "not a level: " + std::string(query) + "\n");
+  if (wanted.empty() || !levels)
+    return http::Response::Text(400, "not a level: " + std::string(query) + "\n");
   proxy.log().SetLevels(*levels);
   return http::Response::Text(200, "active log level is " + levels->ToString() + "\n");
 }
 
 Task<http::Response> Answer(Proxy& proxy, const http::Request& request) {
   const std::string_view path = request.path();
-  if (path == "/") co_return http::Response::Text(200, "aquifer-node\n/config_dump\n/logging\n/quitquitquit\n");
+  if (path == "/")
+    co_return http::Response::Text(200, "aquifer-node\n/config_dump\n/logging\n/quitquitquit\n");
   if (path == "/config_dump") co_return Dump(proxy);
   if (path == "/logging") co_return Logging(proxy, request);
   if (path == "/quitquitquit") {

@@ -16,7 +16,8 @@ extern char** environ;  // NOLINT: the C library's name
 namespace aquifer::node {
 namespace {
 
-using Apply = std::function<std::optional<std::string>(Config&, const std::string&)>;  // what is wrong, if anything
+using Apply = std::function<std::optional<std::string>(
+    Config&, const std::string&)>;  // what is wrong, if anything
 
 struct Setting {
   const char* name;
@@ -47,7 +48,8 @@ template <class T>
 std::optional<T> Number(std::string_view text, T least, T most) {
   T number{};
   const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (problem != std::errc() || end != text.data() + text.size() || number < least || number > most) return std::nullopt;
+  if (problem != std::errc() || end != text.data() + text.size() || number < least || number > most)
+    return std::nullopt;
   return number;
 }
 
@@ -70,7 +72,8 @@ Apply Duration(std::chrono::milliseconds Config::* member) {
   };
 }
 
-// A setting of Istio's node proxy that only has its default here; another value is an error rather than a silent difference.
+// A setting of Istio's node proxy that only has its default here; another value is an error rather
+// than a silent difference.
 Apply Only(const char* accepted) {
   return [accepted](Config&, const std::string& value) -> std::optional<std::string> {
     if (value == accepted) return std::nullopt;
@@ -91,7 +94,8 @@ Apply ServerAddress(std::string Config::* member) {
       return std::nullopt;
     }
     const std::size_t colon = address.rfind(':');
-    if (colon == std::string_view::npos || !ParsePort(address.substr(colon + 1)) || colon == 0) return "is not host:port";
+    if (colon == std::string_view::npos || !ParsePort(address.substr(colon + 1)) || colon == 0)
+      return "is not host:port";
     config.*member = address;
     return std::nullopt;
   };
@@ -106,8 +110,10 @@ std::optional<std::string> ApplyMode(Config& config, const std::string& value) {
 std::optional<std::string> ApplyWorkload(Config& config, const std::string& value) {
   const std::size_t first = value.find('/');
   const std::size_t second = first == std::string::npos ? first : value.find('/', first + 1);
-  if (second == std::string::npos || value.find('/', second + 1) != std::string::npos) return "is not namespace/name/serviceaccount";
-  config.workload = WorkloadName{.name = value.substr(first + 1, second - first - 1), .ns = value.substr(0, first),
+  if (second == std::string::npos || value.find('/', second + 1) != std::string::npos)
+    return "is not namespace/name/serviceaccount";
+  config.workload = WorkloadName{.name = value.substr(first + 1, second - first - 1),
+                                 .ns = value.substr(0, first),
                                  .service_account = value.substr(second + 1)};
   return std::nullopt;
 }
@@ -121,7 +127,8 @@ std::optional<std::string> ApplyKeepSource(Config& config, const std::string& va
 std::optional<std::string> ApplyWorkers(Config& config, const std::string& value) {
   const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
   if (value.ends_with('%')) {
-    const std::optional<unsigned> percent = Number<unsigned>(std::string_view(value).substr(0, value.size() - 1), 1, 100);
+    const std::optional<unsigned> percent =
+        Number<unsigned>(std::string_view(value).substr(0, value.size() - 1), 1, 100);
     if (!percent) return kNotNumber;
     config.workers = std::max(1U, cores * *percent / 100);
     return std::nullopt;
@@ -195,12 +202,15 @@ const std::vector<Setting>& Settings() {
       {"ENABLE_ORIG_SRC", ApplyKeepSource},
       {"IPV6_ENABLED", Bool(&Config::ipv6)},
       {"ZTUNNEL_WORKER_THREADS", ApplyWorkers},
-      {"POOL_MAX_STREAMS_PER_CONNECTION", Bounded<std::size_t>(&Config::pool_max_streams, 1, 10'000)},
+      {"POOL_MAX_STREAMS_PER_CONNECTION",
+       Bounded<std::size_t>(&Config::pool_max_streams, 1, 10'000)},
       {"POOL_UNUSED_RELEASE_TIMEOUT", Duration(&Config::pool_idle)},
       {"TERMINATION_GRACE_PERIOD_SECONDS", ApplyGrace},
       {"CONNECTION_TERMINATION_DEADLINE", Duration(&Config::drain_deadline)},
-      {"HTTP2_STREAM_WINDOW_SIZE", Bounded<std::uint32_t>(&Config::stream_window_bytes, 65'535, 0x7fffffff)},
-      {"HTTP2_CONNECTION_WINDOW_SIZE", Bounded<std::uint32_t>(&Config::connection_window_bytes, 65'535, 0x7fffffff)},
+      {"HTTP2_STREAM_WINDOW_SIZE",
+       Bounded<std::uint32_t>(&Config::stream_window_bytes, 65'535, 0x7fffffff)},
+      {"HTTP2_CONNECTION_WINDOW_SIZE",
+       Bounded<std::uint32_t>(&Config::connection_window_bytes, 65'535, 0x7fffffff)},
       {"HTTP2_FRAME_SIZE", Bounded<std::uint32_t>(&Config::frame_bytes, 16'384, 0xffffff)},
       {"ENABLE_RESPONSE_BAGGAGE", Bool(&Config::response_baggage)},
       {"AUTHZ_POLICY_INFO_LOGGING", Bool(&Config::policy_info_logging)},
@@ -226,31 +236,41 @@ const std::vector<Setting>& Settings() {
 }
 
 bool LooksLikeOurs(const std::string& name) {
-  for (const std::string_view prefix : {"ZTUNNEL_", "XDS_", "CA_", "POOL_", "HTTP2_", "INPOD_", "AQUIFER_", "LOCAL_XDS", "PROXY_"}) {
-    if (name.starts_with(prefix)) return !name.starts_with("XDS_HEADER_") && !name.starts_with("CA_HEADER_");
+  for (const std::string_view prefix : {"ZTUNNEL_", "XDS_", "CA_", "POOL_", "HTTP2_", "INPOD_",
+                                        "AQUIFER_", "LOCAL_XDS", "PROXY_"}) {
+    if (name.starts_with(prefix))
+      return !name.starts_with("XDS_HEADER_") && !name.starts_with("CA_HEADER_");
   }
   return false;
 }
 
-void TakePrefixed(const Environment& environment, std::string_view prefix, std::map<std::string, std::string>& into) {
+void TakePrefixed(const Environment& environment, std::string_view prefix,
+                  std::map<std::string, std::string>& into) {
   for (const auto& [name, value] : environment) {
-    if (name.starts_with(prefix) && name.size() > prefix.size()) into[name.substr(prefix.size())] = value;
+    if (name.starts_with(prefix) && name.size() > prefix.size())
+      into[name.substr(prefix.size())] = value;
   }
 }
 
 std::optional<Refusal> CheckWhole(const Config& config) {
-  if (config.mode == ProxyMode::kDedicated && !config.workload) return Refusal{"PROXY_WORKLOAD_INFO", "is needed with PROXY_MODE=dedicated"};
-  if (!config.local_config.empty() && !config.local_config_path.empty()) return Refusal{"LOCAL_XDS", "excludes LOCAL_XDS_PATH"};
-  if (config.xds_address.empty() && config.local_config.empty() && config.local_config_path.empty()) {
-    return Refusal{"XDS_ADDRESS", "or LOCAL_XDS_PATH is needed: there is no other source of the mesh"};
+  if (config.mode == ProxyMode::kDedicated && !config.workload)
+    return Refusal{"PROXY_WORKLOAD_INFO", "is needed with PROXY_MODE=dedicated"};
+  if (!config.local_config.empty() && !config.local_config_path.empty())
+    return Refusal{"LOCAL_XDS", "excludes LOCAL_XDS_PATH"};
+  if (config.xds_address.empty() && config.local_config.empty() &&
+      config.local_config_path.empty()) {
+    return Refusal{"XDS_ADDRESS",
+                   "or LOCAL_XDS_PATH is needed: there is no other source of the mesh"};
   }
-  if (config.ca_address.empty() && config.local_ca_directory.empty()) return Refusal{"CA_ADDRESS", "must not be empty"};
+  if (config.ca_address.empty() && config.local_ca_directory.empty())
+    return Refusal{"CA_ADDRESS", "must not be empty"};
   return std::nullopt;
 }
 
 void SetDefaults(const Environment& environment, Config& config) {
-  const char* const control_plane =
-      environment.contains("KUBERNETES_SERVICE_HOST") ? "istiod.istio-system.svc:15012" : "localhost:15012";
+  const char* const control_plane = environment.contains("KUBERNETES_SERVICE_HOST")
+                                        ? "istiod.istio-system.svc:15012"
+                                        : "localhost:15012";
   config.xds_address = control_plane;
   config.ca_address = control_plane;
   // At most a quarter of the machine, but two: a proxy is a guest on its node.
@@ -264,7 +284,8 @@ Environment ReadEnvironment() {
   for (char** entry = environ; *entry != nullptr; ++entry) {
     const std::string_view pair(*entry);
     const std::size_t equals = pair.find('=');
-    if (equals != std::string_view::npos) environment[std::string(pair.substr(0, equals))] = pair.substr(equals + 1);
+    if (equals != std::string_view::npos)
+      environment[std::string(pair.substr(0, equals))] = pair.substr(equals + 1);
   }
   return environment;
 }
@@ -287,7 +308,8 @@ Decoded<ConfigOutcome> LoadConfig(const Environment& environment) {
       return Refusal{setting.name, *std::move(wrong) + ": '" + found->second.substr(0, 100) + "'"};
     }
   }
-  if (config.mode == ProxyMode::kShared && config.packet_mark == 0) config.packet_mark = kDefaultMark;
+  if (config.mode == ProxyMode::kShared && config.packet_mark == 0)
+    config.packet_mark = kDefaultMark;
   TakePrefixed(environment, "XDS_HEADER_", config.xds_headers);
   TakePrefixed(environment, "CA_HEADER_", config.ca_headers);
   TakePrefixed(environment, "ISTIO_META_", config.node_metadata);

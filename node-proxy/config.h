@@ -1,6 +1,7 @@
-// Every setting of the node proxy. They come from the environment under the names that Istio's node proxy uses, so that either program can
-// be started with the other's environment; config.cc holds one row a setting with its default and bounds. Read once, checked whole before
-// anything listens. Values, any thread after that.
+// Every setting of the node proxy. They come from the environment under the names that Istio's node
+// proxy uses, so that either program can be started with the other's environment; config.cc holds
+// one row a setting with its default and bounds. Read once, checked whole before anything listens.
+// Values, any thread after that.
 #pragma once
 
 #include <chrono>
@@ -48,14 +49,16 @@ struct Config {
   std::string ca_address;
   std::string xds_root_ca = "./var/run/secrets/istio/root-cert.pem";  // a path or PEM
   std::string ca_root_ca = "./var/run/secrets/istio/root-cert.pem";
-  std::string xds_host_name;  // what the server's certificate must say; empty: the host of the address
+  std::string
+      xds_host_name;  // what the server's certificate must say; empty: the host of the address
   std::string ca_host_name;
   std::string auth_token = "./var/run/secrets/tokens/istio-token";  // a path or the token
   std::map<std::string, std::string> xds_headers;
   std::map<std::string, std::string> ca_headers;
-  std::string local_config_path;  // LOCAL_XDS_PATH
-  std::string local_config;       // LOCAL_XDS
-  std::string local_ca_directory; // AQUIFER_LOCAL_CA_DIR: sign certificates ourselves with the CA kept there
+  std::string local_config_path;   // LOCAL_XDS_PATH
+  std::string local_config;        // LOCAL_XDS
+  std::string local_ca_directory;  // AQUIFER_LOCAL_CA_DIR: sign certificates ourselves with the CA
+                                   // kept there
   std::chrono::milliseconds certificate_lifetime = std::chrono::hours(24);
 
   std::string zds_path = "/var/run/ztunnel/ztunnel.sock";
@@ -93,7 +96,8 @@ Environment ReadEnvironment();
 
 struct ConfigOutcome {
   Config config;
-  // Names of our kind (ZTUNNEL_*, XDS_*, CA_*, POOL_*, HTTP2_*, INPOD_*, AQUIFER_*) that are no setting; probably misspelt.
+  // Names of our kind (ZTUNNEL_*, XDS_*, CA_*, POOL_*, HTTP2_*, INPOD_*, AQUIFER_*) that are no
+  // setting; probably misspelt.
   std::vector<std::string> unknown;
 };
 

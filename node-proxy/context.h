@@ -1,5 +1,6 @@
-// What every connection of one worker may use. Built by Worker, passed by reference, outlives all connections of its worker. The snapshot
-// is replaced between two turns of the loop; who needs one view for a whole decision copies the reference.
+// What every connection of one worker may use. Built by Worker, passed by reference, outlives all
+// connections of its worker. The snapshot is replaced between two turns of the loop; who needs one
+// view for a whole decision copies the reference.
 #pragma once
 
 #include <random>

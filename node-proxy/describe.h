@@ -1,4 +1,5 @@
-// Workloads in the terms of HBONE's baggage. mesh and hbone do not know each other; the program that uses both translates. Any thread.
+// Workloads in the terms of HBONE's baggage. mesh and hbone do not know each other; the program
+// that uses both translates. Any thread.
 #pragma once
 
 #include "hbone/baggage.h"

@@ -11,8 +11,13 @@ struct Unit {
   double milliseconds;
 };
 // Longer names first: "ms" must not be read as minutes and an s.
-constexpr std::array<Unit, 7> kUnits = {
-    {{"ns", 1e-6}, {"us", 1e-3}, {"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}, {"d", 86'400'000}}};
+constexpr std::array<Unit, 7> kUnits = {{{"ns", 1e-6},
+                                         {"us", 1e-3},
+                                         {"ms", 1},
+                                         {"s", 1000},
+                                         {"m", 60'000},
+                                         {"h", 3'600'000},
+                                         {"d", 86'400'000}}};
 constexpr double kLongest = 10.0 * 365 * 86'400'000;
 
 }  // namespace

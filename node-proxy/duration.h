@@ -7,7 +7,8 @@
 
 namespace aquifer::node {
 
-// A number and a unit (ns, us, ms, s, m, h, d), or several, largest first or not; nothing else, nothing negative, at most ten years.
+// A number and a unit (ns, us, ms, s, m, h, d), or several, largest first or not; nothing else,
+// nothing negative, at most ten years.
 std::optional<std::chrono::milliseconds> ParseDuration(std::string_view text);
 
 }  // namespace aquifer::node

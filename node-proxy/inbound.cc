@@ -21,8 +21,10 @@ mesh::InboundAuthority AuthorityOf(const hbone::Authority& authority) {
   return mesh::NamedAuthority{name.host, name.port};
 }
 
-// `refusal` goes to the authenticated peer, so that its operator sees on the client's side which policy it was.
-void Refuse(hbone::IncomingTunnel& tunnel, Session& session, int status, const Error& error, const std::string& refusal) {
+// `refusal` goes to the authenticated peer, so that its operator sees on the client's side which
+// policy it was.
+void Refuse(hbone::IncomingTunnel& tunnel, Session& session, int status, const Error& error,
+            const std::string& refusal) {
   static_cast<void>(tunnel.Refuse(status, refusal));
   session.Fail(error, Describe(error) + (refusal.empty() ? std::string() : ": " + refusal));
 }
@@ -33,7 +35,8 @@ void LogDryRun(WorkerContext& context, const mesh::Decision& decision) {
   }
 }
 
-Task<Result<io::SocketPtr>> DialApplication(PodEndpoint& pod, Ip source, Address to, bool keep_source, StopToken stop) {
+Task<Result<io::SocketPtr>> DialApplication(PodEndpoint& pod, Ip source, Address to,
+                                            bool keep_source, StopToken stop) {
   TimedStop timed(stop, kConnectTimeout, Reason::kConnectTimeout);
   co_return co_await pod.DialFrom(source, to, keep_source, timed.token());
 }
@@ -55,45 +58,64 @@ Task<void> InboundHandler::OnConnect(hbone::IncomingTunnel tunnel, StopToken sto
   const mesh::InboundAuthority authority = AuthorityOf(tunnel.request.authority);
   Result<mesh::InboundTarget, mesh::InboundRefusal> target =
       mesh::ResolveInbound(*view, **own, tunnel.local_address.ip, authority, context_.inbound);
-  if (!target.ok()) co_return Refuse(tunnel, session, target.error().status, target.error().error, target.error().why);
+  if (!target.ok())
+    co_return Refuse(tunnel, session, target.error().status, target.error().error,
+                     target.error().why);
   if (target->service != nullptr) session.SetService(target->service);
 
-  InboundConnections::Entry entry(context_.inbound_connections, pod_.name(), tunnel.peer, tunnel.peer_address.ip, stop);
+  InboundConnections::Entry entry(context_.inbound_connections, pod_.name(), tunnel.peer,
+                                  tunnel.peer_address.ip, stop);
   entry.SetTarget(target->connect_to);
   const mesh::Decision decision = entry.Judge(*context_.snapshot);
   LogDryRun(context_, decision);
-  if (!decision.allowed()) co_return Refuse(tunnel, session, kUnauthorized, Error{Reason::kPolicyDenied}, decision.Describe());
+  if (!decision.allowed())
+    co_return Refuse(tunnel, session, kUnauthorized, Error{Reason::kPolicyDenied},
+                     decision.Describe());
 
-  const StopLink gone(tunnel.stream->gone(), entry.stop());  // a client that left needs no connection to the application
-  Result<io::SocketPtr> application =
-      co_await DialApplication(pod_, tunnel.peer_address.ip, target->connect_to, keep_source_, entry.token());
-  if (!application) co_return Refuse(tunnel, session, kUnavailable, application.error(), std::string(ReasonWord(application.error().reason)));
+  const StopLink gone(tunnel.stream->gone(),
+                      entry.stop());  // a client that left needs no connection to the application
+  Result<io::SocketPtr> application = co_await DialApplication(
+      pod_, tunnel.peer_address.ip, target->connect_to, keep_source_, entry.token());
+  if (!application)
+    co_return Refuse(tunnel, session, kUnavailable, application.error(),
+                     std::string(ReasonWord(application.error().reason)));
   std::optional<hbone::Baggage> baggage;
   if (context_.config.response_baggage) baggage = BaggageOf(**own);
   const Status accepted = tunnel.Accept(std::move(baggage));
   if (!accepted) co_return session.Fail(accepted.error());
   session.Open();
-  const Status copied = co_await io::CopyBothWays(*tunnel.stream, **application, session.totals(), entry.token());
+  const Status copied =
+      co_await io::CopyBothWays(*tunnel.stream, **application, session.totals(), entry.token());
   session.Finish(copied);
 }
 
-void InboundHandler::OnHandshakeFailed(const Address& peer, const Address& local, const Error& error, const std::string& detail) {
+void InboundHandler::OnHandshakeFailed(const Address& peer, const Address& local,
+                                       const Error& error, const std::string& detail) {
   context_.log.Limited(refusals_, obs::Level::kWarn, "inbound", "HBONE handshake failed",
-                       {{"src.addr", peer.ToString()}, {"dst.addr", local.ToString()}, {"reason", ReasonWord(error.reason)}, {"error", detail}});
+                       {{"src.addr", peer.ToString()},
+                        {"dst.addr", local.ToString()},
+                        {"reason", ReasonWord(error.reason)},
+                        {"error", detail}});
 }
 
-void InboundHandler::OnBadRequest(const Address& peer, const certs::Identity& identity, const Refusal& refusal) {
+void InboundHandler::OnBadRequest(const Address& peer, const certs::Identity& identity,
+                                  const Refusal& refusal) {
   context_.log.Limited(refusals_, obs::Level::kWarn, "inbound", "CONNECT refused",
-                       {{"src.addr", peer.ToString()}, {"src.identity", identity.ToString()}, {"error", refusal.ToString()}});
+                       {{"src.addr", peer.ToString()},
+                        {"src.identity", identity.ToString()},
+                        {"error", refusal.ToString()}});
 }
 
-Task<void> ServeInbound(WorkerContext& context, PodEndpoint& pod, InboundHandler& handler, io::SocketPtr socket, StopToken drain,
-                        StopToken stop) {
+Task<void> ServeInbound(WorkerContext& context, PodEndpoint& pod, InboundHandler& handler,
+                        io::SocketPtr socket, StopToken drain, StopToken stop) {
   const Result<mesh::WorkloadRef> own = co_await pod.Workload(stop);
-  if (!own) co_return handler.OnHandshakeFailed(socket->peer(), socket->local(), own.error(), Describe(own.error()));
+  if (!own)
+    co_return handler.OnHandshakeFailed(socket->peer(), socket->local(), own.error(),
+                                        Describe(own.error()));
   Result<certs::CertRef> certificate = co_await context.certs.Get((*own)->identity(), stop);
   if (!certificate) {
-    co_return handler.OnHandshakeFailed(socket->peer(), socket->local(), certificate.error(), Describe(certificate.error()));
+    co_return handler.OnHandshakeFailed(socket->peer(), socket->local(), certificate.error(),
+                                        Describe(certificate.error()));
   }
   hbone::ServerOptions options;
   options.h2.settings.stream_window_bytes = context.config.stream_window_bytes;
@@ -101,34 +123,42 @@ Task<void> ServeInbound(WorkerContext& context, PodEndpoint& pod, InboundHandler
   options.h2.settings.max_frame_bytes = context.config.frame_bytes;
   certs::TlsContextRef tls = (*certificate)->server;
   certs::PeerExpectation peers = certs::InTrustDomain{(*own)->trust_domain};
-  co_await hbone::ServeConnection(std::move(socket), std::move(tls), std::move(peers), options, handler, drain, stop);
+  co_await hbone::ServeConnection(std::move(socket), std::move(tls), std::move(peers), options,
+                                  handler, drain, stop);
 }
 
-Task<void> ServeInboundPlaintext(WorkerContext& context, PodEndpoint& pod, bool keep_source, io::SocketPtr client, StopToken stop) {
+Task<void> ServeInboundPlaintext(WorkerContext& context, PodEndpoint& pod, bool keep_source,
+                                 io::SocketPtr client, StopToken stop) {
   const Result<Address> target = redirect::OriginalDestination(client->fd());
-  Session session(context, obs::Direction::kInbound, client->peer(), target.ok() ? *target : client->local());
+  Session session(context, obs::Direction::kInbound, client->peer(),
+                  target.ok() ? *target : client->local());
   if (!target) co_return session.RejectEarly(target.error());
   const std::vector<std::uint16_t>& illegal = context.classify.illegal_ports;
-  if (std::find(illegal.begin(), illegal.end(), target->port) != illegal.end()) co_return session.RejectEarly(Error{Reason::kLoop});
+  if (std::find(illegal.begin(), illegal.end(), target->port) != illegal.end())
+    co_return session.RejectEarly(Error{Reason::kLoop});
   const Result<mesh::WorkloadRef> own = co_await pod.Workload(stop);
   if (!own) co_return session.RejectEarly(own.error());
   session.SetDestination(*own);
   session.SetSource(context.snapshot->FindWorkloadAt({context.config.network, client->peer().ip}));
 
-  InboundConnections::Entry entry(context.inbound_connections, pod.name(), std::nullopt, client->peer().ip, stop);
+  InboundConnections::Entry entry(context.inbound_connections, pod.name(), std::nullopt,
+                                  client->peer().ip, stop);
   entry.SetTarget(*target);
   const mesh::Decision decision = entry.Judge(*context.snapshot);
   LogDryRun(context, decision);
   if (!decision.allowed()) {
-    co_return session.Fail(Error{Reason::kPolicyDenied}, Describe(Error{Reason::kPolicyDenied}) + ": " + decision.Describe());
+    co_return session.Fail(Error{Reason::kPolicyDenied},
+                           Describe(Error{Reason::kPolicyDenied}) + ": " + decision.Describe());
   }
-  Result<io::SocketPtr> application = co_await DialApplication(pod, client->peer().ip, *target, keep_source, entry.token());
+  Result<io::SocketPtr> application =
+      co_await DialApplication(pod, client->peer().ip, *target, keep_source, entry.token());
   if (!application) {
     client->Reset();
     co_return session.Fail(application.error());
   }
   session.Open();
-  const Status copied = co_await io::CopyBothWays(*client, **application, session.totals(), entry.token());
+  const Status copied =
+      co_await io::CopyBothWays(*client, **application, session.totals(), entry.token());
   session.Finish(copied);
 }
 

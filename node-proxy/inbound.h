@@ -1,5 +1,5 @@
-// Connections that come to a captured pod: as CONNECT streams of HBONE connections (port 15008), or in the clear (15006). Both are judged by
-// the pod's policies before the application hears of them.
+// Connections that come to a captured pod: as CONNECT streams of HBONE connections (port 15008), or
+// in the clear (15006). Both are judged by the pod's policies before the application hears of them.
 #pragma once
 
 #include "core/io/socket.h"
@@ -13,11 +13,14 @@ namespace aquifer::node {
 class InboundHandler final : public hbone::ConnectHandler {
  public:
   // `keep_source`: the application is dialled from the client's address.
-  InboundHandler(WorkerContext& context, PodEndpoint& pod, bool keep_source) : context_(context), pod_(pod), keep_source_(keep_source) {}
+  InboundHandler(WorkerContext& context, PodEndpoint& pod, bool keep_source)
+      : context_(context), pod_(pod), keep_source_(keep_source) {}
 
   Task<void> OnConnect(hbone::IncomingTunnel tunnel, StopToken stop) override;
-  void OnHandshakeFailed(const Address& peer, const Address& local, const Error& error, const std::string& detail) override;
-  void OnBadRequest(const Address& peer, const certs::Identity& identity, const Refusal& refusal) override;
+  void OnHandshakeFailed(const Address& peer, const Address& local, const Error& error,
+                         const std::string& detail) override;
+  void OnBadRequest(const Address& peer, const certs::Identity& identity,
+                    const Refusal& refusal) override;
 
  private:
   WorkerContext& context_;
@@ -27,9 +30,11 @@ class InboundHandler final : public hbone::ConnectHandler {
 };
 
 // One accepted HBONE connection.
-Task<void> ServeInbound(WorkerContext& context, PodEndpoint& pod, InboundHandler& handler, io::SocketPtr socket, StopToken drain, StopToken stop);
+Task<void> ServeInbound(WorkerContext& context, PodEndpoint& pod, InboundHandler& handler,
+                        io::SocketPtr socket, StopToken drain, StopToken stop);
 
 // One connection in the clear.
-Task<void> ServeInboundPlaintext(WorkerContext& context, PodEndpoint& pod, bool keep_source, io::SocketPtr client, StopToken stop);
+Task<void> ServeInboundPlaintext(WorkerContext& context, PodEndpoint& pod, bool keep_source,
+                                 io::SocketPtr client, StopToken stop);
 
 }  // namespace aquifer::node

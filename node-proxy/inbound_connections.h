@@ -1,5 +1,6 @@
-// The live inbound connections of one worker with what policies saw of them, so that a changed policy, or a policy attached later, ends
-// those that it no longer allows. One worker's; connections enrol before they are judged, so that no change falls between.
+// The live inbound connections of one worker with what policies saw of them, so that a changed
+// policy, or a policy attached later, ends those that it no longer allows. One worker's;
+// connections enrol before they are judged, so that no change falls between.
 #pragma once
 
 #include <optional>
@@ -17,10 +18,11 @@ class InboundConnections {
   // One connection, for as long as it lives.
   class Entry : public ListNode {
    public:
-    Entry(InboundConnections& connections, mesh::LocalName destination, std::optional<certs::Identity> identity, const Ip& source,
-          StopToken stop);
+    Entry(InboundConnections& connections, mesh::LocalName destination,
+          std::optional<certs::Identity> identity, const Ip& source, StopToken stop);
 
-    // May it be, by `snapshot`? The workload is looked up anew each time: what is attached to it may have changed.
+    // May it be, by `snapshot`? The workload is looked up anew each time: what is attached to it
+    // may have changed.
     mesh::Decision Judge(const mesh::Snapshot& snapshot) const;
     // Where the connection really goes; before Judge.
     void SetTarget(const Address& target) { target_ = target; }

@@ -1,4 +1,5 @@
-// aquifer-node: the proxy of a node. Settings, signals and exit codes; everything else is in proxy.h.
+// aquifer-node: the proxy of a node. Settings, signals and exit codes; everything else is in
+// proxy.h.
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 
@@ -38,7 +39,8 @@ Task<void> WatchSignals(UniqueFd signals, StopSource& stop, StopToken over) {
   }
 }
 
-Task<void> Main(const Config& config, obs::Logger& log, obs::Registry& registry, UniqueFd signals, int& exit_code) {
+Task<void> Main(const Config& config, obs::Logger& log, obs::Registry& registry, UniqueFd signals,
+                int& exit_code) {
   StopSource stop;
   StopSource over;
   Scope watching;
@@ -79,13 +81,18 @@ int Run() {
   options.format = config.log_format;
   options.levels = *levels;
   obs::Logger log(std::move(options));
-  for (const std::string& name : loaded->unknown) log.Warn("config", "unknown setting, probably misspelt", {{"name", name}});
-  for (const std::string& name : config.ignored) log.Warn("config", "setting has no effect here", {{"name", name}});
+  for (const std::string& name : loaded->unknown)
+    log.Warn("config", "unknown setting, probably misspelt", {{"name", name}});
+  for (const std::string& name : config.ignored)
+    log.Warn("config", "setting has no effect here", {{"name", name}});
   obs::Registry registry;
   Result<std::unique_ptr<Loop>> loop = Loop::Create();
   if (!loop) {
-    log.Error("proxy", "this kernel or sandbox refuses io_uring, which is needed (Linux 6.1 or later, kernel.io_uring_disabled=0, a seccomp "
-                       "profile that allows io_uring_setup)", {{"error", Describe(loop.error())}});
+    log.Error("proxy",
+              "this kernel or sandbox refuses io_uring, which is needed (Linux 6.1 or later, "
+              "kernel.io_uring_disabled=0, a seccomp "
+              "profile that allows io_uring_setup)",
+              {{"error", Describe(loop.error())}});
     return 1;
   }
   int exit_code = 0;
@@ -99,7 +106,8 @@ void Help() {
       "  aquifer-node [proxy]   run\n"
       "  aquifer-node version   print the version\n"
       "  aquifer-node help      this text\n\n"
-      "Settings come from the environment, under the names of Istio's node proxy (docs/settings.md).\n"
+      "Settings come from the environment, under the names of Istio's node proxy "
+      "(docs/settings.md).\n"
       "Admin: localhost:15000, metrics: 15020/metrics, readiness: 15021/healthz/ready.");
 }
 

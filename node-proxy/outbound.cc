@@ -13,18 +13,24 @@ constexpr auto kConnectTimeout = std::chrono::seconds(10);
 // Connect, handshake and the answer to the CONNECT, which waits for the far side's connect.
 constexpr auto kTunnelTimeout = std::chrono::seconds(30);
 
-hbone::PoolKey KeyOf(const PodEndpoint& pod, const mesh::Workload& source, const mesh::Route& route) {
-  return hbone::PoolKey{.source = source.identity(), .origin = pod.uid(), .expected = route.identities, .expected_trust_domain = {},
+hbone::PoolKey KeyOf(const PodEndpoint& pod, const mesh::Workload& source,
+                     const mesh::Route& route) {
+  return hbone::PoolKey{.source = source.identity(),
+                        .origin = pod.uid(),
+                        .expected = route.identities,
+                        .expected_trust_domain = {},
                         .gateway = route.connect_to};
 }
 
-hbone::ConnectRequest RequestOf(const WorkerContext& context, const mesh::Workload& source, const mesh::Route& route, const Address& client) {
-  return hbone::ConnectRequest{.authority = route.target,
-                               .baggage = BaggageOf(source),
-                               .forwarded_for = client,
-                               .forwarded_host = route.service == nullptr ? std::string() : route.service->hostname,
-                               .traceparent = obs::TraceContext::Make(context.random).ToString(),
-                               .forwarded_network = {}};
+hbone::ConnectRequest RequestOf(const WorkerContext& context, const mesh::Workload& source,
+                                const mesh::Route& route, const Address& client) {
+  return hbone::ConnectRequest{
+      .authority = route.target,
+      .baggage = BaggageOf(source),
+      .forwarded_for = client,
+      .forwarded_host = route.service == nullptr ? std::string() : route.service->hostname,
+      .traceparent = obs::TraceContext::Make(context.random).ToString(),
+      .forwarded_network = {}};
 }
 
 Task<Result<io::StreamPtr>> OpenPlain(PodEndpoint& pod, Address to, StopToken stop) {
@@ -34,7 +40,9 @@ Task<Result<io::StreamPtr>> OpenPlain(PodEndpoint& pod, Address to, StopToken st
   co_return io::StreamPtr(*std::move(socket));
 }
 
-Task<Result<io::StreamPtr>> OpenTunnel(WorkerContext& context, const std::shared_ptr<PodEndpoint>& pod, const mesh::Workload& source, const mesh::Route& route,
+Task<Result<io::StreamPtr>> OpenTunnel(WorkerContext& context,
+                                       const std::shared_ptr<PodEndpoint>& pod,
+                                       const mesh::Workload& source, const mesh::Route& route,
                                        const Address& client, Session& session, StopToken stop) {
   session.SetHboneTarget(route.target.ToString());
   Result<certs::CertRef> certificate = co_await context.certs.Get(source.identity(), stop);
@@ -42,11 +50,12 @@ Task<Result<io::StreamPtr>> OpenTunnel(WorkerContext& context, const std::shared
   TimedStop timed(stop, kTunnelTimeout, Reason::kConnectTimeout);
   hbone::PoolKey key = KeyOf(*pod, source, route);
   hbone::ConnectRequest request = RequestOf(context, source, route, client);
-  Result<hbone::Tunnel, hbone::TunnelError> tunnel =
-      co_await context.pool.Open(std::move(key), pod, (*certificate)->client, std::move(request), timed.token());
+  Result<hbone::Tunnel, hbone::TunnelError> tunnel = co_await context.pool.Open(
+      std::move(key), pod, (*certificate)->client, std::move(request), timed.token());
   if (!tunnel) {
     session.Fail(tunnel.error().error, tunnel.error().detail);
-    if (tunnel.error().peer) {  // refused by a peer that we know: both ends have proven who they are
+    if (tunnel.error()
+            .peer) {  // refused by a peer that we know: both ends have proven who they are
       session.SetSourceIdentity(source.identity());
       session.SetDestinationIdentity(*tunnel.error().peer);
     }
@@ -59,16 +68,19 @@ Task<Result<io::StreamPtr>> OpenTunnel(WorkerContext& context, const std::shared
 
 }  // namespace
 
-Task<void> ServeOutbound(WorkerContext& context, std::shared_ptr<PodEndpoint> pod, io::SocketPtr client, StopToken stop) {
+Task<void> ServeOutbound(WorkerContext& context, std::shared_ptr<PodEndpoint> pod,
+                         io::SocketPtr client, StopToken stop) {
   const Result<Address> target = redirect::OriginalDestination(client->fd());
-  Session session(context, obs::Direction::kOutbound, client->peer(), target.ok() ? *target : client->local());
+  Session session(context, obs::Direction::kOutbound, client->peer(),
+                  target.ok() ? *target : client->local());
   if (!target) co_return session.RejectEarly(target.error());
   const Result<mesh::WorkloadRef> source = co_await pod->Workload(stop);
   if (!source) co_return session.RejectEarly(source.error());
   session.SetSource(*source);
 
   const mesh::SnapshotRef view = context.snapshot;  // immutable: safe across every co_await below
-  const Result<mesh::Route> route = mesh::Classify(*view, **source, *target, context.classify, context.random);
+  const Result<mesh::Route> route =
+      mesh::Classify(*view, **source, *target, context.classify, context.random);
   if (!route) {
     if (route.error().reason == Reason::kLoop) co_return session.RejectEarly(route.error());
     client->Reset();  // the application must not take this for an empty answer

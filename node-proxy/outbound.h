@@ -1,5 +1,5 @@
-// Connections that a captured pod opens: from the redirected socket to wherever the mesh says they belong. One function a reader starts
-// from; the stations of a byte are in docs/path-of-a-byte.md.
+// Connections that a captured pod opens: from the redirected socket to wherever the mesh says they
+// belong. One function a reader starts from; the stations of a byte are in docs/path-of-a-byte.md.
 #pragma once
 
 #include "core/io/socket.h"
@@ -7,6 +7,7 @@
 
 namespace aquifer::node {
 
-Task<void> ServeOutbound(WorkerContext& context, std::shared_ptr<PodEndpoint> pod, io::SocketPtr client, StopToken stop);
+Task<void> ServeOutbound(WorkerContext& context, std::shared_ptr<PodEndpoint> pod,
+                         io::SocketPtr client, StopToken stop);
 
 }  // namespace aquifer::node

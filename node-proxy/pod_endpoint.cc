@@ -27,11 +27,13 @@ Task<Result<io::SocketPtr>> PodEndpoint::Dial(Address to, StopToken stop) {
   co_return co_await io::ConnectWith(std::move(fd), to, stop);
 }
 
-Task<Result<io::SocketPtr>> PodEndpoint::DialFrom(Ip source, Address to, bool keep_source, StopToken stop) {
+Task<Result<io::SocketPtr>> PodEndpoint::DialFrom(Ip source, Address to, bool keep_source,
+                                                  StopToken stop) {
   if (!keep_source) co_return co_await Dial(to, stop);
   AQ_CO_TRY(redirect::PodSockets::UpstreamSocket made, sockets_.UpstreamFrom(source, to.ip));
   if (!made.source_kept.ok()) {
-    context_.log.Debug("inbound", "the client's address could not be kept", {{"why", Describe(made.source_kept.error())}});
+    context_.log.Debug("inbound", "the client's address could not be kept",
+                       {{"why", Describe(made.source_kept.error())}});
   }
   io::SetTunnelOptions(made.fd.get());
   co_return co_await io::ConnectWith(std::move(made.fd), to, stop);

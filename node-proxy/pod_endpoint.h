@@ -1,4 +1,5 @@
-// One captured pod as a worker serves it: who it is, and sockets in its network namespace. Owned by PodProxy; outlives its connections.
+// One captured pod as a worker serves it: who it is, and sockets in its network namespace. Owned by
+// PodProxy; outlives its connections.
 #pragma once
 
 #include <string>
@@ -13,15 +14,20 @@ namespace aquifer::node {
 
 class PodEndpoint final : public hbone::Dialer {
  public:
-  PodEndpoint(WorkerContext& context, std::string uid, mesh::LocalName name, redirect::PodSockets sockets)
-      : context_(context), uid_(std::move(uid)), name_(std::move(name)), sockets_(std::move(sockets)) {}
+  PodEndpoint(WorkerContext& context, std::string uid, mesh::LocalName name,
+              redirect::PodSockets sockets)
+      : context_(context),
+        uid_(std::move(uid)),
+        name_(std::move(name)),
+        sockets_(std::move(sockets)) {}
 
   const std::string& uid() const { return uid_; }
   const mesh::LocalName& name() const { return name_; }
   const redirect::PodSockets& sockets() const { return sockets_; }
 
-  // The pod's workload. Never found by address: an address used again must not lend its former owner's identity. Waits a moment for a
-  // pod that is newer than what the control plane has told us.
+  // The pod's workload. Never found by address: an address used again must not lend its former
+  // owner's identity. Waits a moment for a pod that is newer than what the control plane has told
+  // us.
   Task<Result<mesh::WorkloadRef>> Workload(StopToken stop);
   // Dials from inside the pod, as the pod.
   Task<Result<io::SocketPtr>> Dial(Address to, StopToken stop) override;

@@ -11,21 +11,28 @@ constexpr auto kOverloadPause = std::chrono::milliseconds(50);
 
 redirect::SourceKept WantedSource(KeepSource keep) {
   switch (keep) {
-    case KeepSource::kTry: return redirect::SourceKept::kTry;
-    case KeepSource::kRequired: return redirect::SourceKept::kRequired;
-    case KeepSource::kOff: return redirect::SourceKept::kNo;
+    case KeepSource::kTry:
+      return redirect::SourceKept::kTry;
+    case KeepSource::kRequired:
+      return redirect::SourceKept::kRequired;
+    case KeepSource::kOff:
+      return redirect::SourceKept::kNo;
   }
   return redirect::SourceKept::kNo;
 }
 
 mesh::LocalName NameOf(const redirect::Pod& pod) {
-  return mesh::LocalName{.ns = pod.info.ns, .name = pod.info.name, .service_account = pod.info.service_account};
+  return mesh::LocalName{
+      .ns = pod.info.ns, .name = pod.info.name, .service_account = pod.info.service_account};
 }
 
 }  // namespace
 
 PodProxy::PodProxy(WorkerContext& context, redirect::Pod pod, redirect::PodSockets sockets)
-    : context_(context), pod_(std::move(pod)), endpoint_(std::make_shared<PodEndpoint>(context, pod_.uid, NameOf(pod_), std::move(sockets))) {}
+    : context_(context),
+      pod_(std::move(pod)),
+      endpoint_(
+          std::make_shared<PodEndpoint>(context, pod_.uid, NameOf(pod_), std::move(sockets))) {}
 
 PodProxy::~PodProxy() { AQ_CHECK(accepting_.live() == 0 && connections_.live() == 0); }
 
@@ -60,7 +67,8 @@ Task<void> PodProxy::AcceptLoop(Port& port) {
     }
     if (either.requested()) break;
     if (socket.error().reason == Reason::kOverload) {
-      context_.log.Warn("proxy", "out of descriptors or memory: new connections wait", {{"pod", pod_.info.name}});
+      context_.log.Warn("proxy", "out of descriptors or memory: new connections wait",
+                        {{"pod", pod_.info.name}});
     }
     const Status paused = co_await SleepFor(kOverloadPause, either.token());
     if (!paused) break;
@@ -70,14 +78,16 @@ Task<void> PodProxy::AcceptLoop(Port& port) {
 
 Task<void> PodProxy::Serve(Kind kind, io::SocketPtr socket) {
   if (kind == Kind::kInbound) {
-    co_await ServeInbound(context_, *endpoint_, *handler_, std::move(socket), drain_.token(), stop_.token());
+    co_await ServeInbound(context_, *endpoint_, *handler_, std::move(socket), drain_.token(),
+                          stop_.token());
     co_return;
   }
   io::SetTunnelOptions(socket->fd());
   if (kind == Kind::kOutbound) {
     co_await ServeOutbound(context_, endpoint_, std::move(socket), stop_.token());
   } else {
-    co_await ServeInboundPlaintext(context_, *endpoint_, keep_source_, std::move(socket), stop_.token());
+    co_await ServeInboundPlaintext(context_, *endpoint_, keep_source_, std::move(socket),
+                                   stop_.token());
   }
 }
 

@@ -1,5 +1,6 @@
-// One captured pod as one worker serves it: three listeners in the pod's network namespace and the connections that came through them.
-// Owned by Worker on its loop. Ends in two ways: drained (no new connections, those there go on) or stopped (at once).
+// One captured pod as one worker serves it: three listeners in the pod's network namespace and the
+// connections that came through them. Owned by Worker on its loop. Ends in two ways: drained (no
+// new connections, those there go on) or stopped (at once).
 #pragma once
 
 #include <memory>

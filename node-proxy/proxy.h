@@ -1,5 +1,6 @@
-// The node proxy as a whole: the control loop with its clients (control plane, CA, node agent) and its servers (admin, stats, readiness), and
-// the workers it feeds. main() builds one and runs it; members are in the order in which they depend on each other.
+// The node proxy as a whole: the control loop with its clients (control plane, CA, node agent) and
+// its servers (admin, stats, readiness), and the workers it feeds. main() builds one and runs it;
+// members are in the order in which they depend on each other.
 #pragma once
 
 #include <memory>
@@ -29,8 +30,8 @@ class Proxy final : public redirect::PodHandler, public mesh::XdsObserver {
   Proxy(const Config& config, obs::Logger& log, obs::Registry& registry);
   ~Proxy() override;
 
-  // Starts everything in order, serves until `stop`, then drains and ends everything in reverse. An error is a start that failed; its
-  // field says which part.
+  // Starts everything in order, serves until `stop`, then drains and ends everything in reverse. An
+  // error is a start that failed; its field says which part.
   Task<Result<void, Refusal>> Run(StopToken stop);
 
   // --- for admin ---
@@ -63,7 +64,8 @@ class Proxy final : public redirect::PodHandler, public mesh::XdsObserver {
 
   void OnConnected() override;
   void OnDisconnected(std::string_view reason, const std::string& detail) override;
-  void OnResponse(std::string_view type_url, std::size_t resources, std::size_t removed, std::size_t bytes) override;
+  void OnResponse(std::string_view type_url, std::size_t resources, std::size_t removed,
+                  std::size_t bytes) override;
   void OnRefused(std::string_view type_url, const Refusal& refusal) override;
   void OnSynced() override;
 

@@ -17,7 +17,8 @@ void FillPeer(obs::TcpPeerLabels& labels, const mesh::Workload& workload) {
   labels.zone = workload.locality.zone;
 }
 
-void FillLogPeer(obs::AccessPeer& peer, const mesh::WorkloadRef& workload, const std::string& identity) {
+void FillLogPeer(obs::AccessPeer& peer, const mesh::WorkloadRef& workload,
+                 const std::string& identity) {
   peer.identity = identity;
   if (workload == nullptr) return;
   peer.workload = workload->name;
@@ -25,17 +26,26 @@ void FillLogPeer(obs::AccessPeer& peer, const mesh::WorkloadRef& workload, const
   peer.cluster = workload->cluster_id;
 }
 
-std::string Text(const std::optional<certs::Identity>& identity) { return identity ? identity->ToString() : std::string(); }
+std::string Text(const std::optional<certs::Identity>& identity) {
+  return identity ? identity->ToString() : std::string();
+}
 
 }  // namespace
 
-Session::Session(WorkerContext& context, obs::Direction direction, const Address& source, const Address& destination)
-    : context_(context), direction_(direction), source_address_(source), destination_address_(destination), started_(Loop::Current().now()) {}
+Session::Session(WorkerContext& context, obs::Direction direction, const Address& source,
+                 const Address& destination)
+    : context_(context),
+      direction_(direction),
+      source_address_(source),
+      destination_address_(destination),
+      started_(Loop::Current().now()) {}
 
 Session::~Session() {
   const std::string source_identity = Text(source_identity_);
   const std::string destination_identity = Text(destination_identity_);
-  const std::string error = end_.ok() ? std::string() : detail_.empty() ? Describe(end_.error()) : detail_;
+  const std::string error = end_.ok()         ? std::string()
+                            : detail_.empty() ? Describe(end_.error())
+                                              : detail_;
   obs::AccessEntry entry;
   entry.source.address = source_address_;
   entry.destination.address = destination_address_;
@@ -52,11 +62,13 @@ Session::~Session() {
   FillLogPeer(entry.source, source_, source_identity);
   FillLogPeer(entry.destination, destination_, destination_identity);
   entry.hbone_target = hbone_target_;
-  entry.service = service_ != nullptr ? std::string_view(service_->hostname) : std::string_view(service_name_);
+  entry.service =
+      service_ != nullptr ? std::string_view(service_->hostname) : std::string_view(service_name_);
   entry.client_to_server_bytes = totals_.a_to_b_bytes;
   entry.server_to_client_bytes = totals_.b_to_a_bytes;
   // The loop's time is read once a turn, which may have begun before this connection did.
-  entry.duration = std::chrono::duration_cast<std::chrono::milliseconds>(Loop::Current().now() - started_);
+  entry.duration =
+      std::chrono::duration_cast<std::chrono::milliseconds>(Loop::Current().now() - started_);
   obs::LogConnectionComplete(context_.log, entry);
 }
 
@@ -83,7 +95,8 @@ void Session::Finish(const Status& copied) {
 
 obs::TcpLabels Session::Labels() const {
   obs::TcpLabels labels;
-  labels.reporter = direction_ == obs::Direction::kOutbound ? obs::Reporter::kSource : obs::Reporter::kDestination;
+  labels.reporter = direction_ == obs::Direction::kOutbound ? obs::Reporter::kSource
+                                                            : obs::Reporter::kDestination;
   labels.mutual_tls = source_identity_.has_value() && destination_identity_.has_value();
   if (source_ != nullptr) FillPeer(labels.source, *source_);
   if (destination_ != nullptr) FillPeer(labels.destination, *destination_);

@@ -1,5 +1,6 @@
-// What we know of one proxied connection, from accept to close, and its two traces: one access log line and one set of istio_tcp_* counts,
-// both written when it ends, whichever way that is. Owned by the coroutine that serves the connection.
+// What we know of one proxied connection, from accept to close, and its two traces: one access log
+// line and one set of istio_tcp_* counts, both written when it ends, whichever way that is. Owned
+// by the coroutine that serves the connection.
 #pragma once
 
 #include <chrono>
@@ -16,7 +17,8 @@ namespace aquifer::node {
 
 class Session {
  public:
-  Session(WorkerContext& context, obs::Direction direction, const Address& source, const Address& destination);
+  Session(WorkerContext& context, obs::Direction direction, const Address& source,
+          const Address& destination);
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
   // Logs and counts.
@@ -34,7 +36,8 @@ class Session {
 
   // The connection is through: it counts as open from here on.
   void Open();
-  // It never got through, or it broke. `detail` is for the log line; without one the error speaks for itself.
+  // It never got through, or it broke. `detail` is for the log line; without one the error speaks
+  // for itself.
   void Fail(const Error& error, std::string detail = {});
   // Nothing is known but addresses: one warning instead of the access log's line, and no series.
   void RejectEarly(const Error& error);

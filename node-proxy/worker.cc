@@ -32,7 +32,8 @@ struct Worker::State {
                 .certs = certs,
                 .pool = pool,
                 .inbound_connections = connections,
-                .classify = {.network = inputs.config.network, .hbone_port = inputs.config.inbound_port},
+                .classify = {.network = inputs.config.network,
+                             .hbone_port = inputs.config.inbound_port},
                 .inbound = {.network = inputs.config.network},
                 .random = [this] { return generator(); },
                 .snapshot = nullptr,
@@ -52,7 +53,9 @@ Result<std::unique_ptr<Worker>> Worker::Start(const WorkerInputs& inputs, unsign
   std::unique_ptr<Worker> worker(new Worker(inputs, index));
   std::promise<Status> started;
   std::future<Status> outcome = started.get_future();
-  worker->thread_ = std::thread([&worker = *worker, &started] { worker.ThreadMain([&started](Status s) { started.set_value(s); }); });
+  worker->thread_ = std::thread([&worker = *worker, &started] {
+    worker.ThreadMain([&started](Status s) { started.set_value(s); });
+  });
   const Status status = outcome.get();
   if (status.ok()) return worker;
   worker->thread_.join();
@@ -69,7 +72,8 @@ void Worker::ThreadMain(std::function<void(Status)> started) {
   Result<std::unique_ptr<Loop>> loop = Loop::Create();
   if (!loop) return started(loop.error());
   struct Main {
-    // Builds what lives on this thread, serves what is posted, and waits until Shutdown has finished.
+    // Builds what lives on this thread, serves what is posted, and waits until Shutdown has
+    // finished.
     static Task<void> Run(Worker& worker, std::function<void(Status)> started) {
       State state(worker.inputs_);
       state.context.snapshot = nullptr;
@@ -95,16 +99,19 @@ void Worker::SetSnapshot(mesh::SnapshotRef snapshot) {
   Post([snapshot = std::move(snapshot)](State& state) {
     const mesh::SnapshotRef before = std::exchange(state.context.snapshot, snapshot);
     state.context.snapshot_changed.Wake();
-    if (before != nullptr && before->policy_generation() != snapshot->policy_generation()) state.connections.Reconsider(*snapshot);
+    if (before != nullptr && before->policy_generation() != snapshot->policy_generation())
+      state.connections.Reconsider(*snapshot);
   });
 }
 
 void Worker::StartPod(redirect::Pod pod, std::function<void(Status)> done) {
   Post([this, pod = std::move(pod), done = std::move(done)](State& state) {
     const Config& config = inputs_.config;
-    const redirect::PodSocketOptions options{.mark = config.packet_mark, .reuse_port = config.reuse_port, .ipv6 = config.ipv6};
-    redirect::PodSockets sockets =
-        pod.netns == nullptr ? redirect::PodSockets(options) : redirect::PodSockets(pod.netns, inputs_.home, options);
+    const redirect::PodSocketOptions options{
+        .mark = config.packet_mark, .reuse_port = config.reuse_port, .ipv6 = config.ipv6};
+    redirect::PodSockets sockets = pod.netns == nullptr
+                                       ? redirect::PodSockets(options)
+                                       : redirect::PodSockets(pod.netns, inputs_.home, options);
     auto proxy = std::make_unique<PodProxy>(state.context, pod, std::move(sockets));
     const Status started = proxy->Start();
     if (started.ok()) state.pods[pod.uid] = std::move(proxy);
@@ -136,7 +143,8 @@ void Worker::Shutdown(Clock::duration deadline, std::function<void()> done) {
       co_await proxy.Finish();
       if (--left == 0) all.Set();
     }
-    static Task<void> Run(Worker& worker, State& state, Clock::duration deadline, std::function<void()> done) {
+    static Task<void> Run(Worker& worker, State& state, Clock::duration deadline,
+                          std::function<void()> done) {
       Event all;
       Scope pods;
       std::size_t left = state.pods.size();
@@ -156,7 +164,9 @@ void Worker::Shutdown(Clock::duration deadline, std::function<void()> done) {
       worker.Reply(std::move(done));
     }
   };
-  Post([this, deadline, done = std::move(done)](State& state) { state.ending.Spawn(Draining::Run(*this, state, deadline, done)); });
+  Post([this, deadline, done = std::move(done)](State& state) {
+    state.ending.Spawn(Draining::Run(*this, state, deadline, done));
+  });
 }
 
 void Worker::CountConnections(std::function<void(std::map<std::string, std::size_t>)> done) {

@@ -1,5 +1,6 @@
-// One data-plane thread: a loop, its view of the mesh, its certificates, its tunnels, and every captured pod's listeners, shared with the
-// other workers by SO_REUSEPORT. The control loop talks to it through Post; nothing else is shared.
+// One data-plane thread: a loop, its view of the mesh, its certificates, its tunnels, and every
+// captured pod's listeners, shared with the other workers by SO_REUSEPORT. The control loop talks
+// to it through Post; nothing else is shared.
 #pragma once
 
 #include <functional>
@@ -51,8 +52,8 @@ class Worker {
   WorkerInputs inputs_;
   unsigned index_;
   std::thread thread_;
-  Loop* loop_ = nullptr;   // of the thread, for Post; set before Start returns
-  State* state_ = nullptr; // touched on the thread only
+  Loop* loop_ = nullptr;    // of the thread, for Post; set before Start returns
+  State* state_ = nullptr;  // touched on the thread only
 };
 
 }  // namespace aquifer::node

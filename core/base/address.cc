@@ -73,11 +73,14 @@ bool Ip::is_any() const {
   return std::all_of(bytes_.begin(), bytes_.end(), [](std::uint8_t b) { return b == 0; });
 }
 
-std::string Ip::ByteString() const { return {reinterpret_cast<const char*>(bytes_.data()), length_}; }
+std::string Ip::ByteString() const {
+  return {reinterpret_cast<const char*>(bytes_.data()), length_};
+}
 
 std::string Ip::ToString() const {
   std::array<char, INET6_ADDRSTRLEN> text{};
-  AQ_CHECK(inet_ntop(is_v4() ? AF_INET : AF_INET6, bytes_.data(), text.data(), text.size()) != nullptr);
+  AQ_CHECK(inet_ntop(is_v4() ? AF_INET : AF_INET6, bytes_.data(), text.data(), text.size()) !=
+           nullptr);
   return text.data();
 }
 
@@ -90,7 +93,8 @@ std::optional<Address> Address::Parse(std::string_view text) {
   const std::optional<Ip> ip = Ip::Parse(host);
   const std::optional<std::uint16_t> port = ParsePort(text.substr(colon + 1));
   if (!ip || !port) return std::nullopt;
-  // Brackets go with colons: "10.0.0.1" never has them and "fd00::1" always does, so that the port is never guessed.
+  // Brackets go with colons: "10.0.0.1" never has them and "fd00::1" always does, so that the port
+  // is never guessed.
   if ((host.find(':') != std::string_view::npos) != bracketed) return std::nullopt;
   return Address{*ip, *port};
 }
@@ -142,8 +146,10 @@ std::optional<Cidr> Cidr::Make(const Ip& ip, unsigned length) {
     const int kept = std::clamp(static_cast<int>(length) - static_cast<int>(i * 8), 0, 8);
     masked[i] = static_cast<std::uint8_t>(ip.bytes()[i] & (0xff00 >> kept));
   }
-  const std::optional<Ip> network = Ip::FromBytes(std::span<const std::uint8_t>(masked.data(), ip.bytes().size()));
-  // Masking can turn an IPv6 prefix into the mapped form; such a prefix would no longer be of the family that was written.
+  const std::optional<Ip> network =
+      Ip::FromBytes(std::span<const std::uint8_t>(masked.data(), ip.bytes().size()));
+  // Masking can turn an IPv6 prefix into the mapped form; such a prefix would no longer be of the
+  // family that was written.
   if (!network || network->is_v4() != ip.is_v4()) return std::nullopt;
   Cidr cidr;
   cidr.ip_ = *network;
@@ -155,11 +161,13 @@ std::optional<Cidr> Cidr::Parse(std::string_view text) {
   const size_t slash = text.find('/');
   const std::optional<Ip> ip = Ip::Parse(text.substr(0, slash));
   if (!ip) return std::nullopt;
-  if (slash == std::string_view::npos) return Make(*ip, static_cast<unsigned>(ip->bytes().size() * 8));
+  if (slash == std::string_view::npos)
+    return Make(*ip, static_cast<unsigned>(ip->bytes().size() * 8));
   const std::string_view digits = text.substr(slash + 1);
   unsigned length = 0;
   const auto [end, problem] = std::from_chars(digits.data(), digits.data() + digits.size(), length);
-  if (problem != std::errc() || end != digits.data() + digits.size() || digits.empty()) return std::nullopt;
+  if (problem != std::errc() || end != digits.data() + digits.size() || digits.empty())
+    return std::nullopt;
   return Make(*ip, length);
 }
 
@@ -168,7 +176,8 @@ bool Cidr::Contains(const Ip& ip) const {
   const std::span<const std::uint8_t> left = ip_.bytes();
   const std::span<const std::uint8_t> right = ip.bytes();
   const size_t whole = length_ / 8;
-  if (!std::equal(left.begin(), left.begin() + static_cast<std::ptrdiff_t>(whole), right.begin())) return false;
+  if (!std::equal(left.begin(), left.begin() + static_cast<std::ptrdiff_t>(whole), right.begin()))
+    return false;
   const unsigned rest = length_ % 8;
   return rest == 0 || ((left[whole] ^ right[whole]) & (0xff00 >> rest) & 0xff) == 0;
 }
@@ -179,7 +188,8 @@ std::optional<std::uint16_t> ParsePort(std::string_view text) {
   if (text.empty() || text.size() > 5 || text.front() == '0') return std::nullopt;
   unsigned value = 0;
   const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (problem != std::errc() || end != text.data() + text.size() || value > 65535) return std::nullopt;
+  if (problem != std::errc() || end != text.data() + text.size() || value > 65535)
+    return std::nullopt;
   return static_cast<std::uint16_t>(value);
 }
 

@@ -1,5 +1,6 @@
-// IP addresses, socket addresses and prefixes: parse, print, compare, hash. Values without allocation, any thread. An IPv4-mapped IPv6
-// address is turned into IPv4 wherever one comes in, so that one host never has two spellings.
+// IP addresses, socket addresses and prefixes: parse, print, compare, hash. Values without
+// allocation, any thread. An IPv4-mapped IPv6 address is turned into IPv4 wherever one comes in, so
+// that one host never has two spellings.
 #pragma once
 
 #include <sys/socket.h>
@@ -42,7 +43,8 @@ class Ip {
   friend bool operator==(const Ip&, const Ip&) = default;
   template <class H>
   friend H AbslHashValue(H h, const Ip& ip) {
-    return H::combine(H::combine_contiguous(std::move(h), ip.bytes_.data(), ip.length_), ip.length_);
+    return H::combine(H::combine_contiguous(std::move(h), ip.bytes_.data(), ip.length_),
+                      ip.length_);
   }
 
  private:

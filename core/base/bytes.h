@@ -1,5 +1,6 @@
-// Bounded big-endian reading and writing of wire formats. A reader never goes past its end: once it has failed it stays failed, so a
-// parser checks once at the end. Views only; the bytes belong to the caller. Any thread.
+// Bounded big-endian reading and writing of wire formats. A reader never goes past its end: once it
+// has failed it stays failed, so a parser checks once at the end. Views only; the bytes belong to
+// the caller. Any thread.
 #pragma once
 
 #include <cstdint>
@@ -11,8 +12,12 @@ namespace aquifer {
 
 using Bytes = std::span<const std::uint8_t>;
 
-inline Bytes AsBytes(std::string_view text) { return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()}; }
-inline std::string_view AsText(Bytes bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
+inline Bytes AsBytes(std::string_view text) {
+  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
+}
+inline std::string_view AsText(Bytes bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
 
 class ByteReader {
  public:
@@ -47,7 +52,8 @@ class ByteReader {
   bool ok_ = true;
 };
 
-// Appends big-endian numbers and raw bytes to a string, the project's growable byte container on cold paths.
+// Appends big-endian numbers and raw bytes to a string, the project's growable byte container on
+// cold paths.
 class ByteWriter {
  public:
   explicit ByteWriter(std::string& out) : out_(out) {}
@@ -60,7 +66,8 @@ class ByteWriter {
 
  private:
   void Number(std::uint64_t value, int count) {
-    for (int shift = (count - 1) * 8; shift >= 0; shift -= 8) out_.push_back(static_cast<char>(value >> shift));
+    for (int shift = (count - 1) * 8; shift >= 0; shift -= 8)
+      out_.push_back(static_cast<char>(value >> shift));
   }
 
   std::string& out_;

@@ -1,5 +1,6 @@
-// An intrusive doubly linked list: the element carries its own links, so that joining and leaving allocate nothing and a member can
-// leave without knowing which list it is in. An element is in one list at a time and leaves it when it dies. One thread.
+// An intrusive doubly linked list: the element carries its own links, so that joining and leaving
+// allocate nothing and a member can leave without knowing which list it is in. An element is in one
+// list at a time and leaves it when it dies. One thread.
 #pragma once
 
 #include "core/base/check.h"

@@ -1,5 +1,6 @@
-// The closed list of why a connection, a stream or an operation ended. Every value has a word for logs, a response flag for the access
-// log and the metrics (the flags of Istio's node proxy, spec of istio_tcp_* "response_flags"), and at least one test that produces it.
+// The closed list of why a connection, a stream or an operation ended. Every value has a word for
+// logs, a response flag for the access log and the metrics (the flags of Istio's node proxy, spec
+// of istio_tcp_* "response_flags"), and at least one test that produces it.
 #pragma once
 
 #include <cstdint>
@@ -48,11 +49,12 @@ inline constexpr int kReasonCount = static_cast<int>(Reason::kUnsupported) + 1;
 // A short word for logs and metric labels, such as "policy_denied".
 std::string_view ReasonWord(Reason reason);
 
-// The response flag of the access log and of istio_tcp_*: "-", "CONNECT", "DENY", "TLS_FAILURE", "H2_HANDSHAKE_FAILURE",
-// "NETWORK_POLICY", "IDENTITY_ERROR" or "CERT_REVOKED".
+// The response flag of the access log and of istio_tcp_*: "-", "CONNECT", "DENY", "TLS_FAILURE",
+// "H2_HANDSHAKE_FAILURE", "NETWORK_POLICY", "IDENTITY_ERROR" or "CERT_REVOKED".
 std::string_view ResponseFlag(Reason reason);
 
-// A sentence fragment for the operator, with the system's own text when there is one: "connection refused by the destination".
+// A sentence fragment for the operator, with the system's own text when there is one: "connection
+// refused by the destination".
 std::string Describe(const Error& error);
 
 // The reason that best says what an errno value means for a connection.

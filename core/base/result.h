@@ -1,6 +1,7 @@
-// Result<T, E>: a value or the reason there is none. The one error channel of the project: the peer, the network, the control plane
-// and the file system fail through it; our own mistakes go through core/base/check.h. Copying one costs no allocation unless T or E
-// does. Values, any thread.
+// Result<T, E>: a value or the reason there is none. The one error channel of the project: the
+// peer, the network, the control plane and the file system fail through it; our own mistakes go
+// through core/base/check.h. Copying one costs no allocation unless T or E does. Values, any
+// thread.
 #pragma once
 
 #include <optional>
@@ -13,7 +14,8 @@
 
 namespace aquifer {
 
-// Why an operation failed. `os_error` is an errno value or 0; no text is built before somebody prints it (core/base/reason.h: Describe).
+// Why an operation failed. `os_error` is an errno value or 0; no text is built before somebody
+// prints it (core/base/reason.h: Describe).
 struct Error {
   Reason reason = Reason::kOk;
   int os_error = 0;
@@ -21,8 +23,9 @@ struct Error {
   friend bool operator==(const Error&, const Error&) = default;
 };
 
-// What a decoder answers when it refuses input: the path of the field in the sender's own names ("rules[2].to[0].operation.ports[1]")
-// and a sentence fragment that says what is wrong with it. Built only on cold paths.
+// What a decoder answers when it refuses input: the path of the field in the sender's own names
+// ("rules[2].to[0].operation.ports[1]") and a sentence fragment that says what is wrong with it.
+// Built only on cold paths.
 struct Refusal {
   std::string field;
   std::string why;
@@ -36,8 +39,10 @@ class [[nodiscard]] Result {
   using value_type = T;
   using error_type = E;
 
-  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}  // NOLINT: implicit by design
-  Result(E error) : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT: implicit by design
+  Result(T value)
+      : state_(std::in_place_index<0>, std::move(value)) {}  // NOLINT: implicit by design
+  Result(E error)
+      : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT: implicit by design
 
   bool ok() const { return state_.index() == 0; }
   explicit operator bool() const { return ok(); }
@@ -100,12 +105,15 @@ using Decoded = Result<T, Refusal>;
 #define AQ_CONCAT_(a, b) a##b
 #define AQ_CONCAT(a, b) AQ_CONCAT_(a, b)
 
-// AQ_TRY(auto name, expression): takes the value out of a Result or returns its error from the enclosing function.
-#define AQ_TRY(declaration, ...) AQ_TRY_(return, AQ_CONCAT(result_, __LINE__), declaration, __VA_ARGS__)
+// AQ_TRY(auto name, expression): takes the value out of a Result or returns its error from the
+// enclosing function.
+#define AQ_TRY(declaration, ...) \
+  AQ_TRY_(return, AQ_CONCAT(result_, __LINE__), declaration, __VA_ARGS__)
 // The same inside a coroutine.
-#define AQ_CO_TRY(declaration, ...) AQ_TRY_(co_return, AQ_CONCAT(result_, __LINE__), declaration, __VA_ARGS__)
-#define AQ_TRY_(leave, temporary, declaration, ...)       \
-  auto temporary = (__VA_ARGS__);                         \
+#define AQ_CO_TRY(declaration, ...) \
+  AQ_TRY_(co_return, AQ_CONCAT(result_, __LINE__), declaration, __VA_ARGS__)
+#define AQ_TRY_(leave, temporary, declaration, ...)        \
+  auto temporary = (__VA_ARGS__);                          \
   if (!temporary.ok()) leave std::move(temporary).error(); \
   declaration = *std::move(temporary)
 

@@ -1,5 +1,6 @@
-// Chunk: a slice of reference-counted memory (core/rt/block.h), the unit in which bytes travel from a read to a write without a copy.
-// Copying a Chunk shares the bytes; they do not change any more once there are two owners. Stays on the thread that made it.
+// Chunk: a slice of reference-counted memory (core/rt/block.h), the unit in which bytes travel from
+// a read to a write without a copy. Copying a Chunk shares the bytes; they do not change any more
+// once there are two owners. Stays on the thread that made it.
 #pragma once
 
 #include <cstring>
@@ -20,7 +21,9 @@ class Chunk {
     if (block_ != nullptr) block_->Ref();
   }
   Chunk(Chunk&& other) noexcept
-      : block_(std::exchange(other.block_, nullptr)), begin_(other.begin_), size_(std::exchange(other.size_, 0)) {}
+      : block_(std::exchange(other.block_, nullptr)),
+        begin_(other.begin_),
+        size_(std::exchange(other.size_, 0)) {}
   Chunk& operator=(Chunk other) noexcept {
     std::swap(block_, other.block_);
     std::swap(begin_, other.begin_);
@@ -42,7 +45,9 @@ class Chunk {
   }
   static Chunk CopyOf(std::string_view text) { return CopyOf(AsBytes(text)); }
   // Takes over one reference to `block`, of which `size` bytes from `begin` on are filled.
-  static Chunk Adopt(Block* block, std::size_t begin, std::size_t size) { return Chunk(block, begin, size); }
+  static Chunk Adopt(Block* block, std::size_t begin, std::size_t size) {
+    return Chunk(block, begin, size);
+  }
 
   bool empty() const { return size_ == 0; }
   std::size_t size() const { return size_; }
@@ -91,12 +96,15 @@ class Chunk {
     slice.size_ = static_cast<std::uint32_t>(count);
     return slice;
   }
-  // What the chunk keeps alive, for accounts of memory: a small slice of a large block weighs the whole block.
+  // What the chunk keeps alive, for accounts of memory: a small slice of a large block weighs the
+  // whole block.
   std::size_t footprint() const { return block_ == nullptr ? 0 : block_->capacity(); }
 
  private:
   Chunk(Block* block, std::size_t begin, std::size_t size)
-      : block_(block), begin_(static_cast<std::uint32_t>(begin)), size_(static_cast<std::uint32_t>(size)) {}
+      : block_(block),
+        begin_(static_cast<std::uint32_t>(begin)),
+        size_(static_cast<std::uint32_t>(size)) {}
 
   Block* block_ = nullptr;
   std::uint32_t begin_ = 0;

@@ -19,7 +19,8 @@ std::vector<Ip> Lookup(const std::string& host) {
   for (const addrinfo* each = list; each != nullptr; each = each->ai_next) {
     sockaddr_storage storage{};
     std::memcpy(&storage, each->ai_addr, each->ai_addrlen);
-    if (const std::optional<Address> address = Address::FromSockaddr(storage)) found.push_back(address->ip);
+    if (const std::optional<Address> address = Address::FromSockaddr(storage))
+      found.push_back(address->ip);
   }
   ::freeaddrinfo(list);
   return found;

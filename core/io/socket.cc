@@ -32,12 +32,14 @@ Result<UniqueFd> MakeSocket(int family, int type) {
 Result<sockaddr_un> UnixAddress(const std::string& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
-  if (path.empty() || path.size() >= sizeof address.sun_path) return Error{Reason::kSystem, ENAMETOOLONG};
+  if (path.empty() || path.size() >= sizeof address.sun_path)
+    return Error{Reason::kSystem, ENAMETOOLONG};
   std::memcpy(address.sun_path, path.data(), path.size());
   return address;
 }
 
-Task<Result<SocketPtr>> ConnectRaw(UniqueFd fd, const sockaddr* address, socklen_t length, StopToken stop) {
+Task<Result<SocketPtr>> ConnectRaw(UniqueFd fd, const sockaddr* address, socklen_t length,
+                                   StopToken stop) {
   Op op;
   op.kind = OpKind::kConnect;
   op.fd = fd.get();
@@ -151,7 +153,8 @@ const Address& Socket::peer() {
   if (!peer_) {
     sockaddr_storage storage{};
     socklen_t length = sizeof storage;
-    if (::getpeername(fd_.get(), reinterpret_cast<sockaddr*>(&storage), &length) != 0) storage.ss_family = AF_UNSPEC;
+    if (::getpeername(fd_.get(), reinterpret_cast<sockaddr*>(&storage), &length) != 0)
+      storage.ss_family = AF_UNSPEC;
     peer_ = Address::FromSockaddr(storage).value_or(Address{});
   }
   return *peer_;
@@ -161,13 +164,15 @@ const Address& Socket::local() {
   if (!local_) {
     sockaddr_storage storage{};
     socklen_t length = sizeof storage;
-    if (::getsockname(fd_.get(), reinterpret_cast<sockaddr*>(&storage), &length) != 0) storage.ss_family = AF_UNSPEC;
+    if (::getsockname(fd_.get(), reinterpret_cast<sockaddr*>(&storage), &length) != 0)
+      storage.ss_family = AF_UNSPEC;
     local_ = Address::FromSockaddr(storage).value_or(Address{});
   }
   return *local_;
 }
 
-Result<std::unique_ptr<Listener>> Listener::Listen(const Address& address, const ListenOptions& options) {
+Result<std::unique_ptr<Listener>> Listener::Listen(const Address& address,
+                                                   const ListenOptions& options) {
   AQ_TRY(UniqueFd fd, MakeSocket(address.ip.is_v4() ? AF_INET : AF_INET6, SOCK_STREAM));
   SetInt(fd.get(), SOL_SOCKET, SO_REUSEADDR, 1);
   if (options.reuse_port) SetInt(fd.get(), SOL_SOCKET, SO_REUSEPORT, 1);
@@ -185,7 +190,8 @@ Result<std::unique_ptr<Listener>> Listener::ListenUnix(const std::string& path) 
   AQ_TRY(const sockaddr_un address, UnixAddress(path));
   AQ_TRY(UniqueFd fd, MakeSocket(AF_UNIX, SOCK_STREAM));
   static_cast<void>(::unlink(path.c_str()));
-  if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 || ::listen(fd.get(), 128) != 0) {
+  if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
+      ::listen(fd.get(), 128) != 0) {
     return Error{ReasonFromErrno(errno), errno};
   }
   return std::make_unique<Listener>(std::move(fd));
@@ -203,7 +209,8 @@ Task<Result<SocketPtr>> Listener::Accept(StopToken stop) {
 Address Listener::local() const {
   sockaddr_storage storage{};
   socklen_t length = sizeof storage;
-  if (::getsockname(fd_.get(), reinterpret_cast<sockaddr*>(&storage), &length) != 0) return Address{};
+  if (::getsockname(fd_.get(), reinterpret_cast<sockaddr*>(&storage), &length) != 0)
+    return Address{};
   return Address::FromSockaddr(storage).value_or(Address{});
 }
 
@@ -216,13 +223,15 @@ Task<Result<SocketPtr>> Connect(Address address, StopToken stop) {
 Task<Result<SocketPtr>> ConnectWith(UniqueFd fd, Address address, StopToken stop) {
   sockaddr_storage storage{};
   const socklen_t length = address.ToSockaddr(storage);
-  co_return co_await ConnectRaw(std::move(fd), reinterpret_cast<const sockaddr*>(&storage), length, stop);
+  co_return co_await ConnectRaw(std::move(fd), reinterpret_cast<const sockaddr*>(&storage), length,
+                                stop);
 }
 
 Task<Result<SocketPtr>> ConnectUnix(std::string path, StopToken stop) {
   AQ_CO_TRY(const sockaddr_un address, UnixAddress(path));
   AQ_CO_TRY(UniqueFd fd, MakeSocket(AF_UNIX, SOCK_STREAM));
-  co_return co_await ConnectRaw(std::move(fd), reinterpret_cast<const sockaddr*>(&address), sizeof address, stop);
+  co_return co_await ConnectRaw(std::move(fd), reinterpret_cast<const sockaddr*>(&address),
+                                sizeof address, stop);
 }
 
 }  // namespace aquifer::io

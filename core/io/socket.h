@@ -1,5 +1,6 @@
-// Stream sockets: TCP and Unix, listening, dialling, reading and writing. Descriptors may come from elsewhere (another network namespace);
-// once made they stay where they were made. One thread: its Loop's.
+// Stream sockets: TCP and Unix, listening, dialling, reading and writing. Descriptors may come from
+// elsewhere (another network namespace); once made they stay where they were made. One thread: its
+// Loop's.
 #pragma once
 
 #include <memory>
@@ -39,7 +40,8 @@ class Socket final : public Stream {
 
 using SocketPtr = std::unique_ptr<Socket>;
 
-// TCP_NODELAY, and keep-alive at the ages that Istio's node proxy uses (180 s, then nine probes 180 s apart).
+// TCP_NODELAY, and keep-alive at the ages that Istio's node proxy uses (180 s, then nine probes 180
+// s apart).
 void SetTunnelOptions(int fd);
 
 struct ListenOptions {
@@ -50,7 +52,8 @@ struct ListenOptions {
 class Listener {
  public:
   // Binds and listens on TCP. A v6 wildcard takes v4 too.
-  static Result<std::unique_ptr<Listener>> Listen(const Address& address, const ListenOptions& options = {});
+  static Result<std::unique_ptr<Listener>> Listen(const Address& address,
+                                                  const ListenOptions& options = {});
   // A Unix stream socket; a stale file at `path` is replaced.
   static Result<std::unique_ptr<Listener>> ListenUnix(const std::string& path);
   // A socket that listens already.

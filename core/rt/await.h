@@ -1,5 +1,6 @@
-// Awaiting one kernel operation under a StopToken. A stop cancels the operation, and the coroutine goes on only when the kernel has let go
-// of it: the result is then -ECANCELED, or whatever the operation had already achieved (an accepted descriptor is never lost).
+// Awaiting one kernel operation under a StopToken. A stop cancels the operation, and the coroutine
+// goes on only when the kernel has let go of it: the result is then -ECANCELED, or whatever the
+// operation had already achieved (an accepted descriptor is never lost).
 #pragma once
 
 #include <cerrno>

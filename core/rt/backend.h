@@ -1,5 +1,6 @@
-// How operations reach the kernel. One instance a Loop, used on its thread only. io_uring is the first; a kernel or a sandbox that refuses
-// it needs another one behind this interface and nothing above it changes.
+// How operations reach the kernel. One instance a Loop, used on its thread only. io_uring is the
+// first; a kernel or a sandbox that refuses it needs another one behind this interface and nothing
+// above it changes.
 #pragma once
 
 #include <memory>
@@ -25,8 +26,8 @@ class Backend {
 
   virtual void Submit(Op& op) = 0;
   virtual void Cancel(Op& op) = 0;
-  // Sends what was submitted, waits for a completion no longer than `deadline` (TimePoint::max(): as long as it takes; a past one:
-  // not at all) and hands every completion to `sink`.
+  // Sends what was submitted, waits for a completion no longer than `deadline` (TimePoint::max():
+  // as long as it takes; a past one: not at all) and hands every completion to `sink`.
   virtual void Wait(TimePoint deadline, CompletionSink& sink) = 0;
 };
 

@@ -15,8 +15,10 @@ namespace aquifer {
 namespace {
 
 constexpr std::array<std::size_t, 5> kSizes = {512, 4096, Block::kReadBytes + Block::kHeadroom,
-                                               64 * 1024 + Block::kHeadroom, 256 * 1024 + Block::kHeadroom};
-// What a thread keeps of each size when it is not in use: enough for a busy proxy, little enough to be idle with.
+                                               64 * 1024 + Block::kHeadroom,
+                                               256 * 1024 + Block::kHeadroom};
+// What a thread keeps of each size when it is not in use: enough for a busy proxy, little enough to
+// be idle with.
 constexpr std::size_t kKeptBytes = 512 * 1024;
 constexpr std::size_t kNoClass = kSizes.size();
 
@@ -60,7 +62,8 @@ class BlockCache {
 
   void Give(Block* block) {
     const std::size_t index = ClassOf(block->capacity_);
-    if (index == kNoClass || kSizes[index] != block->capacity_ || counts_[index] * kSizes[index] >= kKeptBytes) {
+    if (index == kNoClass || kSizes[index] != block->capacity_ ||
+        counts_[index] * kSizes[index] >= kKeptBytes) {
       ::operator delete(block);
       return;
     }

@@ -1,5 +1,6 @@
-// Memory that carries the bytes of connections: reference-counted blocks in a few sizes, cached by thread. A block is filled once by a
-// read and then only read, so that slices of it (core/io/chunk.h) travel from socket to socket without a copy. Reference counts are plain
+// Memory that carries the bytes of connections: reference-counted blocks in a few sizes, cached by
+// thread. A block is filled once by a read and then only read, so that slices of it
+// (core/io/chunk.h) travel from socket to socket without a copy. Reference counts are plain
 // integers: a block stays on the thread that made it.
 #pragma once
 
@@ -10,7 +11,8 @@ namespace aquifer {
 
 class Block {
  public:
-  // Room kept free in front of what is read, so that a frame header can be written before the payload without a copy.
+  // Room kept free in front of what is read, so that a frame header can be written before the
+  // payload without a copy.
   static constexpr std::size_t kHeadroom = 64;
   // What one pooled read takes in at most.
   static constexpr std::size_t kReadBytes = 16 * 1024;

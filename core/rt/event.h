@@ -1,5 +1,6 @@
-// Event: wakes coroutines of the same loop when something has become true. It stays set until Reset, so a wake-up before the wait is not
-// lost. Waiters are resumed by the loop, never inside Set. The world may have changed again by then: look before you act.
+// Event: wakes coroutines of the same loop when something has become true. It stays set until
+// Reset, so a wake-up before the wait is not lost. Waiters are resumed by the loop, never inside
+// Set. The world may have changed again by then: look before you act.
 #pragma once
 
 #include <coroutine>

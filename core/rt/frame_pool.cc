@@ -15,7 +15,7 @@ namespace aquifer {
 namespace {
 
 constexpr std::size_t kStep = 64;
-constexpr std::size_t kClasses = 32;            // pooled up to 2 KiB; larger frames are rare and go to malloc
+constexpr std::size_t kClasses = 32;  // pooled up to 2 KiB; larger frames are rare and go to malloc
 constexpr std::size_t kKeptBytes = 256 * 1024;  // per class and thread: what is kept after a burst
 
 struct FreeFrameNode {

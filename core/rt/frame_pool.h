@@ -1,5 +1,6 @@
-// Memory for coroutine frames. Frames come and go with every call of a coroutine, in a few sizes, on one thread: a free list a size class
-// makes that a pointer swap. Each thread keeps what its busiest moment needed, up to a bound.
+// Memory for coroutine frames. Frames come and go with every call of a coroutine, in a few sizes,
+// on one thread: a free list a size class makes that a pointer swap. Each thread keeps what its
+// busiest moment needed, up to a bound.
 #pragma once
 
 #include <cstddef>

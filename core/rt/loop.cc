@@ -65,7 +65,8 @@ TimePoint Loop::WaitUntil() {
 }
 
 void Loop::ResumeReady() {
-  // Only what is ready now: what that makes ready runs in the next turn, after the kernel was asked again.
+  // Only what is ready now: what that makes ready runs in the next turn, after the kernel was asked
+  // again.
   for (std::size_t left = ready_.size(); left > 0; --left) {
     const std::coroutine_handle<> coroutine = ready_.front();
     ready_.pop_front();

@@ -1,7 +1,8 @@
-// One worker's event loop: kernel operations in, completions out, coroutines resumed in between. A Loop belongs to the thread that creates
-// and runs it; everything but Post is for that thread only. The loop of the running thread is reached by Current(): the one thread-local of the
-// project, so that a timer or an event needs no loop passed through every signature (docs/decisions/0003).
-// How operations reach the kernel is behind Backend (core/rt/backend.h): io_uring today.
+// One worker's event loop: kernel operations in, completions out, coroutines resumed in between. A
+// Loop belongs to the thread that creates and runs it; everything but Post is for that thread only.
+// The loop of the running thread is reached by Current(): the one thread-local of the project, so
+// that a timer or an event needs no loop passed through every signature (docs/decisions/0003). How
+// operations reach the kernel is behind Backend (core/rt/backend.h): io_uring today.
 #pragma once
 
 #include <chrono>
@@ -21,10 +22,9 @@
 
 namespace aquifer {
 
-
 struct LoopOptions {
-  // Time stands still while anything can run and jumps to the next timer when nothing can: for tests of what waits, without waiting.
-  // Only for work that does no kernel I/O.
+  // Time stands still while anything can run and jumps to the next timer when nothing can: for
+  // tests of what waits, without waiting. Only for work that does no kernel I/O.
   bool virtual_time = false;
   unsigned queue_entries = 1024;
 };
@@ -40,7 +40,8 @@ class Loop final : private CompletionSink {
   // The loop whose Run is on this thread's stack. A CHECK when there is none.
   static Loop& Current();
 
-  // Runs `main` and everything it spawns; returns when `main` has returned. Nothing may be in flight then.
+  // Runs `main` and everything it spawns; returns when `main` has returned. Nothing may be in
+  // flight then.
   void Run(Task<void> main);
 
   // Runs `work` on the loop's thread, soon. From any thread; after Run has returned it is dropped.
@@ -49,12 +50,14 @@ class Loop final : private CompletionSink {
   // Steady time, read once a turn of the loop.
   TimePoint now() const { return now_; }
 
-  // Resumes `coroutine` in this turn, after what is already queued. Safe anywhere on the loop's thread, unlike resuming directly.
+  // Resumes `coroutine` in this turn, after what is already queued. Safe anywhere on the loop's
+  // thread, unlike resuming directly.
   void Ready(std::coroutine_handle<> coroutine) { ready_.push_back(coroutine); }
 
   // Starts an operation; its completion makes op.waiter ready. `op` stays where it is until then.
   void Submit(Op& op);
-  // Asks the kernel to end an operation early. The completion still comes, with its result or -ECANCELED.
+  // Asks the kernel to end an operation early. The completion still comes, with its result or
+  // -ECANCELED.
   void Cancel(Op& op);
 
   TimerQueue& timers() { return timers_; }

@@ -1,6 +1,7 @@
-// One kernel operation as a value: what to do, and what came of it. Backends (core/rt/backend.h) turn it into system calls. It lives in
-// the frame of the coroutine that awaits it (core/rt/await.h) and stays put until its completion has come: the kernel may write through
-// its pointers until then.
+// One kernel operation as a value: what to do, and what came of it. Backends (core/rt/backend.h)
+// turn it into system calls. It lives in the frame of the coroutine that awaits it
+// (core/rt/await.h) and stays put until its completion has come: the kernel may write through its
+// pointers until then.
 #pragma once
 
 #include <sys/socket.h>
@@ -13,15 +14,16 @@ namespace aquifer {
 class Block;
 
 enum class OpKind : std::uint8_t {
-  kAccept,      // fd = listener; result = new descriptor
-  kConnect,     // fd, address
-  kRecv,        // fd, data, size, flags; result = bytes
-  kRecvPooled,  // fd; result = bytes, block = the buffer that the kernel picked; no memory is tied up while waiting
-  kSend,        // fd, data, size; result = bytes, all of them unless the connection broke
-  kSendMessage, // fd, message
-  kRecvMessage, // fd, message
-  kPoll,        // fd, poll_events; result = ready events
-  kRead,        // fd, data, size: files, eventfd, signalfd, inotify
+  kAccept,       // fd = listener; result = new descriptor
+  kConnect,      // fd, address
+  kRecv,         // fd, data, size, flags; result = bytes
+  kRecvPooled,   // fd; result = bytes, block = the buffer that the kernel picked; no memory is tied
+                 // up while waiting
+  kSend,         // fd, data, size; result = bytes, all of them unless the connection broke
+  kSendMessage,  // fd, message
+  kRecvMessage,  // fd, message
+  kPoll,         // fd, poll_events; result = ready events
+  kRead,         // fd, data, size: files, eventfd, signalfd, inotify
 };
 
 struct Op {

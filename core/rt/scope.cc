@@ -13,7 +13,9 @@ struct Root {
   struct promise_type {
     static void* operator new(std::size_t bytes) { return AllocateFrame(bytes); }
     static void operator delete(void* frame, std::size_t bytes) { FreeFrame(frame, bytes); }
-    Root get_return_object() { return Root{std::coroutine_handle<promise_type>::from_promise(*this)}; }
+    Root get_return_object() {
+      return Root{std::coroutine_handle<promise_type>::from_promise(*this)};
+    }
     std::suspend_always initial_suspend() noexcept { return {}; }
     std::suspend_never final_suspend() noexcept { return {}; }
     void return_void() noexcept {}

@@ -1,7 +1,8 @@
-// Asking work to stop. A StopSource is held by whoever may stop something, its tokens go down with every call that waits. Stopping only
-// asks: an operation in flight is cancelled, its completion is awaited, and the coroutine returns with the reason (docs/decisions/0001).
-// A source made from a token stops when its parent does. The first reason wins. A source outlives everything that holds its tokens, which
-// the nesting of scopes gives for free. One thread: its Loop's.
+// Asking work to stop. A StopSource is held by whoever may stop something, its tokens go down with
+// every call that waits. Stopping only asks: an operation in flight is cancelled, its completion is
+// awaited, and the coroutine returns with the reason (docs/decisions/0001). A source made from a
+// token stops when its parent does. The first reason wins. A source outlives everything that holds
+// its tokens, which the nesting of scopes gives for free. One thread: its Loop's.
 #pragma once
 
 #include "core/base/list.h"
@@ -12,7 +13,8 @@ namespace aquifer {
 
 class StopSource;
 
-// What to do when a stop is asked for. Called at most once, from RequestStop; it must not resume a coroutine (core/rt/loop.h: Ready).
+// What to do when a stop is asked for. Called at most once, from RequestStop; it must not resume a
+// coroutine (core/rt/loop.h: Ready).
 class StopCallback : public ListNode {
  public:
   virtual void OnStop() = 0;

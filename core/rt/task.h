@@ -1,6 +1,8 @@
-// Task<T>: a coroutine that starts when it is awaited and gives its result to the one who awaits. Whoever awaits owns it: the frame lives
-// in the awaiting expression and is destroyed at its end, and that end only comes when the coroutine has returned, so nothing it awaits
-// can still be in flight (docs/decisions/0001). To run one beside others, give it to a Scope (core/rt/scope.h). One thread: its Loop's.
+// Task<T>: a coroutine that starts when it is awaited and gives its result to the one who awaits.
+// Whoever awaits owns it: the frame lives in the awaiting expression and is destroyed at its end,
+// and that end only comes when the coroutine has returned, so nothing it awaits can still be in
+// flight (docs/decisions/0001). To run one beside others, give it to a Scope (core/rt/scope.h). One
+// thread: its Loop's.
 #pragma once
 
 #include <coroutine>

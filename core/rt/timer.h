@@ -9,12 +9,16 @@
 
 namespace aquifer {
 
-// A token that fires with `reason` when the time is over, or with the parent's reason when the parent does.
+// A token that fires with `reason` when the time is over, or with the parent's reason when the
+// parent does.
 //   TimedStop timed(stop, config.connect_timeout, Reason::kConnectTimeout);
 //   co_await Connect(address, timed.token());
 class TimedStop final : private Timer {
  public:
-  TimedStop(StopToken parent, Clock::duration timeout, Reason reason) : source_(parent), reason_(reason) { Restart(timeout); }
+  TimedStop(StopToken parent, Clock::duration timeout, Reason reason)
+      : source_(parent), reason_(reason) {
+    Restart(timeout);
+  }
   ~TimedStop() { Loop::Current().timers().Cancel(*this); }
 
   StopToken token() { return source_.token(); }

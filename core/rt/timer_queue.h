@@ -1,5 +1,5 @@
-// Deadlines of one loop: a binary heap of intrusive timers. Setting, moving and cancelling cost O(log n) and no allocation beyond the
-// heap's own growth. One thread.
+// Deadlines of one loop: a binary heap of intrusive timers. Setting, moving and cancelling cost
+// O(log n) and no allocation beyond the heap's own growth. One thread.
 #pragma once
 
 #include <chrono>

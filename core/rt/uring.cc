@@ -1,5 +1,6 @@
-// The io_uring backend: one ring, submissions batched by turn, completions reaped in batches, receive buffers picked by the kernel from a
-// ring of blocks that is refilled at once, so that an idle connection owns no buffer.
+// The io_uring backend: one ring, submissions batched by turn, completions reaped in batches,
+// receive buffers picked by the kernel from a ring of blocks that is refilled at once, so that an
+// idle connection owns no buffer.
 #include <liburing.h>
 
 #include <algorithm>
@@ -15,7 +16,8 @@
 namespace aquifer {
 namespace {
 
-constexpr unsigned kPooledBlocks = 64;  // a power of two; 1 MiB a worker, replaced as they are taken
+constexpr unsigned kPooledBlocks =
+    64;  // a power of two; 1 MiB a worker, replaced as they are taken
 constexpr int kBufferGroup = 0;
 constexpr unsigned kReapBatch = 64;
 
@@ -34,7 +36,9 @@ class ReceiveRing {
 
   int Register(io_uring& uring) {
     const size_t bytes = kPooledBlocks * sizeof(io_uring_buf);
-    if (::posix_memalign(reinterpret_cast<void**>(&ring_), 4096, std::max<size_t>(bytes, 4096)) != 0) return -ENOMEM;
+    if (::posix_memalign(reinterpret_cast<void**>(&ring_), 4096, std::max<size_t>(bytes, 4096)) !=
+        0)
+      return -ENOMEM;
     io_uring_buf_ring_init(ring_);
     io_uring_buf_reg registration{};
     registration.ring_addr = reinterpret_cast<__u64>(ring_);
@@ -57,8 +61,9 @@ class ReceiveRing {
  private:
   void Fill(unsigned id) {
     blocks_[id] = Block::Allocate(Block::kReadBytes + Block::kHeadroom);
-    io_uring_buf_ring_add(ring_, blocks_[id]->data() + Block::kHeadroom, Block::kReadBytes, static_cast<unsigned short>(id),
-                          io_uring_buf_ring_mask(kPooledBlocks), 0);
+    io_uring_buf_ring_add(ring_, blocks_[id]->data() + Block::kHeadroom, Block::kReadBytes,
+                          static_cast<unsigned short>(id), io_uring_buf_ring_mask(kPooledBlocks),
+                          0);
     io_uring_buf_ring_advance(ring_, 1);
   }
 
@@ -77,7 +82,8 @@ class UringBackend final : public Backend {
 
   Status Open(unsigned entries) {
     io_uring_params params{};
-    params.flags = IORING_SETUP_CQSIZE | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_SUBMIT_ALL;
+    params.flags = IORING_SETUP_CQSIZE | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
+                   IORING_SETUP_SUBMIT_ALL;
     params.cq_entries = entries * 4;
     const int opened = io_uring_queue_init_params(entries, &ring_, &params);
     if (opened < 0) return Error{Reason::kUnsupported, -opened};
@@ -117,7 +123,8 @@ class UringBackend final : public Backend {
     io_uring_sqe* sqe = io_uring_get_sqe(&ring_);
     while (sqe == nullptr) {
       const int submitted = io_uring_submit(&ring_);
-      AQ_CHECK(submitted >= 0 || submitted == -EINTR || submitted == -EAGAIN || submitted == -EBUSY);
+      AQ_CHECK(submitted >= 0 || submitted == -EINTR || submitted == -EAGAIN ||
+               submitted == -EBUSY);
       sqe = io_uring_get_sqe(&ring_);
     }
     return sqe;
@@ -137,9 +144,11 @@ class UringBackend final : public Backend {
         sqe.buf_group = kBufferGroup;
         return;
       case OpKind::kSend:
-        return io_uring_prep_send(&sqe, op.fd, op.data, op.size, op.flags | MSG_NOSIGNAL | MSG_WAITALL);
+        return io_uring_prep_send(&sqe, op.fd, op.data, op.size,
+                                  op.flags | MSG_NOSIGNAL | MSG_WAITALL);
       case OpKind::kSendMessage:
-        return io_uring_prep_sendmsg(&sqe, op.fd, op.message, static_cast<unsigned>(op.flags | MSG_NOSIGNAL | MSG_WAITALL));
+        return io_uring_prep_sendmsg(&sqe, op.fd, op.message,
+                                     static_cast<unsigned>(op.flags | MSG_NOSIGNAL | MSG_WAITALL));
       case OpKind::kRecvMessage:
         return io_uring_prep_recvmsg(&sqe, op.fd, op.message, static_cast<unsigned>(op.flags));
       case OpKind::kPoll:
@@ -162,7 +171,8 @@ class UringBackend final : public Backend {
       io_uring_cqe* ignored = nullptr;
       entered = io_uring_submit_and_wait_timeout(&ring_, &ignored, 1, &timeout, nullptr);
     }
-    AQ_CHECK(entered >= 0 || entered == -EINTR || entered == -ETIME || entered == -EAGAIN || entered == -EBUSY);
+    AQ_CHECK(entered >= 0 || entered == -EINTR || entered == -ETIME || entered == -EAGAIN ||
+             entered == -EBUSY);
   }
 
   void Complete(const io_uring_cqe& cqe, CompletionSink& sink) {
@@ -170,12 +180,14 @@ class UringBackend final : public Backend {
     if (op == nullptr) return;
     op->result = cqe.res;
     if (op->kind == OpKind::kRecvPooled) {
-      if (cqe.res == -ENOBUFS) {  // more completions in one batch than blocks; they are refilled by now
+      if (cqe.res ==
+          -ENOBUFS) {  // more completions in one batch than blocks; they are refilled by now
         retry_.push_back(op);
         return;
       }
       op->block = nullptr;
-      if ((cqe.flags & IORING_CQE_F_BUFFER) != 0) op->block = receive_.Take(cqe.flags >> IORING_CQE_BUFFER_SHIFT);
+      if ((cqe.flags & IORING_CQE_F_BUFFER) != 0)
+        op->block = receive_.Take(cqe.flags >> IORING_CQE_BUFFER_SHIFT);
     }
     sink.OnComplete(*op);
   }

@@ -12,7 +12,8 @@
 namespace aquifer::test {
 
 inline std::unique_ptr<Loop> NewLoop(bool virtual_time = false) {
-  Result<std::unique_ptr<Loop>> loop = Loop::Create({.virtual_time = virtual_time, .queue_entries = 64});
+  Result<std::unique_ptr<Loop>> loop =
+      Loop::Create({.virtual_time = virtual_time, .queue_entries = 64});
   REQUIRE(loop.ok());
   return *std::move(loop);
 }

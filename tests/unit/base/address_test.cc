@@ -9,7 +9,8 @@ TEST_CASE("an IPv4-mapped IPv6 address is the IPv4 address") {
 }
 
 TEST_CASE("what is not exactly an address is refused") {
-  for (const char* text : {"", "10.0.0", "10.0.0.1 ", "010.0.0.1x", "::g", "10.0.0.1:80", "[::1]", "fe80::1%eth0"}) {
+  for (const char* text :
+       {"", "10.0.0", "10.0.0.1 ", "010.0.0.1x", "::g", "10.0.0.1:80", "[::1]", "fe80::1%eth0"}) {
     INFO(text);
     CHECK_FALSE(Ip::Parse(text));
   }
@@ -19,7 +20,8 @@ TEST_CASE("what is not exactly an address is refused") {
 TEST_CASE("a socket address needs a port, and brackets exactly around IPv6") {
   CHECK(Address::Parse("10.0.0.1:80") == Address{Ip::V4(10, 0, 0, 1), 80});
   CHECK(Address::Parse("[fd00::1]:15008")->ToString() == "[fd00::1]:15008");
-  for (const char* text : {"10.0.0.1", "10.0.0.1:", "10.0.0.1:0", "10.0.0.1:65536", "10.0.0.1:080", "fd00::1:80", "[10.0.0.1]:80", ":80"}) {
+  for (const char* text : {"10.0.0.1", "10.0.0.1:", "10.0.0.1:0", "10.0.0.1:65536", "10.0.0.1:080",
+                           "fd00::1:80", "[10.0.0.1]:80", ":80"}) {
     INFO(text);
     CHECK_FALSE(Address::Parse(text));
   }
@@ -40,7 +42,8 @@ TEST_CASE("a prefix contains what shares its bits and nothing of the other famil
   CHECK_FALSE(Cidr::Parse("0.0.0.0/0")->Contains(*Ip::Parse("fd00::1")));
   CHECK(Cidr::Parse("fd00::/8")->Contains(*Ip::Parse("fdff::1")));
   CHECK(Cidr::Parse("10.9.9.9/8")->ToString() == "10.0.0.0/8");
-  for (const char* text : {"10.0.0.0/33", "10.0.0.0/", "10.0.0.0/-1", "::/129", "10.0.0.0/8x"}) CHECK_FALSE(Cidr::Parse(text));
+  for (const char* text : {"10.0.0.0/33", "10.0.0.0/", "10.0.0.0/-1", "::/129", "10.0.0.0/8x"})
+    CHECK_FALSE(Cidr::Parse(text));
 }
 
 }  // namespace aquifer

@@ -14,7 +14,9 @@ namespace {
 
 using certs::Identity;
 
-certs::WallTime Now() { return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()); }
+certs::WallTime Now() {
+  return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+}
 const Identity kClient{"cluster.local", "default", "client"};
 const Identity kServer{"cluster.local", "default", "server"};
 
@@ -22,7 +24,8 @@ certs::CertificateBundle Issue(const certs::LocalCa& ca, const Identity& identit
   certs::PrivateKey key = certs::PrivateKey::Generate();
   Decoded<std::string> leaf = ca.Issue(key.get(), identity, std::chrono::hours(1), Now());
   REQUIRE(leaf.ok());
-  Decoded<certs::CertificateBundle> bundle = certs::CertificateBundle::FromResponse(std::move(key), ca.ResponseChain(*leaf));
+  Decoded<certs::CertificateBundle> bundle =
+      certs::CertificateBundle::FromResponse(std::move(key), ca.ResponseChain(*leaf));
   REQUIRE(bundle.ok());
   return *std::move(bundle);
 }
@@ -46,7 +49,10 @@ class EchoHandler final : public ConnectHandler {
     }
     std::ignore = co_await tunnel.stream->ShutdownWrite(stop);
   }
-  void OnHandshakeFailed(const Address&, const Address&, const Error& error, const std::string&) override { failed.push_back(error.reason); }
+  void OnHandshakeFailed(const Address&, const Address&, const Error& error,
+                         const std::string&) override {
+    failed.push_back(error.reason);
+  }
   void OnBadRequest(const Address&, const Identity&, const Refusal&) override { ++bad_requests; }
 
   int connects = 0;
@@ -56,8 +62,11 @@ class EchoHandler final : public ConnectHandler {
 };
 
 struct Mesh {
-  Mesh() : ca(certs::LocalCa::Create("test", Now())), client(certs::TlsContext::MeshClient(Issue(ca, kClient))),
-           server(certs::TlsContext::MeshServer(Issue(ca, kServer))), pool(PoolOptions{}) {
+  Mesh()
+      : ca(certs::LocalCa::Create("test", Now())),
+        client(certs::TlsContext::MeshClient(Issue(ca, kClient))),
+        server(certs::TlsContext::MeshServer(Issue(ca, kServer))),
+        pool(PoolOptions{}) {
     Result<std::unique_ptr<io::Listener>> made = io::Listener::Listen(Address{Ip::Loopback4(), 0});
     REQUIRE(made.ok());
     listener = *std::move(made);
@@ -87,14 +96,19 @@ Task<void> AcceptLoop(Mesh& mesh) {
     Result<io::SocketPtr> socket = co_await mesh.listener->Accept(mesh.stop.token());
     if (!socket) co_return;
     ++mesh.accepted;
-    mesh.connections.Spawn(ServeConnection(*std::move(socket), mesh.server, certs::InTrustDomain{"cluster.local"}, ServerOptions{},
+    mesh.connections.Spawn(ServeConnection(*std::move(socket), mesh.server,
+                                           certs::InTrustDomain{"cluster.local"}, ServerOptions{},
                                            mesh.handler, mesh.drain.token(), mesh.stop.token()));
   }
 }
 
 ConnectRequest To(std::uint16_t port) {
-  return ConnectRequest{.authority = Address{Ip::V4(10, 0, 0, 1), port}, .baggage = {}, .forwarded_for = {}, .forwarded_host = {},
-                        .traceparent = {}, .forwarded_network = {}};
+  return ConnectRequest{.authority = Address{Ip::V4(10, 0, 0, 1), port},
+                        .baggage = {},
+                        .forwarded_for = {},
+                        .forwarded_host = {},
+                        .traceparent = {},
+                        .forwarded_network = {}};
 }
 
 Task<Result<Tunnel, TunnelError>> OpenTo(Mesh& mesh, PoolKey key, std::uint16_t port) {
@@ -102,7 +116,8 @@ Task<Result<Tunnel, TunnelError>> OpenTo(Mesh& mesh, PoolKey key, std::uint16_t 
   return mesh.pool.Open(std::move(key), mesh.dialer, mesh.client, std::move(request), StopToken());
 }
 
-Task<void> OpenOne(Mesh& mesh, PoolKey key, std::uint16_t port, std::vector<Result<Tunnel, TunnelError>>& out) {
+Task<void> OpenOne(Mesh& mesh, PoolKey key, std::uint16_t port,
+                   std::vector<Result<Tunnel, TunnelError>>& out) {
   out.push_back(co_await OpenTo(mesh, std::move(key), port));
 }
 
@@ -197,7 +212,8 @@ TEST_CASE("all who wait for a dead destination fail together") {
     Scope opening;
     for (int i = 0; i < 10; ++i) opening.Spawn(OpenOne(mesh, key, 80, tunnels));
     co_await opening.Join();
-    for (const Result<Tunnel, TunnelError>& tunnel : tunnels) CHECK(tunnel.error().error.reason == Reason::kConnectRefused);
+    for (const Result<Tunnel, TunnelError>& tunnel : tunnels)
+      CHECK(tunnel.error().error.reason == Reason::kConnectRefused);
     CHECK(mesh.pool.connections() == 0);
     co_await mesh.Finish();
   };
@@ -216,7 +232,8 @@ TEST_CASE("a drained server lets its tunnels end and the pool dials anew") {
       const Result<Chunk> got = co_await tunnel->stream->Read(StopToken());
       CHECK(got->text() == "late");
     }
-    while (mesh.pool.connections() > 0) std::ignore = co_await SleepFor(std::chrono::milliseconds(1), StopToken());
+    while (mesh.pool.connections() > 0)
+      std::ignore = co_await SleepFor(std::chrono::milliseconds(1), StopToken());
     co_await mesh.Finish();
   };
   test::Run(body());
@@ -230,8 +247,9 @@ TEST_CASE("a client that never speaks is let go at the deadline") {
     Result<io::SocketPtr> accepted = co_await mesh.listener->Accept(StopToken());
     ServerOptions options;
     options.handshake_timeout = std::chrono::milliseconds(5);
-    co_await ServeConnection(*std::move(accepted), mesh.server, certs::InTrustDomain{"cluster.local"}, options, mesh.handler, StopToken(),
-                             StopToken());
+    co_await ServeConnection(*std::move(accepted), mesh.server,
+                             certs::InTrustDomain{"cluster.local"}, options, mesh.handler,
+                             StopToken(), StopToken());
     CHECK(mesh.handler.failed == std::vector<Reason>{Reason::kHandshakeTimeout});
     co_await mesh.Finish();
   };

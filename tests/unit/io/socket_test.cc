@@ -62,7 +62,8 @@ Task<void> RelayOnce(Stream& a, Stream& b, CopyTotals& totals, Status& result, S
 
 TEST_CASE("bytes arrive as they were sent, small and in bulk") {
   const auto body = []() -> Task<void> {
-    for (const size_t size : {size_t{1}, Block::kReadBytes, Block::kReadBytes + 1, size_t{5'000'000}}) {
+    for (const size_t size :
+         {size_t{1}, Block::kReadBytes, Block::kReadBytes + 1, size_t{5'000'000}}) {
       Pair pair = co_await MakePair();
       const std::string sent = Noise(size);
       Scope scope;
@@ -172,7 +173,8 @@ TEST_CASE("more connections than pooled blocks read at once") {
       pairs.push_back(std::move(pair));
     }
     for (int round = 0; round < 3; ++round) {
-      for (Pair& pair : pairs) std::ignore = co_await pair.client->Write(Chunk::CopyOf("x"), StopToken());
+      for (Pair& pair : pairs)
+        std::ignore = co_await pair.client->Write(Chunk::CopyOf("x"), StopToken());
       for (Pair& pair : pairs) {
         const Result<Chunk> got = co_await pair.server->Read(StopToken());
         REQUIRE(got.ok());

@@ -1,5 +1,6 @@
-// Everyday shapes of co_await that some compilers got wrong (a double free or a lost argument): if one of these fails, the compiler is not
-// fit to build the project. docs/decisions/0001 names which were seen to fail.
+// Everyday shapes of co_await that some compilers got wrong (a double free or a lost argument): if
+// one of these fails, the compiler is not fit to build the project. docs/decisions/0001 names which
+// were seen to fail.
 #include <memory>
 #include <string>
 
@@ -27,7 +28,8 @@ Task<void> Shapes(bool yes) {
   CHECK(named == kLong + "3");
   const std::string braced = co_await TakeKey({kLong, std::make_unique<int>(3), 4});
   CHECK(braced == kLong + "7");
-  const std::string designated = co_await TakeKey(Key{.name = kLong, .owned = std::make_unique<int>(5), .port = 6});
+  const std::string designated =
+      co_await TakeKey(Key{.name = kLong, .owned = std::make_unique<int>(5), .port = 6});
   CHECK(designated == kLong + "11");
   const std::string chosen = yes ? co_await TakeString(kLong) : std::string("no");
   CHECK(chosen == kLong);

@@ -21,7 +21,9 @@ Task<int> Add(int a, int b) { co_return a + b; }
 
 Task<void> WaitFor(Event& event, StopToken stop, std::vector<std::string>& log, std::string name) {
   const Status status = co_await event.Wait(stop);
-  log.push_back(name + (status.ok() ? " woken" : std::string(" ") + std::string(ReasonWord(status.error().reason))));
+  log.push_back(name + (status.ok()
+                            ? " woken"
+                            : std::string(" ") + std::string(ReasonWord(status.error().reason))));
 }
 
 Task<void> SleepAndLog(milliseconds duration, std::vector<int>& log) {
@@ -76,7 +78,8 @@ TEST_CASE("timers fire in the order of their deadlines") {
   const auto body = []() -> Task<void> {
     std::vector<int> log;
     Scope scope;
-    for (const int ms : {50, 10, 40, 20, 30, 5, 45}) scope.Spawn(SleepAndLog(milliseconds(ms), log));
+    for (const int ms : {50, 10, 40, 20, 30, 5, 45})
+      scope.Spawn(SleepAndLog(milliseconds(ms), log));
     co_await scope.Join();
     CHECK(log == std::vector<int>{5, 10, 20, 30, 40, 45, 50});
   };
