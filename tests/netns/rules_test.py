@@ -173,7 +173,8 @@ def replacing_the_rules_lets_nothing_pass():
         captured, over = [], threading.Event()
 
         def accept():
-            while not over.is_set():
+            # Until the listener is shut: connections made just before "over" still wait in its queue.
+            while True:
                 try:
                     connection, _ = listener.accept()
                 except OSError:
@@ -193,8 +194,10 @@ def replacing_the_rules_lets_nothing_pass():
         while not over.is_set():
             tried += 1
             support.connect(pod, other.address, 8080).close()
-        lib.eventually(lambda: len(captured) >= tried, 'every connection to be captured')
-        listener.shutdown(socket.SHUT_RDWR)
+        try:
+            lib.eventually(lambda: len(captured) >= tried, 'every connection to be captured')
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
         for thread in threads:
             thread.join()
         listener.close()
