@@ -72,10 +72,22 @@ Task<Result<Chunk>> Socket::Read(StopToken stop) {
     const std::size_t size = result > 0 ? static_cast<std::size_t>(result) : 0;
     Chunk chunk = Chunk::Adopt(op.block, Block::kHeadroom, size);
     burst_ = size == Block::kReadBytes;
-    if (result >= 0) co_return chunk;
+    if (result > 0) co_return chunk;
   }
   if (result < 0) co_return Failed(result, stop);
-  co_return Chunk();
+  co_return End();
+}
+
+// A read of nothing: the peer's FIN. Or its reset, when a write was told of that: the kernel says
+// so once and reads nothing from then on. Only a reset closes a socket that may still write.
+Result<Chunk> Socket::End() const {
+  tcp_info info{};
+  socklen_t length = sizeof info;
+  if (!write_ended_ && ::getsockopt(fd_.get(), IPPROTO_TCP, TCP_INFO, &info, &length) == 0 &&
+      info.tcpi_state == TCP_CLOSE) {
+    return Error{Reason::kPeerReset, ECONNRESET};
+  }
+  return Chunk();
 }
 
 // Reads what is there into a large block; when nothing is there the next read waits without one.
@@ -94,6 +106,7 @@ Task<Result<Chunk>> Socket::ReadBurst(StopToken stop) {
     co_return co_await Read(stop);
   }
   if (result < 0) co_return Failed(result, stop);
+  if (result == 0) co_return End();
   chunk.Grow(static_cast<std::size_t>(result));
   co_return chunk;
 }
@@ -140,6 +153,7 @@ Task<Status> Socket::WriteMany(std::vector<Chunk> chunks, StopToken stop) {
 }
 
 Task<Status> Socket::ShutdownWrite(StopToken) {
+  write_ended_ = true;
   if (::shutdown(fd_.get(), SHUT_WR) != 0) co_return Error{ReasonFromErrno(errno), errno};
   co_return Status();
 }

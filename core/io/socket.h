@@ -31,8 +31,10 @@ class Socket final : public Stream {
 
  private:
   Task<Result<Chunk>> ReadBurst(StopToken stop);
+  Result<Chunk> End() const;
 
   UniqueFd fd_;
+  bool write_ended_ = false;
   bool burst_ = false;  // the last read filled its buffer: more is probably waiting
   std::optional<Address> peer_;
   std::optional<Address> local_;

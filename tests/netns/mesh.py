@@ -256,12 +256,13 @@ class Mesh:
         lib.check(self.control.running(), 'aquifer-control ended')
         return answers_ready(self.host, f'http://{self.host.address}:15014/healthz/ready')
 
-    def start(self):
+    def start(self, **environment):
+        """Everything; the environment is added to that of the proxies."""
         self.start_control()
         for side in self.sides:
             if side.kind != NONE:
                 side.start_agent()
-                side.start_proxy()
+                side.start_proxy(**environment)
         for side in self.sides:
             if side.kind != NONE:
                 side.wait_ready()

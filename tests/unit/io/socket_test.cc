@@ -137,6 +137,20 @@ TEST_CASE("a reset of one side is a reset for the other") {
   test::Run(body());
 }
 
+TEST_CASE("a reset that a write was told of is no FIN to the reader") {
+  const auto body = []() -> Task<void> {
+    Pair pair = co_await MakePair();
+    pair.client->Reset();
+    pair.client.reset();
+    const Status written = co_await pair.server->Write(Chunk::CopyOf("late"), StopToken());
+    CHECK(written.error().reason == Reason::kPeerReset);
+    const Result<Chunk> end = co_await pair.server->Read(StopToken());
+    REQUIRE_FALSE(end.ok());
+    CHECK(end.error().reason == Reason::kPeerReset);
+  };
+  test::Run(body());
+}
+
 TEST_CASE("a stop ends a copy in both directions with its reason") {
   const auto body = []() -> Task<void> {
     Pair left = co_await MakePair();
