@@ -19,9 +19,8 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / 'tests' / 'netns'))
 import lib  # noqa: E402
-from mesh import NONE, OURS, PYTHON, ZTUNNEL, Mesh  # noqa: E402
+from mesh import NONE, OURS, ZTUNNEL, Mesh  # noqa: E402
 
-LOAD = ROOT / 'bench/load.py'
 NAMES = {NONE: 'raw', OURS: 'ours', ZTUNNEL: 'ztunnel'}
 PORT = 80
 TICKS = os.sysconf('SC_CLK_TCK')
@@ -46,7 +45,8 @@ class Path:
         self.mesh = Mesh(cluster, (kind, kind))
         self.client, self.server = self.mesh.a.app, self.mesh.b.app
         self.mesh.start()
-        self.server.spawn([PYTHON, LOAD, 'serve', PORT], log='serve').wait_log('serving')
+        self.loader = lib.program('load', 'bench')
+        self.server.spawn([self.loader, 'serve', PORT], log='serve').wait_log('serving')
         if kind != NONE:
             self.settle()
 
@@ -73,7 +73,7 @@ class Path:
                    for pid in self.proxies()) / 1024
 
     def load(self, verb, count, seconds):
-        done = self.client.run(PYTHON, LOAD, verb, self.server.address, PORT, count, seconds, timeout=seconds + 60)
+        done = self.client.run(self.loader, verb, self.server.address, PORT, count, seconds, timeout=seconds + 60)
         return json.loads(done.stdout.splitlines()[-1])
 
     def streams(self, count):
@@ -89,20 +89,10 @@ class Path:
 
     def requests(self, count):
         before = self.cpu()
-        answer = self.wrk(count) if self.options.wrk else self.load('requests', count, self.options.seconds)
+        answer = self.load('requests', count, self.options.seconds)
         used = self.cpu() - before
         self.found |= {f'rps{count}': answer['per_second'], f'p50_{count}': answer['p50_us'], f'p99_{count}': answer['p99_us'],
                        f'cpu_req{count}': used * 1e6 / answer['count']}
-
-    def wrk(self, count):
-        text = self.client.run('wrk', '-t1', f'-c{count}', f'-d{self.options.seconds}s', '--latency',
-                               f'http://{self.server.address}:{PORT}/', timeout=self.options.seconds + 60).stdout
-        unit = {'us': 1, 'ms': 1e3, 's': 1e6}
-        at = {percent: float(value) * unit[name] for percent, value, name in re.findall(r'^\s+(50|99)%\s+([\d.]+)(us|ms|s)$', text, re.M)}
-        rate = re.search(r'^Requests/sec:\s+([\d.]+)', text, re.M)
-        total = re.search(r'^\s+(\d+) requests in', text, re.M)
-        lib.check(rate and total and len(at) == 2 and 'Socket errors' not in text, f'wrk: {text}')
-        return {'per_second': float(rate[1]), 'count': int(total[1]), 'p50_us': at['50'], 'p99_us': at['99']}
 
     def connections(self):
         before = self.cpu()
@@ -115,7 +105,7 @@ class Path:
         holders = []
         for count in self.options.idle:
             more = count - (self.options.idle[len(holders) - 1] if holders else 0)
-            holders.append(self.client.spawn([PYTHON, LOAD, 'hold', self.server.address, PORT, more], log=f'hold-{count}'))
+            holders.append(self.client.spawn([self.loader, 'hold', self.server.address, PORT, more], log=f'hold-{count}'))
             holders[-1].wait_log('"held"', 120)
             self.found[f'rss{count}'] = self.resident_mb()
             self.found[f'kb{count}'] = (self.found[f'rss{count}'] - self.found['rss0']) * 1024 / count
@@ -180,12 +170,6 @@ Median of {options.rounds} round{"s" if options.rounds > 1 else ""} of {options.
 - Client, server and both proxies share these {cores} cores: what one uses the others do not have. Compare columns of one run, never runs.
 - CPU is user and system time of the two proxies; the kernel's work on packets outside of them is in nobody's column.
 - Nodes are namespaces joined by veth: no wire, no segmentation limit of a card, so the raw column is out of a network's reach.''')
-    if options.wrk:
-        print('- Requests by wrk with one thread; the server of load.py (python, one thread) is the limit of the raw column.')
-    else:
-        print('- wrk is not installed: requests are made by load.py, which like its server is one python thread; with 64 connections these two\n'
-              '  are the limit of the raw column, and rates of the others are nearer to it than they would be with quicker ends.\n'
-              '  CPU per 1,000 requests does not depend on that.')
     if ZTUNNEL not in kinds:
         print('- AQUIFER_ZTUNNEL is not set: no other mesh to compare with.')
     if options.quick:
@@ -202,7 +186,6 @@ def arguments():
     if options.quick:
         options.rounds = options.seconds = 1
     options.idle = (1000,) if options.quick else (1000, 10000)
-    options.wrk = shutil.which('wrk') is not None
     return options
 
 

@@ -21,7 +21,7 @@ class Requests {
         stop_(stop) {}
 
   void Take(http::H2StreamPtr stream) {
-    Decoded<ConnectRequest> request = DecodeRequest(stream->request());
+    Decoded<ConnectRequest> request = DecodeRequest(stream->TakeRequest());
     if (!request) {
       handler_.OnBadRequest(peer_address_, peer_, request.error());
       IncomingTunnel refused{std::move(stream), {}, peer_, peer_address_, local_address_};

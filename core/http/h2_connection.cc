@@ -34,7 +34,18 @@ Task<Result<ResponseHead>> H2Stream::ReadHead(StopToken stop) {
     const Status waited = co_await readable_.Wait(stop);
     if (!waited) co_return waited.error();
   }
-  co_return *std::move(response_);
+  const std::unique_ptr<ResponseHead> head = std::move(response_);
+  co_return std::move(*head);
+}
+
+RequestHead H2Stream::TakeRequest() {
+  const std::unique_ptr<RequestHead> head = std::move(request_);
+  return std::move(*head);
+}
+
+const HeaderList& H2Stream::trailers() const {
+  static const HeaderList none;
+  return trailers_ ? *trailers_ : none;
 }
 
 Status H2Stream::Respond(const ResponseHead& head, EndStream end) {
@@ -150,7 +161,8 @@ void H2Connection::OnRequest(std::int32_t id, RequestHead head, EndStream) {
   const std::size_t most = std::size_t{2} * options_.settings.max_concurrent_streams;
   if (*live_ >= most) return session_.Reset(id, NGHTTP2_REFUSED_STREAM);
   H2StreamPtr stream(new H2Stream(*this, id));
-  stream->request_ = std::move(head);
+  stream->is_server_ = true;
+  stream->request_ = std::make_unique<RequestHead>(std::move(head));
   streams_[id] = stream.get();
   arrived_.push_back(std::move(stream));
 }
@@ -158,7 +170,7 @@ void H2Connection::OnRequest(std::int32_t id, RequestHead head, EndStream) {
 void H2Connection::OnResponse(std::int32_t id, ResponseHead head, EndStream) {
   H2Stream* const stream = Find(id);
   if (stream == nullptr) return;
-  stream->response_ = std::move(head);
+  stream->response_ = std::make_unique<ResponseHead>(std::move(head));
   stream->readable_.Set();
 }
 
@@ -170,7 +182,8 @@ void H2Connection::OnData(std::int32_t id, Chunk data) {
 }
 
 void H2Connection::OnTrailers(std::int32_t id, HeaderList trailers) {
-  if (H2Stream* const stream = Find(id)) stream->trailers_ = std::move(trailers);
+  if (H2Stream* const stream = Find(id))
+    stream->trailers_ = std::make_unique<HeaderList>(std::move(trailers));
 }
 
 void H2Connection::OnEnd(std::int32_t id) {
@@ -292,9 +305,8 @@ H2Stream* H2Connection::Find(std::int32_t id) {
 void H2Connection::Forget(H2Stream& stream) {
   streams_.erase(stream.id_);
   const bool well = stream.ended_ && stream.reset_code_ == NGHTTP2_NO_ERROR;
-  const bool is_server = !stream.request_.method.empty();
   if (well && stream.peer_ended_) return OutputDue();
-  if (well && is_server) {
+  if (well && stream.is_server_) {
     // Answered in full without caring for the rest of the request: said with NO_ERROR (RFC 9113
     // section 8.1).
     session_.ResetAfterOutput(stream.id_, NGHTTP2_NO_ERROR);

@@ -6,7 +6,6 @@
 
 #include <functional>
 #include <memory>
-#include <optional>
 #include <unordered_map>
 #include <vector>
 
@@ -32,7 +31,9 @@ class H2Stream final : public io::Stream {
 
   std::int32_t id() const { return id_; }
   // Server: what the client asked for.
-  const RequestHead& request() const { return request_; }
+  const RequestHead& request() const { return *request_; }
+  // The same for who keeps the stream longer than its head. Once; request() is void from then on.
+  RequestHead TakeRequest();
   // Client: the final response's head. kConnectRejected and such are the caller's to judge.
   Task<Result<ResponseHead>> ReadHead(StopToken stop);
   // Nothing more comes from the peer and everything that came has been read; right after a head: it
@@ -47,7 +48,7 @@ class H2Stream final : public io::Stream {
   // Ends our direction with trailers instead of a bare END_STREAM.
   Status ShutdownWithTrailers(HeaderList trailers);
   // Whatever trailers came before the end; complete once Read has returned the end.
-  const HeaderList& trailers() const { return trailers_; }
+  const HeaderList& trailers() const;
   // RST_STREAM (CANCEL) at destruction even if both directions look done.
   void Reset() override { reset_code_ = NGHTTP2_CANCEL; }
   void ResetWith(std::uint32_t error_code) { reset_code_ = error_code; }
@@ -63,10 +64,12 @@ class H2Stream final : public io::Stream {
   H2Connection* connection_;           // null once the stream is over for the connection
   std::shared_ptr<std::size_t> live_;  // H2Connection::live_, which a stream may outlive
   std::int32_t id_;
-  RequestHead request_;
-  std::optional<ResponseHead> response_;
+  bool is_server_ = false;
+  // Heads and trailers are short-lived or rare, and a tunnel lives for hours.
+  std::unique_ptr<RequestHead> request_;
+  std::unique_ptr<ResponseHead> response_;
   ChunkQueue received_;
-  HeaderList trailers_;
+  std::unique_ptr<HeaderList> trailers_;
   bool peer_ended_ = false;
   bool ended_ = false;  // our direction
   std::uint32_t reset_code_ = NGHTTP2_NO_ERROR;

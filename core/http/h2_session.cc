@@ -56,10 +56,10 @@ struct H2Session::Callbacks {
     if (self.role_ == H2Role::kServer && frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
       self.streams_[id] = self.NewStream();
     }
-    Stream* const stream = self.Find(id);
-    if (stream == nullptr) return 0;
-    stream->fields = HeaderList(self.settings_.header_limits);
-    stream->response.status = 0;
+    self.head_ = Head{.request = {},
+                      .response = {},
+                      .fields = HeaderList(self.settings_.header_limits),
+                      .refused = HeaderError::kNone};
     return 0;
   }
 
@@ -67,25 +67,25 @@ struct H2Session::Callbacks {
                     std::size_t name_length, const std::uint8_t* value, std::size_t value_length,
                     std::uint8_t, void* user) {
     H2Session& self = *Self(user);
-    Stream* const stream = self.Find(frame->hd.stream_id);
-    if (stream == nullptr || stream->refused != HeaderError::kNone) {
+    Head& head = self.head_;
+    if (self.Find(frame->hd.stream_id) == nullptr || head.refused != HeaderError::kNone) {
       self.WasteHeader(name_length + value_length);
       return 0;
     }
     const std::string_view n = View(name, name_length);
     const std::string_view v = View(value, value_length);
     if (n == ":method")
-      stream->request.method = v;
+      head.request.method = v;
     else if (n == ":scheme")
-      stream->request.scheme = v;
+      head.request.scheme = v;
     else if (n == ":authority")
-      stream->request.authority = v;
+      head.request.authority = v;
     else if (n == ":path")
-      stream->request.path = v;
+      head.request.path = v;
     else if (n == ":status")
-      stream->response.status = std::atoi(std::string(v).c_str());
+      head.response.status = std::atoi(std::string(v).c_str());
     else
-      stream->refused = stream->fields.TryAdd(n, v);
+      head.refused = head.fields.TryAdd(n, v);
     return 0;
   }
 
@@ -120,7 +120,7 @@ struct H2Session::Callbacks {
     Stream* const stream = self.Find(id);
     switch (frame->hd.type) {
       case NGHTTP2_HEADERS:
-        if (stream != nullptr) self.DeliverHead(id, *stream, *frame);
+        if (stream != nullptr) self.DeliverHead(id, *frame);
         break;
       case NGHTTP2_DATA:
         if (frame->hd.length == 0) --self.swallowed_;
@@ -202,10 +202,10 @@ struct H2Session::Callbacks {
     *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
     if (taken == stream->out.bytes() && stream->out_ended) {
       *flags |= NGHTTP2_DATA_FLAG_EOF;
-      if (!stream->trailers.empty()) {
+      if (stream->trailers) {
         *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
         std::vector<nghttp2_nv> fields;
-        AddFields(fields, stream->trailers);
+        AddFields(fields, *stream->trailers);
         static_cast<void>(nghttp2_submit_trailer(session, id, fields.data(), fields.size()));
       }
     }
@@ -371,7 +371,7 @@ void H2Session::EndWithTrailers(std::int32_t id, HeaderList trailers) {
   Stream* const stream = Find(id);
   if (stream == nullptr || stream->out_ended) return;
   stream->out_ended = true;
-  stream->trailers = std::move(trailers);
+  if (!trailers.empty()) stream->trailers = std::make_unique<HeaderList>(std::move(trailers));
   Resume(id, *stream);
 }
 
@@ -500,44 +500,44 @@ void H2Session::AppendData(Bytes frame_header, Stream& stream, std::size_t lengt
   if (header_due) Append(frame_header);
 }
 
-void H2Session::DeliverHead(std::int32_t id, Stream& stream, const nghttp2_frame& frame) {
+void H2Session::DeliverHead(std::int32_t id, const nghttp2_frame& frame) {
   const EndStream end =
       (frame.hd.flags & NGHTTP2_FLAG_END_STREAM) != 0 ? EndStream::kYes : EndStream::kNo;
-  if (frame.headers.cat == NGHTTP2_HCAT_REQUEST) return DeliverRequest(id, stream, end);
-  if (stream.refused != HeaderError::kNone) {
+  if (frame.headers.cat == NGHTTP2_HCAT_REQUEST) return DeliverRequest(id, end);
+  if (head_.refused != HeaderError::kNone) {
     Spend(1);
     return Reset(id, NGHTTP2_PROTOCOL_ERROR);
   }
-  if (role_ == H2Role::kClient && stream.response.status != 0) {
-    if (stream.response.status < 200) {  // informational: the final head follows
+  if (role_ == H2Role::kClient && head_.response.status != 0) {
+    if (head_.response.status < 200) {  // informational: the final head follows
       Spend(1);
       return;
     }
-    stream.response.headers = std::move(stream.fields);
-    return events_.OnResponse(id, std::move(stream.response), end);
+    head_.response.headers = std::move(head_.fields);
+    return events_.OnResponse(id, std::move(head_.response), end);
   }
-  events_.OnTrailers(id, std::move(stream.fields));
+  events_.OnTrailers(id, std::move(head_.fields));
 }
 
 // What HTTP/1 would not take as a request is none here either: the rules behind this point know one
 // kind of request.
-void H2Session::DeliverRequest(std::int32_t id, Stream& stream, EndStream end) {
-  RequestHead& request = stream.request;
-  if (stream.refused == HeaderError::kTooManyFields || stream.refused == HeaderError::kTooManyBytes)
+void H2Session::DeliverRequest(std::int32_t id, EndStream end) {
+  RequestHead& request = head_.request;
+  if (head_.refused == HeaderError::kTooManyFields || head_.refused == HeaderError::kTooManyBytes)
     return Refuse(id, 431, end);
-  const std::optional<std::string_view> host = stream.fields.Get("host");
+  const std::optional<std::string_view> host = head_.fields.Get("host");
   if (host && request.authority.empty()) request.authority = *host;
   const bool two_hosts =
-      host && (stream.fields.Count("host") > 1 || !EqualsIgnoreCase(*host, request.authority));
+      host && (head_.fields.Count("host") > 1 || !EqualsIgnoreCase(*host, request.authority));
   const bool bad_authority = !request.authority.empty() && !IsAuthority(request.authority);
   const bool bad_path = request.method != "CONNECT" && !IsRequestTarget(request.path);
-  if (stream.refused != HeaderError::kNone || two_hosts || bad_authority || bad_path)
+  if (head_.refused != HeaderError::kNone || two_hosts || bad_authority || bad_path)
     return Refuse(id, 400, end);
-  stream.fields.Remove("host");
+  head_.fields.Remove("host");
   // Crumbs of a cookie are one field everywhere else (RFC 9113 section 8.2.3).
-  if (stream.fields.Count("cookie") > 1)
-    stream.fields.Set("cookie", *stream.fields.GetJoined("cookie"));
-  request.headers = std::move(stream.fields);
+  if (head_.fields.Count("cookie") > 1)
+    head_.fields.Set("cookie", *head_.fields.GetJoined("cookie"));
+  request.headers = std::move(head_.fields);
   events_.OnRequest(id, std::move(request), end);
 }
 

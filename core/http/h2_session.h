@@ -121,17 +121,20 @@ class H2Session {
     bool end_sent = false;
     bool reset_after_output = false;
     std::uint32_t reset_code = 0;
-    HeaderList trailers;  // ours, to be sent
-    // The head being received.
-    RequestHead request;
-    ResponseHead response;
-    HeaderList fields;
-    HeaderError refused = HeaderError::kNone;
+    std::unique_ptr<HeaderList> trailers;  // ours, to be sent
     // Flow control towards us.
     std::size_t window = 0;
     std::size_t unread = 0;    // handed on and not consumed
     std::size_t consumed = 0;  // since the window was last given back
     TimePoint window_since{};
+  };
+  // The head being received. One a connection: the frames of a head follow each other (RFC 9113
+  // section 4.3).
+  struct Head {
+    RequestHead request;
+    ResponseHead response;
+    HeaderList fields;
+    HeaderError refused = HeaderError::kNone;
   };
   struct Callbacks;
 
@@ -144,8 +147,8 @@ class H2Session {
   void Append(Bytes bytes);
   void AppendData(Bytes frame_header, Stream& stream, std::size_t length);
   void FinishDrain();
-  void DeliverHead(std::int32_t id, Stream& stream, const nghttp2_frame& frame);
-  void DeliverRequest(std::int32_t id, Stream& stream, EndStream end);
+  void DeliverHead(std::int32_t id, const nghttp2_frame& frame);
+  void DeliverRequest(std::int32_t id, EndStream end);
   void Refuse(std::int32_t id, int status, EndStream end);
   void WasteHeader(std::size_t bytes);
   void GrowWindow(std::int32_t id, Stream& stream, TimePoint now);
@@ -157,6 +160,7 @@ class H2Session {
   H2Events& events_;
   nghttp2_session* session_ = nullptr;
   std::unordered_map<std::int32_t, std::unique_ptr<Stream>> streams_;
+  Head head_;
   Chunk input_;  // what Feed is working on: DATA is sliced out of it
   std::vector<Chunk> output_;
   std::size_t output_bytes_ = 0;
