@@ -18,8 +18,9 @@ constexpr std::array<std::size_t, 5> kSizes = {512, 4096, Block::kReadBytes + Bl
                                                64 * 1024 + Block::kHeadroom,
                                                256 * 1024 + Block::kHeadroom};
 // What a thread keeps of each size when it is not in use: enough for a busy proxy, little enough to
-// be idle with.
-constexpr std::size_t kKeptBytes = 512 * 1024;
+// be idle with. Of small blocks less: each may be the last one of its page.
+constexpr std::array<std::size_t, kSizes.size()> kKeptBytes = {32 * 1024, 128 * 1024, 512 * 1024,
+                                                               512 * 1024, 512 * 1024};
 constexpr std::size_t kNoClass = kSizes.size();
 
 std::size_t ClassOf(std::size_t capacity) {
@@ -63,7 +64,7 @@ class BlockCache {
   void Give(Block* block) {
     const std::size_t index = ClassOf(block->capacity_);
     if (index == kNoClass || kSizes[index] != block->capacity_ ||
-        counts_[index] * kSizes[index] >= kKeptBytes) {
+        counts_[index] * kSizes[index] >= kKeptBytes[index]) {
       ::operator delete(block);
       return;
     }

@@ -16,7 +16,9 @@ namespace {
 
 constexpr std::size_t kStep = 64;
 constexpr std::size_t kClasses = 32;  // pooled up to 2 KiB; larger frames are rare and go to malloc
-constexpr std::size_t kKeptBytes = 256 * 1024;  // per class and thread: what is kept after a burst
+// Per class and thread: what is kept after a burst. Each kept frame may be the last one of its
+// page, so that little kept can hold much memory back.
+constexpr std::size_t kKeptBytes = 32 * 1024;
 
 struct FreeFrameNode {
   FreeFrameNode* next;
