@@ -174,7 +174,9 @@ void H1Reader::FailParse(llhttp_errno_t problem) {
   if (state_ == State::kFailed) return;  // said by a callback, which knows better
   if (role_ == H1Role::kClient) {
     Fail(502, llhttp_get_error_reason(&parser_));
-  } else if (problem == HPE_INVALID_VERSION || problem == HPE_PAUSED_H2_UPGRADE) {
+  } else if (problem == HPE_PAUSED_H2_UPGRADE ||
+             (problem == HPE_INVALID_VERSION &&
+              (parser_.http_major != 1 || parser_.http_minor > 1))) {
     Fail(505, "unsupported HTTP version");
   } else {
     Fail(400, llhttp_get_error_reason(&parser_));
