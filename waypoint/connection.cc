@@ -77,6 +77,10 @@ Task<bool> ServeRequest(Served& served, H1Input& input, StopToken drain, StopTok
     served.stream->Reset();
     co_return false;
   }
+  if (downstream.client_left()) {
+    co_await EndWell(*served.stream, stop);
+    co_return false;
+  }
   if (downstream.body().kind == http::BodyKind::kNone) (void)co_await downstream.ReadBody(stop);
   if (downstream.can_go_on()) co_return true;
   co_await Linger(*served.stream, stop);

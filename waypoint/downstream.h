@@ -21,8 +21,11 @@ class Downstream {
   // What the request's body is announced as.
   virtual http::BodyLength body() const = 0;
   virtual bool asks_for_upgrade() const = 0;
-  // Fires when the client is gone.
+  // Fires when the client is gone, as far as that can be seen.
   virtual StopToken gone() = 0;
+  // Looks for the client's leaving where only reading shows it, until `stop`. Once the body has
+  // been read to its end, or if there is none; nothing else is read meanwhile.
+  virtual Task<void> WatchClient(StopToken stop) = 0;
 
   // Tells a client that waits for it that the body may come (RFC 9110 section 10.1.1). Before the
   // response, and not beside it.

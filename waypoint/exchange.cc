@@ -4,13 +4,11 @@
 #include <charconv>
 
 #include "core/io/copy.h"
-#include "core/rt/scope.h"
-#include "core/rt/timer.h"
-#include "waypoint/authz.h"
+#include "waypoint/failure.h"
 #include "waypoint/filters/cors.h"
 #include "waypoint/filters/header_modifier.h"
-#include "waypoint/filters/rewrite.h"
 #include "waypoint/head_edit.h"
+#include "waypoint/policy_watch.h"
 
 namespace aquifer::waypoint {
 namespace {
@@ -19,63 +17,6 @@ using std::chrono::milliseconds;
 
 milliseconds Since(TimePoint start) {
   return std::chrono::duration_cast<milliseconds>(Loop::Current().now() - start);
-}
-
-// grpc-timeout of the gRPC protocol: at most eight digits and a unit.
-std::optional<milliseconds> GrpcTimeout(const http::HeaderList& headers) {
-  const std::optional<std::string_view> value = headers.Get("grpc-timeout");
-  if (!value || value->size() < 2 || value->size() > 9) return std::nullopt;
-  std::uint64_t count = 0;
-  const char* const unit = value->data() + value->size() - 1;
-  if (std::from_chars(value->data(), unit, count).ptr != unit) return std::nullopt;
-  switch (*unit) {
-    case 'H':
-      return milliseconds(count * 3'600'000);
-    case 'M':
-      return milliseconds(count * 60'000);
-    case 'S':
-      return milliseconds(count * 1000);
-    case 'm':
-      return milliseconds(std::max<std::uint64_t>(count, 1));
-    case 'u':
-      return milliseconds(std::max<std::uint64_t>(count / 1000, 1));
-    case 'n':
-      return milliseconds(std::max<std::uint64_t>(count / 1'000'000, 1));
-    default:
-      return std::nullopt;
-  }
-}
-
-ReplyKind KindOf(const Error& error) {
-  switch (error.reason) {
-    case Reason::kTimeout:
-      return ReplyKind::kUpstreamTimeout;
-    case Reason::kHttpFailed:
-    case Reason::kBadRequest:
-      return ReplyKind::kUpstreamProtocol;
-    case Reason::kOverload:
-      return ReplyKind::kOverload;
-    default:
-      return ReplyKind::kUpstreamReset;
-  }
-}
-
-ReplyKind KindOfConnect(const Error& error) {
-  switch (error.reason) {
-    case Reason::kTimeout:
-      return ReplyKind::kUpstreamTimeout;
-    case Reason::kNoHealthyUpstream:
-      return ReplyKind::kNoHealthyUpstream;
-    case Reason::kUnknownDestination:
-      return ReplyKind::kInvalidRoute;
-    case Reason::kConnectTimeout:
-    case Reason::kHandshakeTimeout:
-      return ReplyKind::kConnectTimeout;
-    case Reason::kOverload:
-      return ReplyKind::kOverload;
-    default:
-      return ReplyKind::kConnectFailure;
-  }
 }
 
 // RFC 9110 section 9.2.2.
@@ -102,155 +43,42 @@ Exchange::Exchange(const ExchangeParts& parts, const ConnectionContext& connecti
   record_.forwarded_for = head_.headers.Get("x-forwarded-for").value_or("");
   // A denied request, too, is counted for the service that was addressed.
   if (connection.destination) record_.service = connection.destination->service;
-  grpc_ = IsGrpc(head_.headers);
-  record_.grpc = grpc_;
+  record_.grpc = IsGrpc(head_.headers);
 }
 
 Task<void> Exchange::Run(StopToken stop) {
-  std::optional<LocalReply> reply = Admit();
-  if (!reply) reply = Authorize();
-  if (!reply) reply = ChooseRoute();
-  if (!reply) reply = ApplyRequestFilters();
-  if (!reply) reply = SetTimeouts();
-  if (reply) {
-    co_await Reply(*std::move(reply), stop);
+  const AdmissionInput input{parts_, connection_, *rules_, downstream_.asks_for_upgrade()};
+  admitted_ = Admit(input, head_, record_);
+  if (admitted_.reply) {
+    LocalReply reply = *std::move(admitted_.reply);
+    co_await Reply(std::move(reply), stop);
   } else {
+    mirrors_.Start(parts_.upstream, std::move(admitted_.mirrors), downstream_.body(),
+                   record_.protocol == "HTTP/2");
     co_await Forward(stop);
   }
   Finish();
 }
 
-std::optional<LocalReply> Exchange::Admit() {
-  if (record_.protocol == "HTTP/1.0") return MakeReply(ReplyKind::kHttp10);
-  // A tunnel inside the tunnel would lead past every policy.
-  if (head_.method == "CONNECT") return MakeReply(ReplyKind::kNoRoute);
-  const Gateway& gateway = rules_->gateway;
-  std::optional<std::string> target = NormalizeTarget(head_.path, gateway.mesh.path_normalization);
-  if (!target) return MakeReply(ReplyKind::kBadRequest);
-  head_.path = *std::move(target);
-  if (head_.scheme.empty()) head_.scheme = "http";
-  if (!TakeHopByHop()) return MakeReply(ReplyKind::kBadRequest);
-
-  RequestEdit edit{.edge = connection_.edge,
-                   .peer = connection_.peer_address.ip,
-                   .num_trusted_proxies = gateway.mesh.num_trusted_proxies,
-                   .client_cert = "",
-                   .random = {parts_.random(), parts_.random()}};
-  if (gateway.xfcc_include_client_identity && connection_.peer) {
-    edit.client_cert = "By=" + parts_.own_principal + ";URI=" + connection_.peer->ToString();
-  }
-  // Before the edit: at a gateway our own peer would stand last in it.
-  const Ip remote = RemoteAddress(head_.headers, connection_.peer_address.ip, connection_.edge,
-                                  gateway.mesh.num_trusted_proxies);
-  remote_ip_ = remote;
-  if (!EditRequest(edit, head_)) return MakeReply(ReplyKind::kBadRequest);
-  record_.request_id = head_.headers.Get("x-request-id").value_or("");
-  return std::nullopt;
-}
-
-// What concerns the client's connection only goes before anything is added or judged: a client must
-// not name in Connection what we put in for the backend, nor what a policy has asked for. Of
-// upgrades only WebSocket goes through; another protocol behind a 101, HTTP/2 above all, would be
-// requests that no policy sees.
-bool Exchange::TakeHopByHop() {
-  const std::string protocol(head_.headers.Get("upgrade").value_or(""));
-  upgrade_ = downstream_.asks_for_upgrade() && http::EqualsIgnoreCase(protocol, "websocket");
-  http::RemoveHopByHop(head_.headers);
-  return !upgrade_ ||
-         (head_.headers.Set("connection", "upgrade") && head_.headers.Set("upgrade", "websocket"));
-}
-
-std::optional<LocalReply> Exchange::Authorize() {
-  const std::optional<Destination>& destination = connection_.destination;
-  const PolicySet& policies =
-      destination && destination->service
-          ? rules_->policies.ForService(destination->service->ns, destination->service->hostname)
-          : rules_->policies.ForGateway();
-  if (policies.empty()) return std::nullopt;
-  const RequestView view = ViewOf(head_);
-  const AuthzInput input{.request = &view,
-                         .peer = connection_.peer ? &*connection_.peer : nullptr,
-                         .source_ip = connection_.peer_address.ip,
-                         .remote_ip = remote_ip_,
-                         .destination = connection_.local_address,
-                         .mesh = &rules_->gateway.mesh};
-  const ShadowVerdict shadow = AuthorizeShadow(policies, input);
-  record_.shadow_allowed = shadow.allowed;
-  if (shadow.policy != nullptr) record_.shadow_policy = shadow.policy->name.ToString();
-  const Verdict verdict = waypoint::Authorize(policies, input);
-  if (verdict.allowed) return std::nullopt;
-  LocalReply reply = MakeReply(ReplyKind::kDenied);
-  reply.details = verdict.Details();
-  return reply;
-}
-
-std::optional<LocalReply> Exchange::ChooseRoute() {
-  const RequestView view = ViewOf(head_);
-  const std::optional<Destination>& destination = connection_.destination;
-  const std::uint16_t port = connection_.local_address.port;
-  if (!destination) {
-    const Matched matched = rules_->routes.ForListener(port, view);
-    action_ = Decide(matched, view, nullptr, port, parts_.random());
-  } else if (destination->service) {
-    const std::string_view client = connection_.peer ? connection_.peer->ns : std::string_view();
-    const ServiceRef& service = *destination->service;
-    const RouteTable* const table = rules_->routes.ForService(service, client);
-    action_ = table == nullptr ? PassThrough(service)
-                               : Decide(table->Find(view), view, &service, port, parts_.random());
-  }
-  if (action_.matched.route != nullptr) record_.route = action_.matched.route->name.ToString();
-  if (action_.reply) return std::move(action_.reply);
-  // Traffic to a pod's own address knows no routes.
-  if (!destination || destination->service) record_.service = action_.destination;
-  return std::nullopt;
-}
-
-std::optional<LocalReply> Exchange::ApplyRequestFilters() {
-  const Matched& matched = action_.matched;
-  if (matched.rule == nullptr) return std::nullopt;
-  const auto apply = [&](const Filters& filters) {
-    return ModifyRequest(filters.request_headers, head_) &&
-           (!filters.rewrite || Rewrite(*filters.rewrite, matched.match->path, head_));
-  };
-  if (!apply(matched.rule->filters) ||
-      (action_.backend != nullptr && !apply(action_.backend->filters))) {
-    return MakeReply(ReplyKind::kInvalidRoute);
-  }
-  return std::nullopt;
-}
-
-std::optional<LocalReply> Exchange::SetTimeouts() {
-  const RouteRule* const rule = action_.matched.rule;
-  if (rule != nullptr) {
-    timeout_ = rule->request_timeout;
-    try_timeout_ = rule->backend_request_timeout;
-    if (rule->retry) max_tries_ = 1 + rule->retry->attempts;
-  }
-  if (grpc_) {
-    const std::optional<milliseconds> grpc = GrpcTimeout(head_.headers);
-    if (grpc && (timeout_.count() == 0 || *grpc < timeout_)) timeout_ = *grpc;
-  }
-  const milliseconds told = timeout_.count() != 0 ? timeout_ : try_timeout_;
-  if (told.count() == 0) return std::nullopt;
-  if (head_.headers.Set("x-envoy-expected-rq-timeout-ms", std::to_string(told.count()))) {
-    return std::nullopt;
-  }
-  return MakeReply(ReplyKind::kInvalidRoute);
-}
-
 Task<void> Exchange::Forward(StopToken stop) {
-  TimedStop whole(stop, timeout_, Reason::kTimeout);
-  if (timeout_.count() == 0) whole.Disarm();
+  TimedStop whole(stop, admitted_.deadlines.whole, Reason::kTimeout);
+  if (admitted_.deadlines.whole.count() == 0) whole.Disarm();
   StopSource all(whole.token());
   const StopLink gone(downstream_.gone(), all);
   whole_ = &whole;
+  // The stream of an upgraded connection goes elsewhere, and must not be in use then.
+  if (!has_body() && !admitted_.upgrade) {
+    watching_.Spawn(downstream_.WatchClient(watch_end_.token()));
+  }
   Outcome outcome = co_await TryOnce(all.token());
   while (outcome == Outcome::kTryAgain) {
-    const RouteRule* const rule = action_.matched.rule;
+    const RouteRule* const rule = this->rule();
     const bool pause = tries_ > 1 && rule != nullptr && rule->retry;
     if (pause) (void)co_await SleepFor(rule->retry->backoff, all.token());
     outcome = co_await TryOnce(all.token());
   }
+  watch_end_.RequestStop();
+  co_await watching_.Join();
   whole_ = nullptr;
 }
 
@@ -258,7 +86,7 @@ Task<Exchange::Outcome> Exchange::TryOnce(StopToken whole) {
   ++tries_;
   UpstreamRequest request;
   if (record_.service) {
-    request.destination.service = action_.destination;
+    request.destination.service = admitted_.action.destination;
   } else {
     request.destination.address = connection_.destination->address;
   }
@@ -271,7 +99,7 @@ Task<Exchange::Outcome> Exchange::TryOnce(StopToken whole) {
   Result<UpstreamCallPtr> call =
       co_await parts_.upstream.Open(std::move(request), record_.endpoint, whole);
   if (!call) {
-    const ReplyKind kind = KindOfConnect(call.error());
+    const ReplyKind kind = ReplyForNoCall(call.error());
     const bool hopeless = kind == ReplyKind::kNoHealthyUpstream || kind == ReplyKind::kInvalidRoute;
     co_return co_await FailTry(kind, !hopeless, whole);
   }
@@ -280,10 +108,8 @@ Task<Exchange::Outcome> Exchange::TryOnce(StopToken whole) {
 }
 
 Task<Exchange::Outcome> Exchange::Send(UpstreamCall& call, StopToken whole) {
-  const milliseconds patience =
-      try_timeout_.count() != 0 ? try_timeout_ : milliseconds(std::chrono::hours(24));
-  TimedStop each(whole, patience, Reason::kTimeout);
-  if (try_timeout_.count() == 0) each.Disarm();
+  TimedStop each(whole, admitted_.deadlines.each, Reason::kTimeout);
+  if (admitted_.deadlines.each.count() == 0) each.Disarm();
   StopSource both(each.token());
   sent_at_ = Loop::Current().now();
 
@@ -291,13 +117,12 @@ Task<Exchange::Outcome> Exchange::Send(UpstreamCall& call, StopToken whole) {
   head_to_send.headers.Remove("expect");
   const http::BodyLength length = downstream_.body();
   const Status sent =
-      co_await call.SendHead(std::move(head_to_send), length, upgrade_, both.token());
+      co_await call.SendHead(std::move(head_to_send), length, admitted_.upgrade, both.token());
   if (!sent) {
-    co_return co_await FailTry(KindOf(sent.error()), call.reused() && MayRepeat(), whole);
+    co_return co_await FailTry(ReplyForFailure(sent.error()), call.reused() && MayRepeat(), whole);
   }
   Scope pumps;
-  const bool has_body = length.kind != http::BodyKind::kNone;
-  if (has_body) {
+  if (has_body()) {
     const Status told = co_await downstream_.Continue(both.token());
     if (!told) co_return GiveUp();
     pumps.Spawn(PumpRequest(call, both));
@@ -308,12 +133,11 @@ Task<Exchange::Outcome> Exchange::Send(UpstreamCall& call, StopToken whole) {
     both.RequestStop(head.error().reason);
     co_await pumps.Join();
     const bool repeat = MayRepeat() && head.error().reason != Reason::kTimeout && call.reused();
-    co_return co_await FailTry(KindOf(head.error()), repeat, whole);
+    co_return co_await FailTry(ReplyForFailure(head.error()), repeat, whole);
   }
   // Without a retry policy the backend's timeout is for the whole of its response.
-  const RouteRule* const rule = action_.matched.rule;
-  if (rule != nullptr && rule->retry) each.Disarm();
-  if (head->status == 101 && !upgrade_) {
+  if (rule() != nullptr && rule()->retry) each.Disarm();
+  if (head->status == 101 && !admitted_.upgrade) {
     both.RequestStop(Reason::kHttpFailed);
     co_await pumps.Join();
     co_return co_await FailTry(ReplyKind::kUpstreamProtocol, false, whole);
@@ -346,18 +170,22 @@ Task<void> Exchange::PumpRequest(UpstreamCall& call, StopSource& both) {
     }
     if (got->empty()) break;
     record_.request_bytes += got->size();
+    if (record_.grpc) request_messages_.Take(got->bytes());
+    mirrors_.Body(*got);
     // A backend may answer without having read everything: what it says is still to be read.
     const Status sent = co_await call.WriteBody(*std::move(got), both.token());
     if (!sent) co_return;
   }
   http::HeaderList trailers = downstream_.trailers();
-  (void)co_await call.EndBody(std::move(trailers), both.token());
+  mirrors_.End(trailers);
+  const Status ended = co_await call.EndBody(std::move(trailers), both.token());
+  if (ended) co_await downstream_.WatchClient(both.token());
 }
 
 Task<Exchange::Outcome> Exchange::Answer(UpstreamCall& call, http::ResponseHead head,
                                          StopToken stop) {
-  const RouteRule* const rule = action_.matched.rule;
-  if (rule != nullptr && rule->retry && tries_ < max_tries_ && !body_touched_) {
+  const RouteRule* const rule = this->rule();
+  if (rule != nullptr && rule->retry && may_try_again() && !body_touched_) {
     const std::vector<int>& codes = rule->retry->codes;
     if (std::find(codes.begin(), codes.end(), head.status) != codes.end()) {
       failed_endpoints_.push_back(record_.endpoint.key);
@@ -394,6 +222,7 @@ Task<void> Exchange::PumpResponse(UpstreamCall& call, StopToken stop) {
     }
     if (got->empty()) break;
     record_.response_bytes += got->size();
+    if (record_.grpc) response_messages_.Take(got->bytes());
     const Status sent = co_await downstream_.WriteBody(*std::move(got), stop);
     if (!sent) {
       client_gone_ = !stop.requested();
@@ -408,6 +237,7 @@ Task<void> Exchange::PumpResponse(UpstreamCall& call, StopToken stop) {
   }
   const Status ended = co_await downstream_.EndBody(std::move(trailers), stop);
   if (!ended) downstream_.Abort();
+  complete_ = ended.ok();
 }
 
 Task<void> Exchange::Tunnel(UpstreamCall& call, http::ResponseHead head, StopToken stop) {
@@ -428,20 +258,28 @@ Task<void> Exchange::Tunnel(UpstreamCall& call, http::ResponseHead head, StopTok
   const io::StreamPtr client = downstream_.TakeTunnel();
   const io::StreamPtr backend = call.TakeTunnel();
   if (client == nullptr || backend == nullptr) co_return downstream_.Abort();
+  PolicyWatch watch(
+      parts_.rules,
+      [this](const Rules& now) {
+        return DenyRequest(now, connection_, admitted_.judged, admitted_.remote_ip);
+      },
+      stop);
   io::CopyTotals totals;
-  (void)co_await io::CopyBothWays(*client, *backend, totals, stop);
+  (void)co_await io::CopyBothWays(*client, *backend, totals, watch.token());
+  if (watch.denied()) record_.details = *watch.denied();
+  complete_ = true;
   record_.request_bytes = totals.a_to_b_bytes;
   record_.response_bytes = totals.b_to_a_bytes;
 }
 
 // One try did not lead to a response.
-Task<Exchange::Outcome> Exchange::FailTry(ReplyKind kind, bool may_try_again, StopToken stop) {
+Task<Exchange::Outcome> Exchange::FailTry(ReplyKind kind, bool worth_it, StopToken stop) {
   if (client_gone_ || downstream_.gone().requested()) {
     client_gone_ = true;
     co_return Outcome::kDone;
   }
   failed_endpoints_.push_back(record_.endpoint.key);
-  if (may_try_again && !stop.requested() && tries_ < max_tries_) co_return Outcome::kTryAgain;
+  if (worth_it && !stop.requested() && may_try_again()) co_return Outcome::kTryAgain;
   if (stop.requested() && stop.reason() != Reason::kTimeout) {
     downstream_.Abort();
     co_return Outcome::kDone;
@@ -454,20 +292,20 @@ Task<Exchange::Outcome> Exchange::FailTry(ReplyKind kind, bool may_try_again, St
 Task<void> Exchange::Reply(LocalReply reply, StopToken stop) {
   record_.flags = reply.flags;
   record_.details = reply.details;
-  record_.status = grpc_ ? 200 : reply.status;
-  if (grpc_) record_.grpc_status = reply.grpc_status;
+  record_.status = record_.grpc ? 200 : reply.status;
+  if (record_.grpc) record_.grpc_status = reply.grpc_status;
   downstream_.AbandonBody();
-  http::ResponseHead head = ReplyHead(reply, grpc_, parts_.date.At(parts_.unix_seconds()));
-  const bool has_body = !grpc_ && !reply.body.empty();
+  http::ResponseHead head = ReplyHead(reply, record_.grpc, parts_.date.At(parts_.unix_seconds()));
+  const bool with_body = !record_.grpc && !reply.body.empty();
   if (record_.protocol == "HTTP/1.0" || reply.kind == ReplyKind::kBadRequest) {
     (void)head.headers.Set("connection", "close");
   }
   responded_ = true;
   const http::BodyLength length =
-      has_body ? http::BodyLength::Of(reply.body.size()) : http::BodyLength::None();
+      with_body ? http::BodyLength::Of(reply.body.size()) : http::BodyLength::None();
   TimedStop patience(stop, std::chrono::seconds(10), Reason::kTimeout);
   Status sent = co_await downstream_.Respond(std::move(head), length, patience.token());
-  if (sent && has_body && head_.method != "HEAD") {
+  if (sent && with_body && head_.method != "HEAD") {
     record_.response_bytes = reply.body.size();
     Chunk body = Chunk::CopyOf(reply.body);
     sent = co_await downstream_.WriteBody(std::move(body), patience.token());
@@ -475,6 +313,7 @@ Task<void> Exchange::Reply(LocalReply reply, StopToken stop) {
   http::HeaderList none;
   if (sent) sent = co_await downstream_.EndBody(std::move(none), patience.token());
   if (!sent) client_gone_ = true;
+  complete_ = sent.ok();
 }
 
 bool Exchange::EditResponseHead(http::ResponseHead& head) {
@@ -486,10 +325,10 @@ bool Exchange::EditResponseHead(http::ResponseHead& head) {
                     date, head.headers)) {
     return false;
   }
-  const RouteRule* const rule = action_.matched.rule;
+  const RouteRule* const rule = this->rule();
   if (rule == nullptr) return true;
-  if (action_.backend != nullptr &&
-      !ModifyResponse(action_.backend->filters.response_headers, head.headers)) {
+  const Backend* const backend = admitted_.action.backend;
+  if (backend != nullptr && !ModifyResponse(backend->filters.response_headers, head.headers)) {
     return false;
   }
   if (!ModifyResponse(rule->filters.response_headers, head.headers)) return false;
@@ -499,16 +338,18 @@ bool Exchange::EditResponseHead(http::ResponseHead& head) {
 
 // Whether sending the request a second time can do no harm and is possible.
 bool Exchange::MayRepeat() const {
-  return IsIdempotent(head_.method) && !body_touched_ &&
-         downstream_.body().kind == http::BodyKind::kNone && !upgrade_;
+  return IsIdempotent(head_.method) && !body_touched_ && !has_body() && !admitted_.upgrade;
 }
 
 void Exchange::Finish() {
+  if (downstream_.gone().requested() && !complete_) client_gone_ = true;
   if (client_gone_) {
     record_.flags = "DC";
     if (!responded_) record_.details = "downstream_remote_disconnect";
     downstream_.Abort();
   }
+  record_.request_messages = request_messages_.count();
+  record_.response_messages = response_messages_.count();
   record_.duration = Since(started_);
   if (parts_.observe) parts_.observe(connection_, record_);
 }

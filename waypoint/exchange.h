@@ -3,18 +3,19 @@
 // thread.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
-#include <optional>
+#include <string>
+#include <vector>
 
-#include "core/rt/stop.h"
+#include "core/rt/scope.h"
 #include "core/rt/timer.h"
+#include "waypoint/admission.h"
 #include "waypoint/connection_context.h"
 #include "waypoint/downstream.h"
+#include "waypoint/grpc_messages.h"
 #include "waypoint/local_reply.h"
+#include "waypoint/mirror.h"
 #include "waypoint/request_record.h"
-#include "waypoint/router.h"
-#include "waypoint/upstream.h"
 
 namespace aquifer::waypoint {
 
@@ -30,14 +31,6 @@ class Exchange {
  private:
   enum class Outcome : std::uint8_t { kDone, kTryAgain };
 
-  // Before any backend is asked. A reply ends the request.
-  std::optional<LocalReply> Admit();
-  bool TakeHopByHop();
-  std::optional<LocalReply> Authorize();
-  std::optional<LocalReply> ChooseRoute();
-  std::optional<LocalReply> ApplyRequestFilters();
-  std::optional<LocalReply> SetTimeouts();
-
   Task<void> Forward(StopToken stop);
   Task<Outcome> TryOnce(StopToken whole);
   Task<Outcome> Send(UpstreamCall& call, StopToken whole);
@@ -45,11 +38,14 @@ class Exchange {
   Task<void> PumpResponse(UpstreamCall& call, StopToken stop);
   Task<Outcome> Answer(UpstreamCall& call, http::ResponseHead head, StopToken stop);
   Task<void> Tunnel(UpstreamCall& call, http::ResponseHead head, StopToken stop);
-  Task<Outcome> FailTry(ReplyKind kind, bool may_try_again, StopToken stop);
+  Task<Outcome> FailTry(ReplyKind kind, bool worth_it, StopToken stop);
   Task<void> Reply(LocalReply reply, StopToken stop);
   Outcome GiveUp();
   bool EditResponseHead(http::ResponseHead& head);
   bool MayRepeat() const;
+  bool may_try_again() const { return tries_ < admitted_.deadlines.tries; }
+  bool has_body() const { return downstream_.body().kind != http::BodyKind::kNone; }
+  const RouteRule* rule() const { return admitted_.action.matched.rule; }
   void Finish();
 
   const ExchangeParts& parts_;
@@ -57,22 +53,22 @@ class Exchange {
   Downstream& downstream_;
   const RulesRef rules_;  // one state of the configuration for the whole request
   const TimePoint started_;
-  Ip remote_ip_;
   http::RequestHead head_;
-  RouteAction action_;
+  Admitted admitted_;
   RequestRecord record_;
-  bool grpc_ = false;
-  bool upgrade_ = false;  // to WebSocket
+  GrpcMessages request_messages_;
+  GrpcMessages response_messages_;
+  Mirrors mirrors_;
   bool responded_ = false;
+  bool complete_ = false;  // the response, to its end
   bool client_gone_ = false;
   bool body_touched_ = false;  // bytes of the request's body have been taken from the client
   std::uint32_t tries_ = 0;
-  std::uint32_t max_tries_ = 3;
   std::vector<std::string> failed_endpoints_;
-  std::chrono::milliseconds timeout_{0};
-  std::chrono::milliseconds try_timeout_{0};
   TimePoint sent_at_{};
   TimedStop* whole_ = nullptr;  // while Forward runs
+  StopSource watch_end_;
+  Scope watching_;  // of the client, while the response is awaited
 };
 
 }  // namespace aquifer::waypoint

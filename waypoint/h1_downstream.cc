@@ -1,8 +1,15 @@
 #include "waypoint/h1_downstream.h"
 
+#include "core/rt/timer.h"
 #include "waypoint/prefixed_stream.h"
 
 namespace aquifer::waypoint {
+namespace {
+
+// Most responses come sooner, and save the read that would have to be taken back.
+constexpr auto kWatchAfter = std::chrono::milliseconds(20);
+
+}  // namespace
 
 using http::H1Event;
 
@@ -41,6 +48,24 @@ Task<Result<Chunk>> H1Downstream::ReadBody(StopToken stop) {
                                                         : Reason::kHttpFailed};
     default:
       co_return Error{Reason::kHttpFailed};
+  }
+}
+
+// A client that ends its direction has left: one that closes and one that still listens look the
+// same, and the latter do not exist among clients of HTTP, or Envoy would have broken them all.
+Task<void> H1Downstream::WatchClient(StopToken stop) {
+  if (!request_read_) {
+    const Result<Chunk> end = co_await ReadBody(stop);
+    if (!end || !end->empty()) co_return;
+  }
+  const Status waited = co_await SleepFor(kWatchAfter, stop);
+  // With the next request here already there is no end to be seen; more is not taken in for it.
+  if (!waited || input_.reader().has_rest()) co_return;
+  Result<Chunk> got = co_await stream_->Read(stop);
+  if (got && !got->empty()) {
+    input_.reader().Feed(*std::move(got));
+  } else if (got || !stop.requested()) {
+    gone_.RequestStop(got ? Reason::kPeerClosed : got.error().reason);
   }
 }
 

@@ -19,7 +19,8 @@ class H1Downstream final : public Downstream {
   }
   http::BodyLength body() const override { return input_.reader().body(); }
   bool asks_for_upgrade() const override { return input_.reader().asks_for_upgrade(); }
-  StopToken gone() override { return StopToken(); }
+  StopToken gone() override { return gone_.token(); }
+  Task<void> WatchClient(StopToken stop) override;
 
   Task<Status> Continue(StopToken stop) override;
   Task<Result<Chunk>> ReadBody(StopToken stop) override;
@@ -39,6 +40,8 @@ class H1Downstream final : public Downstream {
   bool aborted() const { return aborted_; }
   bool responded() const { return responded_; }
   bool tunnelled() const { return tunnelled_; }
+  // The client has ended its direction or reset: nothing is to be read any more.
+  bool client_left() const { return gone_.requested(); }
   // The next response is the connection's last.
   void CloseAfter() { close_after_ = true; }
 
@@ -50,6 +53,7 @@ class H1Downstream final : public Downstream {
   http::H1Writer writer_;
   http::RequestHead head_;
   std::string method_;
+  StopSource gone_;
   bool request_read_ = false;
   bool responded_ = false;
   bool response_sent_ = false;

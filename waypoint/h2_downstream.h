@@ -18,6 +18,7 @@ class H2Downstream final : public Downstream {
   http::BodyLength body() const override { return body_; }
   bool asks_for_upgrade() const override { return false; }
   StopToken gone() override { return stream_->gone(); }
+  Task<void> WatchClient(StopToken) override { co_return; }
 
   // Clients of HTTP/2 send on after a moment, so that an interim response is not needed.
   Task<Status> Continue(StopToken) override { co_return Status(); }

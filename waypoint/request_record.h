@@ -13,6 +13,9 @@
 namespace aquifer::waypoint {
 
 struct RequestRecord {
+  // Of a connection that is not HTTP: observed once more when it opens, as it may last.
+  enum class Moment : std::uint8_t { kOpened, kEnded, kOpenedAndEnded };
+  Moment moment = Moment::kOpenedAndEnded;
   std::string method;
   std::string path;  // as the client sent it
   std::string authority;
@@ -27,6 +30,8 @@ struct RequestRecord {
   std::string details;
   std::uint64_t request_bytes = 0;  // of bodies
   std::uint64_t response_bytes = 0;
+  std::uint64_t request_messages = 0;  // of gRPC
+  std::uint64_t response_messages = 0;
   std::chrono::milliseconds duration{};
   std::chrono::milliseconds upstream_time{-1};  // until the response's head
   std::string route;                            // "namespace/name.rule"

@@ -4,6 +4,7 @@
 
 #include <memory>
 
+#include "core/base/list.h"
 #include "waypoint/config_model.h"
 #include "waypoint/policy_index.h"
 #include "waypoint/route_index.h"
@@ -21,15 +22,29 @@ struct Rules {
 
 using RulesRef = std::shared_ptr<const Rules>;
 
+// Told of each new state of the rules until it is unlinked. Must not resume a coroutine.
+class RulesObserver : public ListNode {
+ public:
+  virtual void OnRules(const Rules& rules) = 0;
+
+ protected:
+  ~RulesObserver() = default;
+};
+
 // A worker's current rules. Replaced by a message on the worker's loop; whoever needs them across a
 // wait takes a reference.
 class RulesSlot {
  public:
   RulesRef current() const { return current_; }
-  void Replace(RulesRef rules) { current_ = std::move(rules); }
+  void Watch(RulesObserver& observer) const { observers_.PushBack(observer); }
+  void Replace(RulesRef rules) {
+    current_ = std::move(rules);
+    observers_.ForEach([this](RulesObserver& observer) { observer.OnRules(*current_); });
+  }
 
  private:
   RulesRef current_ = std::make_shared<const Rules>();
+  mutable List<RulesObserver> observers_;
 };
 
 }  // namespace aquifer::waypoint

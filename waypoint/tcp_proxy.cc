@@ -3,6 +3,7 @@
 #include "core/io/copy.h"
 #include "core/rt/timer.h"
 #include "waypoint/authz.h"
+#include "waypoint/policy_watch.h"
 
 namespace aquifer::waypoint {
 namespace {
@@ -54,11 +55,13 @@ Task<void> ServeTcp(io::StreamPtr stream, Backends& backends, const ExchangePart
     (void)co_await stream->ShutdownWrite(stop);
     co_return;
   }
+  PolicyWatch watch(
+      parts.rules, [&context](const Rules& now) { return DenyTcp(now, context); }, stop);
   Result<ChosenBackend> backend = backends.Choose(RequestFor(parts, context));
   Result<io::StreamPtr> upstream = Error{Reason::kNoHealthyUpstream};
   if (backend) {
     record.endpoint = backend->endpoint;
-    TimedStop timed(stop, kConnectTimeout, Reason::kConnectTimeout);
+    TimedStop timed(watch.token(), kConnectTimeout, Reason::kConnectTimeout);
     upstream = co_await backends.Dial(*std::move(backend), timed.token());
   }
   if (!upstream) {
@@ -66,11 +69,15 @@ Task<void> ServeTcp(io::StreamPtr stream, Backends& backends, const ExchangePart
     record.details = Describe(backend ? upstream.error() : backend.error());
     stream->Reset();
   } else {
+    record.moment = RequestRecord::Moment::kOpened;
+    parts.observe(context, record);
+    record.moment = RequestRecord::Moment::kEnded;
     io::CopyTotals totals;
-    (void)co_await io::CopyBothWays(*stream, **upstream, totals, stop);
+    (void)co_await io::CopyBothWays(*stream, **upstream, totals, watch.token());
     record.request_bytes = totals.a_to_b_bytes;
     record.response_bytes = totals.b_to_a_bytes;
   }
+  if (watch.denied()) record.details = *watch.denied();
   record.duration =
       std::chrono::duration_cast<std::chrono::milliseconds>(Loop::Current().now() - started);
   parts.observe(context, record);

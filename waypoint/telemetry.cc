@@ -97,6 +97,10 @@ RequestMetrics::RequestMetrics(obs::Registry& registry)
       response_bytes(registry.AddHistogram(
           {.name = "istio_response_bytes", .help = "Size of response bodies", .unit = "bytes"},
           Bounds())),
+      request_messages(registry.AddCounter(
+          {.name = "istio_request_messages", .help = "gRPC messages from clients", .unit = ""})),
+      response_messages(registry.AddCounter(
+          {.name = "istio_response_messages", .help = "gRPC messages to clients", .unit = ""})),
       tcp_opened(registry.AddCounter(
           {.name = "istio_tcp_connections_opened", .help = "TCP connections opened", .unit = ""})),
       tcp_closed(registry.AddCounter(
@@ -109,7 +113,32 @@ RequestMetrics::RequestMetrics(obs::Registry& registry)
 
 void Telemetry::Observe(const ConnectionContext& context, const RequestRecord& record) {
   Count(context, record);
-  if (access_log_) Log(context, record);
+  if (access_log_ && record.moment != RequestRecord::Moment::kOpened) Log(context, record);
+}
+
+void Telemetry::CountConnection(const RequestRecord& record,
+                                const std::vector<obs::Label>& labels) {
+  using Moment = RequestRecord::Moment;
+  if (record.moment != Moment::kEnded) metrics_.tcp_opened.With(labels)->Add();
+  if (record.moment == Moment::kOpened) return;
+  metrics_.tcp_closed.With(labels)->Add();
+  metrics_.tcp_sent.With(labels)->Add(record.response_bytes);
+  metrics_.tcp_received.With(labels)->Add(record.request_bytes);
+}
+
+Telemetry::Series Telemetry::MakeSeries(const RequestRecord& record,
+                                        const std::vector<obs::Label>& labels) {
+  Series series{.requests = metrics_.requests.With(labels),
+                .duration = metrics_.duration.With(labels),
+                .request_bytes = metrics_.request_bytes.With(labels),
+                .response_bytes = metrics_.response_bytes.With(labels),
+                .request_messages = std::nullopt,
+                .response_messages = std::nullopt};
+  if (record.grpc) {
+    series.request_messages = metrics_.request_messages.With(labels);
+    series.response_messages = metrics_.response_messages.With(labels);
+  }
+  return series;
 }
 
 void Telemetry::Count(const ConnectionContext& context, const RequestRecord& record) {
@@ -126,27 +155,20 @@ void Telemetry::Count(const ConnectionContext& context, const RequestRecord& rec
   }
   labels.Add("response_flags", record.flags);
   labels.Add("connection_security_policy", context.peer ? "mutual_tls" : "none");
-  if (tcp) {
-    metrics_.tcp_opened.With(labels.view())->Add();
-    metrics_.tcp_closed.With(labels.view())->Add();
-    metrics_.tcp_sent.With(labels.view())->Add(record.response_bytes);
-    metrics_.tcp_received.With(labels.view())->Add(record.request_bytes);
-    return;
-  }
+  if (tcp) return CountConnection(record, labels.view());
   const std::string key = labels.key();
   auto found = series_.find(key);
   if (found == series_.end()) {
     if (series_.size() >= kMaxCachedSeries) series_.clear();
-    const std::vector<obs::Label> view = labels.view();
-    Series series{metrics_.requests.With(view), metrics_.duration.With(view),
-                  metrics_.request_bytes.With(view), metrics_.response_bytes.With(view)};
-    found = series_.emplace(key, std::move(series)).first;
+    found = series_.emplace(key, MakeSeries(record, labels.view())).first;
   }
   Series& series = found->second;
   series.requests->Add();
   series.duration->Observe(static_cast<double>(record.duration.count()));
   series.request_bytes->Observe(static_cast<double>(record.request_bytes));
   series.response_bytes->Observe(static_cast<double>(record.response_bytes));
+  if (series.request_messages) (*series.request_messages)->Add(record.request_messages);
+  if (series.response_messages) (*series.response_messages)->Add(record.response_messages);
 }
 
 void Telemetry::Log(const ConnectionContext& context, const RequestRecord& record) {

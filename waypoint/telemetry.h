@@ -5,7 +5,9 @@
 
 #include <absl/container/flat_hash_map.h>
 
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "core/obs/log.h"
 #include "core/obs/metrics.h"
@@ -23,6 +25,8 @@ struct RequestMetrics {
   obs::HistogramFamily& duration;
   obs::HistogramFamily& request_bytes;
   obs::HistogramFamily& response_bytes;
+  obs::CounterFamily& request_messages;
+  obs::CounterFamily& response_messages;
   obs::CounterFamily& tcp_opened;
   obs::CounterFamily& tcp_closed;
   obs::CounterFamily& tcp_sent;
@@ -44,9 +48,14 @@ class Telemetry {
     obs::Handle<obs::Histogram> duration;
     obs::Handle<obs::Histogram> request_bytes;
     obs::Handle<obs::Histogram> response_bytes;
+    // Of gRPC only.
+    std::optional<obs::Handle<obs::Counter>> request_messages;
+    std::optional<obs::Handle<obs::Counter>> response_messages;
   };
 
   void Count(const ConnectionContext& context, const RequestRecord& record);
+  void CountConnection(const RequestRecord& record, const std::vector<obs::Label>& labels);
+  Series MakeSeries(const RequestRecord& record, const std::vector<obs::Label>& labels);
   void Log(const ConnectionContext& context, const RequestRecord& record);
 
   RequestMetrics& metrics_;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -53,6 +54,10 @@ class Upstream {
   // there is none. kUnknownDestination: there is no such service or pod.
   virtual Task<Result<UpstreamCallPtr>> Open(UpstreamRequest request, Endpoint& chosen,
                                              StopToken stop) = 0;
+
+  // Runs a task beside the requests, until it ends or its token fires. False if too many run; then
+  // `start` is not called.
+  virtual bool Detach(const std::function<Task<void>(StopToken stop)>& start) = 0;
 };
 
 }  // namespace aquifer::waypoint

@@ -98,6 +98,18 @@ Task<void> UpstreamPool::Sweep() {
   sweeping_ = false;
 }
 
+bool UpstreamPool::Detach(const std::function<Task<void>(StopToken stop)>& start) {
+  if (stop_.requested() || detached_ >= options_.max_detached) return false;
+  ++detached_;
+  tasks_.Spawn(RunDetached(start(stop_.token())));
+  return true;
+}
+
+Task<void> UpstreamPool::RunDetached(Task<void> task) {
+  co_await std::move(task);
+  --detached_;
+}
+
 Task<void> UpstreamPool::Shutdown() {
   stop_.RequestStop(Reason::kStopped);
   co_await tasks_.Join();

@@ -25,6 +25,7 @@ struct UpstreamPoolOptions {
   // timeout, often a few seconds, may be closing it.
   Clock::duration trusted_idle = std::chrono::milliseconds(500);
   Clock::duration connect_timeout = std::chrono::seconds(10);
+  std::size_t max_detached = 256;
 };
 
 class UpstreamPool final : public Upstream {
@@ -35,6 +36,7 @@ class UpstreamPool final : public Upstream {
 
   Task<Result<UpstreamCallPtr>> Open(UpstreamRequest request, Endpoint& chosen,
                                      StopToken stop) override;
+  bool Detach(const std::function<Task<void>(StopToken stop)>& start) override;
   // Ends every connection and waits for them. No call is left then.
   Task<void> Shutdown();
   std::size_t idle() const { return idle_count_; }
@@ -52,12 +54,14 @@ class UpstreamPool final : public Upstream {
   H2Ref Share(const std::string& key, io::StreamPtr stream);
   Task<void> Drive(std::string key, H2Ref connection);
   Task<void> Sweep();
+  Task<void> RunDetached(Task<void> task);
 
   Backends& backends_;
   const UpstreamPoolOptions options_;
   absl::flat_hash_map<std::string, Entry> entries_;
   std::size_t idle_count_ = 0;
   bool sweeping_ = false;
+  std::size_t detached_ = 0;
   StopSource stop_;
   Scope tasks_;
 };
