@@ -49,9 +49,7 @@ def by(who, expected, path='/'):
     return get(path, expected, who=who)
 
 
-def cases(world):
-    client, far = world.client.address, world.far.address
-    everyone = ('client', 'intruder', 'far')
+def operations():
     return [
         Case('path exact', [deny(paths=['/deny'])], get('/deny', NO), get('/deny?x=1', NO), get('/x/../deny', NO), get('/./deny', NO),
              get('/%64eny', NO), get('/x/%2e%2e/deny', NO), get('/x\\..\\deny', NO),
@@ -78,9 +76,15 @@ def cases(world):
              get('/', NO, host='good.example:80')),
         Case('ports', [deny(ports=['80'])], get('/', NO), get('/', YES, port=9080)),
         Case('not ports', [allow(notPorts=['80'])], get('/', NO), get('/', YES, port=9080)),
+    ]
+
+
+def sources(world):
+    client, far = world.client.address, world.far.address
+    return [
         Case('principals', [source('ALLOW', principals=[CLIENT])], by('client', YES), by('intruder', NO), by('far', NO)),
         Case('principal forms', [source('DENY', principals=['*/sa/intruder', 'cluster.local/ns/far/*'])], by('client', YES), by('intruder', NO), by('far', NO)),
-        Case('principal presence', [source('ALLOW', principals=['*'])], *(by(who, YES) for who in everyone)),
+        Case('principal presence', [source('ALLOW', principals=['*'])], *(by(who, YES) for who in ('client', 'intruder', 'far'))),
         Case('not principals', [source('DENY', notPrincipals=[CLIENT])], by('client', YES), by('intruder', NO), by('far', NO)),
         Case('namespaces', [source('ALLOW', namespaces=['far'])], by('client', NO), by('far', YES)),
         Case('namespace forms', [source('ALLOW', namespaces=['f*r'])], by('client', NO), by('far', YES)),
@@ -103,6 +107,12 @@ def cases(world):
         Case('one of many', [('ALLOW', [{'from': [{'source': {'namespaces': ['far']}}, {'source': {'principals': [CLIENT]}}],
                                          'to': [{'operation': {'paths': ['/a']}}, {'operation': {'paths': ['/b'], 'methods': ['PUT']}}]}])],
              by('far', YES, '/a'), by('client', YES, '/a'), by('intruder', NO, '/a'), by('client', NO, '/b'), ({'method': 'PUT', 'path': '/b'}, YES)),
+    ]
+
+
+def conditions(world):
+    client = world.client.address
+    return [
         Case('when header', [when('ALLOW', 'request.headers[X-Token]', ['good', 'pre*', '*fix'])], get('/', NO), get('/', YES, fields={'x-token': 'good'}),
              get('/', YES, fields={'X-TOKEN': 'prefixed'}), get('/', NO, fields={'x-token': 'GOOD'}), get('/', NO, fields={'x-token': 'good,good'}),
              get('/', YES, fields={'x-token': ['bad', 'good']}), get('/', NO, fields={'x-token': ''}), get('/', YES, fields={'x-token': 'suffix'})),
@@ -121,6 +131,11 @@ def cases(world):
         Case('when destination port', [when('ALLOW', 'destination.port', ['9080'])], get('/', NO), get('/', YES, port=9080)),
         Case('when sni', [when('ALLOW', 'connection.sni', ['*'])], by('client', NO)),
         Case('when sni denies', [when('DENY', 'connection.sni', (), ['a.example'])], by('client', NO)),
+    ]
+
+
+def outcomes():
+    return [
         Case('nothing allowed', [('ALLOW', None)], by('client', NO)),
         Case('everything allowed', [('ALLOW', [{}])], by('client', YES)),
         Case('everything denied', [('DENY', [{}])], by('client', NO)),
@@ -258,7 +273,7 @@ def denials_are_counted_and_logged(world):
 
 def make_world():
     world = World()
-    world.cases = cases(world)
+    world.cases = operations() + sources(world) + conditions(world) + outcomes()
     for case in world.cases:
         world.service(case.service)
     world.service('last')
