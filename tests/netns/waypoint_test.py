@@ -6,7 +6,7 @@ import time
 
 import h2
 import lib
-from waypoint_world import World, backend, curl, main, route
+from waypoint_world import World, backend, curl, main, policy, route
 
 
 def rule(name, matches=None, filters=(), **more):
@@ -301,6 +301,24 @@ def traffic_to_a_pod_does_not_pass_a_service_waypoint(world):
     lib.equal((answer.status, answer.echo['name'], answer['server'], 'x-request-id' in answer.sent), (200, 'v1', None, False), 'by its address')
 
 
+def traffic_to_a_pod_passes_its_own_waypoint_and_knows_no_routes(world):
+    def get(target, *words):
+        return curl(world.client, f'http://{world.pods["own"].address}{target}', *words)
+    lib.eventually(lambda: get('/')['server'] == 'istio-envoy', 'the waypoint of the pod')
+    target = {'group': 'gateway.networking.k8s.io', 'kind': 'Gateway', 'name': 'guard'}
+    world.apply('50-own.yaml', route('own', 'own', [rule('own', [path('PathPrefix', '/')])]),
+                policy('own-gateway', 'DENY', [{'to': [{'operation': {'paths': ['/gateway']}}]}], target=target),
+                policy('own-service', 'DENY', [{'to': [{'operation': {'paths': ['/service']}}]}], 'own'),
+                policy('own-port', 'DENY', [{'to': [{'operation': {'paths': ['/port'], 'ports': ['80']}}]}], target=target))
+    lib.eventually(lambda: world.ask('own')['x-rule'] == 'own', 'the route of the service')
+    for target, status in (('/', 200), ('/gateway', 403), ('/service', 200), ('/port', 403)):
+        answer = get(target)
+        lib.equal((answer.status, answer['x-rule']), (status, None), f'{target} at the pod')
+    for target, status in (('/', 200), ('/gateway', 403), ('/service', 403), ('/port', 403)):
+        lib.equal(world.ask('own', path=target).status, status, f'{target} at the service')
+    lib.equal(get('/', '-H', 'x-do: status=204', '--http2-prior-knowledge').status, 204, 'over HTTP/2')
+
+
 def a_gateway_takes_the_route_of_its_host(world):
     parent = {'name': 'ingress'}
     rules = [{'matches': [path('PathPrefix', '/to-port')], 'filters': FILTERS['to-port']},
@@ -328,6 +346,13 @@ def make_world():
         world.service(name)
     world.service('nobody', pod='nobody')
     world.service('refused', pod='intruder-b')
+    world.pods['own'] = world.b.node.pod('own')
+    world.pod_labels['own'] = {'istio.io/use-waypoint': 'guard'}
+    world.service('own', pod='own', waypoint='guard')
+    guard = world.mesh.waypoint(world.a, 'guard')
+    manifest = world.mesh.manifests / f'15-gateway-{guard.name}.yaml'
+    world.mesh.apply(manifest.name, manifest.read_text().replace('metadata: {name: guard, namespace: default}',
+                                                                 'metadata: {name: guard, namespace: default, labels: {istio.io/waypoint-for: all}}'))
     world.service('orphan', waypoint='missing')
     world.service('last')
     return world
@@ -340,4 +365,5 @@ if __name__ == '__main__':
         backends_get_their_shares, headers_are_set_added_and_removed, redirects_are_answered_here, paths_and_hosts_are_rewritten,
         cors_is_answered_and_marked, requests_end_with_their_timeouts, failures_are_retried_as_the_route_says,
         there_is_an_answer_when_there_is_nowhere_to_go, grpc_is_answered_in_its_own_words,
-        a_waypoint_that_is_not_there_is_not_bypassed, traffic_to_a_pod_does_not_pass_a_service_waypoint, a_gateway_takes_the_route_of_its_host])
+        a_waypoint_that_is_not_there_is_not_bypassed, traffic_to_a_pod_does_not_pass_a_service_waypoint,
+        traffic_to_a_pod_passes_its_own_waypoint_and_knows_no_routes, a_gateway_takes_the_route_of_its_host])

@@ -167,7 +167,7 @@ kind: Pod
 metadata:
   name: {name}
   namespace: {namespace}
-  labels: {{name: {name}}}
+  labels: {labels}
   annotations: {{aquifer.io/netns: {netns}}}
 spec: {{serviceAccountName: {account}, nodeName: {node}, containers: [{{name: main}}]}}
 status: {{phase: Running, podIP: {address}}}
@@ -193,6 +193,7 @@ class World:
         self.client, self.intruder = self.a.app, self.a.intruder
         self.far = self.a.node.pod('far')
         self.pods = {name: self.b.node.pod(name) for name in ('v1', 'v2')}
+        self.pod_labels = {}
         self.services, self.echo = collections.OrderedDict(), {}
         self.service('v1')
         self.service('v2', pod='v2')
@@ -206,21 +207,24 @@ class World:
         return self.services[name][0]
 
     def manifest(self):
-        text = FAR + POD.format(name='far', namespace='far', netns=self.far.name, account='far', node='node-a', address=self.far.address)
+        text = FAR + self.pod_manifest(self.far, 'far', 'far', 'node-a')
         for name, pod in self.pods.items():
-            text += ACCOUNT.format(account=name) + POD.format(name=name, namespace='default', netns=pod.name, account=name, node='node-b',
-                                                              address=pod.address)
+            text += ACCOUNT.format(account=name) + self.pod_manifest(pod, name, 'default', 'node-b', self.pod_labels.get(name))
         for name, (address, pod, waypoint) in self.services.items():
             labels = json.dumps({'istio.io/use-waypoint': waypoint} if waypoint else {})
             text += SERVICE.format(name=name, labels=labels, address=address, pod=pod)
         return text
 
+    @staticmethod
+    def pod_manifest(pod, name, namespace, node, labels=None):
+        return POD.format(name=name, namespace=namespace, netns=pod.name, account=name, node=node, address=pod.address,
+                          labels=json.dumps({'name': name, **(labels or {})}))
+
     def start(self):
         self.mesh.apply('20-world.yaml', self.manifest())
         self.mesh.start()
-        for gateway in (self.waypoint, self.ingress):
-            if gateway:
-                gateway.start()
+        for gateway in self.mesh.gateways:
+            gateway.start()
         for name, pod in self.pods.items():
             self.echo[name] = Echo(pod, name)
         last = list(self.services)[-1]
@@ -262,7 +266,7 @@ class World:
 
         def known():
             names = set()
-            for gateway in filter(None, (self.waypoint, self.ingress)):
+            for gateway in self.mesh.gateways:
                 dump = self.dump(gateway)
                 names |= {each['name'] for each in dump.get('routes', []) + dump.get('policies', [])}
             return wanted <= names
