@@ -1,42 +1,18 @@
-// aquifer-control: flags, signals and exit codes; everything else is in control_plane.h.
-#include <sys/signalfd.h>
-
-#include <csignal>
+// aquifer-control: what it is called with; everything else is in control_plane.h.
 #include <cstdio>
 
 #include "control/control_plane.h"
 #include "control/reconcile/reconcile.h"
-#include "core/rt/await.h"
-#include "core/rt/scope.h"
+#include "core/app/process.h"
+#include "core/app/program.h"
 
 namespace aquifer::control {
 namespace {
 
-Task<void> WatchSignals(UniqueFd signals, StopSource& stop, StopToken over) {
-  signalfd_siginfo info{};
-  Op op;
-  op.kind = OpKind::kRead;
-  op.fd = signals.get();
-  op.data = &info;
-  op.size = sizeof info;
-  const int read = co_await OpAwaiter(op, over);
-  if (read > 0) stop.RequestStop();
-}
-
-Task<void> Main(const ControlConfig& config, obs::Logger& log, obs::Registry& registry,
-                UniqueFd signals, int& exit_code) {
-  StopSource stop;
-  StopSource over;
-  Scope watching;
-  watching.Spawn(WatchSignals(std::move(signals), stop, over.token()));
-  ControlPlane plane(config, log, registry);
-  const Result<void, Refusal> ran = co_await plane.Run(stop.token());
-  if (!ran.ok()) {
-    log.Error("control", "cannot start", {{"error", ran.error().ToString()}});
-    exit_code = 1;
-  }
-  over.RequestStop();
-  co_await watching.Join();
+Task<Result<void, Refusal>> Serve(const ControlConfig& config, app::Process& process,
+                                  StopToken stop) {
+  ControlPlane plane(config, process.log(), process.registry());
+  co_return co_await plane.Run(stop);
 }
 
 // Prints what an operator would find in the log and in /status. The exit status says whether every
@@ -55,47 +31,24 @@ int Check(const ControlConfig& config) {
     std::printf("refused: %s\n", refusal.ToString().c_str());
   std::printf("%s %s: %zu objects, %zu refusals\n", seen.refusals.empty() ? "ok" : "not ok",
               config.manifests.c_str(), seen.objects.size(), seen.refusals.size());
-  return seen.refusals.empty() ? 0 : 1;
+  return seen.refusals.empty() ? 0 : app::kExitFailed;
 }
 
 int Run(std::span<char* const> arguments) {
+  const std::string help = HelpText();
+  const app::Program self{.name = "aquifer-control", .help = help};
+  if (!arguments.empty()) {
+    if (const std::optional<int> answered = self.Answer(arguments[0])) return *answered;
+  }
   const Decoded<ControlConfig> config = ParseFlags(arguments);
-  if (!config) {
-    std::fprintf(stderr, "aquifer-control: %s\n", config.error().ToString().c_str());
-    return 2;
-  }
-  if (config->help) {
-    std::fputs(HelpText().c_str(), stdout);
-    return 0;
-  }
+  if (!config) return self.Refused(config.error());
+  if (config->help) return *self.Answer("help");
   if (config->check) return Check(*config);
   const Decoded<obs::LevelFilter> levels = obs::LevelFilter::Parse(config->log_levels);
-  if (!levels) {
-    std::fprintf(stderr, "aquifer-control: --log-level: %s\n", levels.error().ToString().c_str());
-    return 2;
-  }
-  sigset_t mask;
-  sigemptyset(&mask);
-  sigaddset(&mask, SIGTERM);
-  sigaddset(&mask, SIGINT);
-  ::sigprocmask(SIG_BLOCK, &mask, nullptr);
-  ::signal(SIGPIPE, SIG_IGN);
-  UniqueFd signals(::signalfd(-1, &mask, SFD_CLOEXEC));
-
-  obs::LoggerOptions options;
-  options.format = config->log_format;
-  options.levels = *levels;
-  obs::Logger log(std::move(options));
-  obs::Registry registry;
-  Result<std::unique_ptr<Loop>> loop = Loop::Create();
-  if (!loop) {
-    log.Error("control", "this kernel or sandbox refuses io_uring, which is needed",
-              {{"error", Describe(loop.error())}});
-    return 1;
-  }
-  int exit_code = 0;
-  (*loop)->Run(Main(*config, log, registry, std::move(signals), exit_code));
-  return exit_code;
+  if (!levels) return self.Refused({"--log-level", levels.error().ToString()});
+  app::Process process(
+      {.scope = "control", .log_format = config->log_format, .log_levels = *levels});
+  return process.Run([&](StopToken stop) { return Serve(*config, process, stop); });
 }
 
 }  // namespace

@@ -1,24 +1,16 @@
 // aquifer-cni: the node agent, and capture of a single network namespace by hand. Reads its
-// arguments, starts what they ask for, and ends on SIGTERM or SIGINT; nothing else.
-#include <sys/signalfd.h>
-
+// arguments and starts what they ask for; nothing else.
 #include <algorithm>
-#include <cerrno>
-#include <csignal>
 #include <cstdio>
 #include <filesystem>
 #include <map>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <system_error>
 #include <vector>
 
-#include "core/obs/log.h"
-#include "core/rt/await.h"
-#include "core/rt/loop.h"
-#include "core/rt/scope.h"
-#include "core/rt/stop.h"
+#include "core/app/process.h"
+#include "core/app/program.h"
 #include "redirect/agent.h"
 #include "redirect/netns.h"
 #include "redirect/rules.h"
@@ -58,8 +50,7 @@ enrol
   --no-inbound         Leave traffic to the pod alone.
 )";
 
-constexpr int kFailed = 1;
-constexpr int kUsage = 2;
+constexpr app::Program kProgram{.name = "aquifer-cni", .help = kHelp};
 
 // What the command line says, with every flag known and used once.
 class Arguments {
@@ -103,35 +94,26 @@ class Arguments {
   std::map<std::string, std::string> flags_;
 };
 
-int Complain(int status, const std::string& text) {
-  std::fprintf(stderr, "aquifer-cni: %s\n", text.c_str());
-  return status;
-}
-
-int Misused(const std::string& text) {
-  return Complain(kUsage, text + "; \"aquifer-cni help\" tells the usage");
-}
-
 // Runs `inside` in the namespace that the one plain argument names.
 template <class Inside>
 int InNamespace(const Arguments& arguments, Inside&& inside) {
-  if (arguments.plain().size() != 1) return Misused("one NETNS is needed");
+  if (arguments.plain().size() != 1) return kProgram.Misused("one NETNS is needed");
   const std::string& name = arguments.plain()[0];
   const Result<NetnsRef> netns = Netns::Open(name);
-  if (!netns) return Complain(kFailed, name + ": " + Describe(netns.error()));
+  if (!netns) return kProgram.Failed(name + ": " + Describe(netns.error()));
   Result<void, Refusal> done;
   const Status entered = (*netns)->Run([&]() -> Status {
     done = inside();
     return {};
   });
-  if (!entered) return Complain(kFailed, name + ": " + Describe(entered.error()));
-  if (!done) return Complain(kFailed, name + ": " + done.error().ToString());
+  if (!entered) return kProgram.Failed(name + ": " + Describe(entered.error()));
+  if (!done) return kProgram.Failed(name + ": " + done.error().ToString());
   return 0;
 }
 
 int Enrol(const std::vector<std::string_view>& words) {
   const auto arguments = Arguments::Parse(words, {}, {"--dns-capture", "--no-inbound"});
-  if (!arguments) return Misused(arguments.error().ToString());
+  if (!arguments) return kProgram.Misused(arguments.error().ToString());
   const RuleOptions rules{.inbound = !arguments->Has("--no-inbound"),
                           .dns = arguments->Has("--dns-capture")};
   RuleVerifier verifier;
@@ -143,7 +125,7 @@ int Enrol(const std::vector<std::string_view>& words) {
 
 int Remove(const std::vector<std::string_view>& words) {
   const auto arguments = Arguments::Parse(words, {}, {});
-  if (!arguments) return Misused(arguments.error().ToString());
+  if (!arguments) return kProgram.Misused(arguments.error().ToString());
   return InNamespace(*arguments, [] { return RemoveRules(); });
 }
 
@@ -163,98 +145,57 @@ Result<void, Refusal> PrintAndVerify() {
 
 int Verify(const std::vector<std::string_view>& words) {
   const auto arguments = Arguments::Parse(words, {}, {});
-  if (!arguments) return Misused(arguments.error().ToString());
+  if (!arguments) return kProgram.Misused(arguments.error().ToString());
   return InNamespace(*arguments, [] { return PrintAndVerify(); });
 }
 
-// Blocked in every thread and read from a descriptor instead, before any thread is there.
-Result<UniqueFd> TakeSignals() {
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGTERM);
-  sigaddset(&signals, SIGINT);
-  if (::sigprocmask(SIG_BLOCK, &signals, nullptr) != 0) return Error{Reason::kSystem, errno};
-  UniqueFd fd(::signalfd(-1, &signals, SFD_CLOEXEC));
-  if (!fd.valid()) return Error{ReasonFromErrno(errno), errno};
-  return fd;
-}
-
-Task<void> StopOnSignal(int signals, StopSource& stop, StopToken over) {
-  signalfd_siginfo info{};
-  Op op;
-  op.kind = OpKind::kRead;
-  op.fd = signals;
-  op.data = &info;
-  op.size = sizeof info;
-  const int result = co_await OpAwaiter(op, over);
-  if (result > 0) stop.RequestStop(Reason::kStopped);
-}
-
-Task<void> RunAgent(Agent& agent, int signals) {
-  StopSource stop;
-  Scope scope;
-  scope.Spawn(StopOnSignal(signals, stop, stop.token()));
-  co_await agent.Run(stop.token());
-  stop.RequestStop(Reason::kStopped);
-  co_await scope.Join();
-}
-
-int StartAgent(const AgentOptions& options, obs::Logger& log, int signals) {
-  const Result<std::unique_ptr<Loop>> loop = Loop::Create();
-  if (!loop) return Complain(kFailed, "io_uring: " + Describe(loop.error()));
-  std::error_code ignored;  // what is wrong shows when the socket is made
-  std::filesystem::create_directories(std::filesystem::path(options.zds_socket).parent_path(),
-                                      ignored);
-  Agent agent(options, log);
-  if (const Status listening = agent.Listen(); !listening) {
-    return Complain(kFailed, options.zds_socket + ": " + Describe(listening.error()));
-  }
+// The socket first: a proxy that cannot be reached is seen before the first pod is captured.
+Task<Result<void, Refusal>> Serve(Agent& agent, const AgentOptions& options, obs::Logger& log,
+                                  StopToken stop) {
+  if (const Status listening = agent.Listen(); !listening)
+    co_return Refusal{options.zds_socket, Describe(listening.error())};
   log.Info("agent", "started", {{"node", options.node_name}, {"manifests", options.manifests}});
-  (*loop)->Run(RunAgent(agent, signals));
+  co_await agent.Run(stop);
   log.Info("agent", "ended; pods stay captured");
-  return 0;
+  co_return Result<void, Refusal>();
 }
 
 int RunAgentCommand(const std::vector<std::string_view>& words) {
   const auto arguments = Arguments::Parse(
       words, {"--manifests", "--node-name", "--zds-socket", "--status-file", "--log-level"},
       {"--dns-capture"});
-  if (!arguments) return Misused(arguments.error().ToString());
-  if (!arguments->plain().empty()) return Misused(arguments->plain()[0] + ": is not known here");
+  if (!arguments) return kProgram.Misused(arguments.error().ToString());
+  if (!arguments->plain().empty())
+    return kProgram.Misused(arguments->plain()[0] + ": is not known here");
   for (const std::string needed : {"--manifests", "--node-name"}) {
-    if (!arguments->Has(needed)) return Misused(needed + " is needed");
+    if (!arguments->Has(needed)) return kProgram.Misused(needed + " is needed");
   }
   const auto levels = obs::LevelFilter::Parse(arguments->Value("--log-level", "info"));
-  if (!levels) return Misused("--log-level " + levels.error().ToString());
-  Result<UniqueFd> signals = TakeSignals();
-  if (!signals) return Complain(kFailed, "signals: " + Describe(signals.error()));
-  obs::Logger log({.levels = *levels});
+  if (!levels) return kProgram.Misused("--log-level " + levels.error().ToString());
   const AgentOptions options{
       .manifests = arguments->Value("--manifests", ""),
       .node_name = arguments->Value("--node-name", ""),
       .zds_socket = arguments->Value("--zds-socket", AgentOptions().zds_socket),
       .status_file = arguments->Value("--status-file", ""),
       .dns = arguments->Has("--dns-capture")};
-  return StartAgent(options, log, signals->get());
+  std::error_code ignored;  // what is wrong shows when the socket is made
+  std::filesystem::create_directories(std::filesystem::path(options.zds_socket).parent_path(),
+                                      ignored);
+  app::Process process({.scope = "agent", .log_levels = *levels});
+  Agent agent(options, process.log());
+  return process.Run([&](StopToken stop) { return Serve(agent, options, process.log(), stop); });
 }
 
 int Main(std::vector<std::string_view> words) {
-  if (words.empty()) return Misused("a command is needed");
+  if (words.empty()) return kProgram.Misused("a command is needed");
   const std::string_view command = words[0];
   words.erase(words.begin());
   if (command == "agent") return RunAgentCommand(words);
   if (command == "enrol") return Enrol(words);
   if (command == "remove") return Remove(words);
   if (command == "verify") return Verify(words);
-  if (command == "help" || command == "--help" || command == "-h") {
-    std::fputs(std::string(kHelp).c_str(), stdout);
-    return 0;
-  }
-  if (command == "version" || command == "--version") {
-    std::puts("aquifer-cni " AQUIFER_VERSION);
-    return 0;
-  }
-  return Misused(std::string(command) + ": is no command");
+  if (const std::optional<int> answered = kProgram.Answer(command)) return *answered;
+  return kProgram.Misused(std::string(command) + ": is no command");
 }
 
 }  // namespace

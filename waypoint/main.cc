@@ -1,126 +1,46 @@
-// aquifer-waypoint: the waypoint of a namespace or service account, and the ingress gateway.
-// Settings, signals and exit codes; everything else is in proxy.h.
-#include <sys/resource.h>
-#include <sys/signalfd.h>
-
-#include <csignal>
-#include <cstdio>
-#include <cstdlib>
-#include <string_view>
-
-#include "core/rt/await.h"
+// aquifer-waypoint: the waypoint of a namespace or service account, and the ingress gateway. What
+// it is called with; everything else is in proxy.h.
+#include "core/app/process.h"
+#include "core/app/program.h"
 #include "waypoint/config.h"
 #include "waypoint/proxy.h"
 
 namespace aquifer::waypoint {
 namespace {
 
-constexpr int kExitSettings = 2;
+constexpr app::Program kProgram{
+    .name = "aquifer-waypoint",
+    .help =
+        "aquifer-waypoint: the waypoint and ingress gateway of Aquifer\n\n"
+        "  aquifer-waypoint [proxy]   run\n"
+        "  aquifer-waypoint version   print the version\n"
+        "  aquifer-waypoint help      this text\n\n"
+        "Settings come from the environment: GATEWAY_NAME, POD_NAMESPACE, SERVICE_ACCOUNT,\n"
+        "INSTANCE_IP, XDS_ADDRESS, CA_ADDRESS, XDS_ROOT_CA, CA_ROOT_CA and others.\n"
+        "Admin: localhost:15000, metrics: 15020/stats/prometheus, readiness: "
+        "15021/healthz/ready.\n"};
 
-void RaiseDescriptorLimit() {
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  limit.rlim_cur = limit.rlim_max;
-  static_cast<void>(::setrlimit(RLIMIT_NOFILE, &limit));
-}
-
-// SIGTERM and SIGINT start the drain; a second one ends the process at once.
-Task<void> WatchSignals(UniqueFd signals, StopSource& stop, StopToken over) {
-  for (int seen = 0;; ++seen) {
-    signalfd_siginfo info{};
-    Op op;
-    op.kind = OpKind::kRead;
-    op.fd = signals.get();
-    op.data = &info;
-    op.size = sizeof info;
-    const int read = co_await OpAwaiter(op, over);
-    if (read < 0) co_return;
-    if (seen > 0) std::_Exit(1);
-    stop.RequestStop();
-  }
-}
-
-Task<void> Serve(const Config& config, obs::Logger& log, obs::Registry& registry, UniqueFd signals,
-                 int& exit_code) {
-  StopSource stop;
-  StopSource over;
-  Scope watching;
-  watching.Spawn(WatchSignals(std::move(signals), stop, over.token()));
-  Proxy proxy(config, log, registry);
-  const Result<void, Refusal> ran = co_await proxy.Run(stop.token());
-  if (!ran.ok()) {
-    log.Error("proxy", "cannot start", {{"error", ran.error().ToString()}});
-    exit_code = 1;
-  }
-  over.RequestStop();
-  co_await watching.Join();
-}
-
-UniqueFd BlockSignals() {
-  sigset_t mask;
-  sigemptyset(&mask);
-  sigaddset(&mask, SIGTERM);
-  sigaddset(&mask, SIGINT);
-  // Before any thread is made, so that all of them leave these to the descriptor.
-  ::sigprocmask(SIG_BLOCK, &mask, nullptr);
-  ::signal(SIGPIPE, SIG_IGN);
-  return UniqueFd(::signalfd(-1, &mask, SFD_CLOEXEC));
+Task<Result<void, Refusal>> Serve(const Config& config, app::Process& process, StopToken stop) {
+  Proxy proxy(config, process.log(), process.registry());
+  co_return co_await proxy.Run(stop);
 }
 
 int Run() {
   const Decoded<Config> config = LoadConfig(ReadEnvironment());
-  if (!config) {
-    std::fprintf(stderr, "aquifer-waypoint: %s\n", config.error().ToString().c_str());
-    return kExitSettings;
-  }
+  if (!config) return kProgram.Refused(config.error());
   const Decoded<obs::LevelFilter> levels = obs::LevelFilter::Parse(config->log_levels);
-  if (!levels) {
-    std::fprintf(stderr, "aquifer-waypoint: RUST_LOG: %s\n", levels.error().ToString().c_str());
-    return kExitSettings;
-  }
-  UniqueFd signals = BlockSignals();
-  RaiseDescriptorLimit();
-  obs::LoggerOptions options;
-  options.format = config->log_format;
-  options.levels = *levels;
-  obs::Logger log(std::move(options));
-  obs::Registry registry;
-  Result<std::unique_ptr<Loop>> loop = Loop::Create();
-  if (!loop) {
-    log.Error("proxy",
-              "this kernel or sandbox refuses io_uring, which is needed (Linux 6.1 or later, "
-              "kernel.io_uring_disabled=0, a seccomp profile that allows io_uring_setup)",
-              {{"error", Describe(loop.error())}});
-    return 1;
-  }
-  int exit_code = 0;
-  (*loop)->Run(Serve(*config, log, registry, std::move(signals), exit_code));
-  return exit_code;
-}
-
-void Help() {
-  std::puts(
-      "aquifer-waypoint: the waypoint and ingress gateway of Aquifer\n\n"
-      "  aquifer-waypoint [proxy]   run\n"
-      "  aquifer-waypoint version   print the version\n"
-      "  aquifer-waypoint help      this text\n\n"
-      "Settings come from the environment: GATEWAY_NAME, POD_NAMESPACE, SERVICE_ACCOUNT,\n"
-      "INSTANCE_IP, XDS_ADDRESS, CA_ADDRESS, XDS_ROOT_CA, CA_ROOT_CA and others.\n"
-      "Admin: localhost:15000, metrics: 15020/stats/prometheus, readiness: 15021/healthz/ready.");
+  if (!levels) return kProgram.Refused({"RUST_LOG", levels.error().ToString()});
+  app::Process process({.scope = "proxy", .log_format = config->log_format, .log_levels = *levels});
+  return process.Run([&](StopToken stop) { return Serve(*config, process, stop); });
 }
 
 }  // namespace
 }  // namespace aquifer::waypoint
 
 int main(int argc, char** argv) {
+  using aquifer::waypoint::kProgram;
   const std::string_view verb = argc > 1 ? argv[1] : "proxy";
   if (verb == "proxy") return aquifer::waypoint::Run();
-  if (verb == "version") return std::puts("aquifer-waypoint 0.1.0") < 0;
-  if (verb == "help" || verb == "--help" || verb == "-h") {
-    aquifer::waypoint::Help();
-    return 0;
-  }
-  std::fprintf(stderr, "aquifer-waypoint: no such command: %s (try: aquifer-waypoint help)\n",
-               argv[1]);
-  return 2;
+  if (const std::optional<int> answered = kProgram.Answer(verb)) return *answered;
+  return kProgram.Misused(std::string(verb) + ": is no command");
 }
