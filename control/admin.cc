@@ -3,7 +3,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
-#include "core/obs/level_filter.h"
+#include "core/app/logging_page.h"
 
 namespace aquifer::control {
 namespace {
@@ -21,26 +21,12 @@ http::Response JsonPage(std::string body) {
   return response;
 }
 
-http::Response Logging(obs::Logger& log, const http::Request& request) {
-  constexpr std::string_view kLevel = "level=";
-  if (request.head.method != "POST") {
-    return http::Response::Text(200, "POST ?level=debug or ?level=scope:level,...\ncurrent: " +
-                                         log.levels().ToString() + "\n");
-  }
-  const std::string_view query = request.query();
-  if (!query.starts_with(kLevel)) return http::Response::Text(400, "level=... is missing\n");
-  Decoded<obs::LevelFilter> levels = obs::LevelFilter::Parse(query.substr(kLevel.size()));
-  if (!levels.ok()) return http::Response::Text(400, levels.error().ToString() + "\n");
-  log.SetLevels(*levels);
-  return http::Response::Text(200, "log level is " + levels->ToString() + "\n");
-}
-
 Task<http::Response> Answer(const std::function<PublicationRef()>& current, obs::Logger& log,
-                            const http::Request& request) {
+                            const obs::LevelFilter& levels, const http::Request& request) {
   const std::string_view path = request.path();
   if (path == "/")
     co_return http::Response::Text(200, "aquifer-control\n/status\n/resources\n/logging\n");
-  if (path == "/logging") co_return Logging(log, request);
+  if (path == "/logging") co_return app::LoggingPage(log, levels, request);
   if (path != "/status" && path != "/resources") co_return http::Response::Text(404, "not found\n");
   if (request.head.method != "GET") co_return http::Response::Text(405, "GET only\n");
   const PublicationRef publication = current();
@@ -73,8 +59,9 @@ std::string ResourcesPage(const Publication& publication) {
 }
 
 http::Server::Handler AdminHandler(std::function<PublicationRef()> current, obs::Logger& log) {
-  return [current = std::move(current), &log](const http::Request& request, StopToken) {
-    return Answer(current, log, request);
+  return [current = std::move(current), &log, levels = log.levels()](const http::Request& request,
+                                                                     StopToken) {
+    return Answer(current, log, levels, request);
   };
 }
 

@@ -3,9 +3,9 @@
 #include <algorithm>
 
 #include "core/rt/timer.h"
-#include "node-proxy/describe.h"
 #include "node-proxy/inbound_connections.h"
 #include "node-proxy/session.h"
+#include "proxy/describe.h"
 #include "redirect/original_dst.h"
 
 namespace aquifer::node {
@@ -80,7 +80,7 @@ Task<void> InboundHandler::OnConnect(hbone::IncomingTunnel tunnel, StopToken sto
     co_return Refuse(tunnel, session, kUnavailable, application.error(),
                      std::string(ReasonWord(application.error().reason)));
   std::optional<hbone::Baggage> baggage;
-  if (context_.config.response_baggage) baggage = BaggageOf(**own);
+  if (context_.config.response_baggage) baggage = proxy::BaggageOf(**own);
   const Status accepted = tunnel.Accept(std::move(baggage));
   if (!accepted) co_return session.Fail(accepted.error());
   session.Open();

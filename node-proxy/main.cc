@@ -24,16 +24,12 @@ Task<Result<void, Refusal>> Serve(const Config& config, app::Process& process, S
 }
 
 int Run() {
-  const Decoded<ConfigOutcome> loaded = LoadConfig(ReadEnvironment());
+  const Decoded<proxy::Loaded<Config>> loaded = LoadConfig(app::ReadEnvironment());
   if (!loaded) return kProgram.Refused(loaded.error());
   const Config& config = loaded->config;
-  const Decoded<obs::LevelFilter> levels = obs::LevelFilter::Parse(config.log_levels);
-  if (!levels) return kProgram.Refused({"RUST_LOG", levels.error().ToString()});
-  app::Process process({.scope = "proxy", .log_format = config.log_format, .log_levels = *levels});
-  for (const std::string& name : loaded->unknown)
-    process.log().Warn("config", "unknown setting, probably misspelt", {{"name", name}});
-  for (const std::string& name : config.ignored)
-    process.log().Warn("config", "setting has no effect here", {{"name", name}});
+  app::Process process(
+      {.scope = "proxy", .log_format = config.log_format, .log_levels = config.log_levels});
+  app::LogNotes(process.log(), loaded->notes);
   return process.Run([&](StopToken stop) { return Serve(config, process, stop); });
 }
 

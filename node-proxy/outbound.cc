@@ -2,8 +2,8 @@
 
 #include "core/obs/trace_context.h"
 #include "core/rt/timer.h"
-#include "node-proxy/describe.h"
 #include "node-proxy/session.h"
+#include "proxy/describe.h"
 #include "redirect/original_dst.h"
 
 namespace aquifer::node {
@@ -26,7 +26,7 @@ hbone::ConnectRequest RequestOf(const WorkerContext& context, const mesh::Worklo
                                 const mesh::Route& route, const Address& client) {
   return hbone::ConnectRequest{
       .authority = route.target,
-      .baggage = BaggageOf(source),
+      .baggage = proxy::BaggageOf(source),
       .forwarded_for = client,
       .forwarded_host = route.service == nullptr ? std::string() : route.service->hostname,
       .traceparent = obs::TraceContext::Make(context.random).ToString(),

@@ -3,67 +3,20 @@
 #include <fstream>
 #include <sstream>
 
-#include "certs/ca_client.h"
 #include "certs/local_authority.h"
+#include "core/rt/answers.h"
 #include "mesh/file_source.h"
-#include "node-proxy/admin.h"
+#include "node-proxy/config_dump.h"
+#include "proxy/admin.h"
 
 namespace aquifer::node {
-namespace {
-
-certs::ChannelOptions ChannelOf(const Config& config, const std::string& address,
-                                const std::string& host_name, const std::string& roots,
-                                const std::map<std::string, std::string>& headers) {
-  certs::ChannelOptions options;
-  options.address = address;
-  options.host_name = host_name;
-  options.roots = roots;
-  options.token = config.auth_token;
-  options.headers = headers;
-  options.cluster_id = config.cluster_id;
-  return options;
-}
-
-// Who we are to the control plane: the id that istiod takes for a node proxy of the ambient mode.
-envoy::config::core::v3::Node NodeOf(const Config& config) {
-  envoy::config::core::v3::Node node;
-  node.set_id("ztunnel~" + config.instance_ip + "~" + config.pod_name + "." + config.pod_namespace +
-              "~" + config.pod_namespace + ".svc.cluster.local");
-  auto& fields = *node.mutable_metadata()->mutable_fields();
-  for (const auto& [name, value] : config.node_metadata) fields[name].set_string_value(value);
-  fields["NAME"].set_string_value(config.pod_name);
-  fields["NAMESPACE"].set_string_value(config.pod_namespace);
-  fields["INSTANCE_IPS"].set_string_value(config.instance_ip);
-  fields["NODE_NAME"].set_string_value(config.node_name);
-  return node;
-}
-
-// Collects the workers' answers on the control loop.
-struct Gathered {
-  explicit Gathered(std::size_t expected) : left(expected) {
-    if (left == 0) all.Set();
-  }
-  void Take(const Status& status) {
-    if (!status.ok() && outcome.ok()) outcome = status;
-    if (--left == 0) all.Set();
-  }
-  std::size_t left;
-  Status outcome;
-  Event all;
-};
-
-}  // namespace
-
 Proxy::Proxy(const Config& config, obs::Logger& log, obs::Registry& registry)
     : config_(config),
       log_(log),
       registry_(registry),
       tcp_metrics_(registry),
-      xds_metrics_(registry),
       pod_metrics_(registry),
-      xds_refused_(registry.AddCounter({.name = "aquifer_xds_refused",
-                                        .help = "Resources of the control plane that were refused",
-                                        .unit = {}})),
+      control_plane_(config, log, registry),
       builder_(mesh::BuilderOptions{.local_node = config.node_name}),
       sink_(builder_, [this](mesh::SnapshotRef snapshot) { Publish(std::move(snapshot)); }) {}
 
@@ -98,33 +51,22 @@ Task<Result<void, Refusal>> Proxy::Run(StopToken stop) {
 }
 
 Result<void, Refusal> Proxy::BuildAuthority() {
-  const auto lifetime =
-      std::chrono::duration_cast<std::chrono::seconds>(config_.certificate_lifetime);
-  if (!config_.local_ca_directory.empty()) {
-    Decoded<certs::LocalCa> ca = certs::LocalCa::Load(config_.local_ca_directory);
-    if (!ca) return Refusal{"AQUIFER_LOCAL_CA_DIR", ca.error().ToString()};
-    authority_ =
-        std::make_unique<certs::LocalAuthority>(*std::move(ca), lifetime, &certs::SystemWallTime);
-  } else {
-    ca_channel_ = std::make_unique<certs::Channel>(
-        ChannelOf(config_, config_.ca_address, config_.ca_host_name, config_.ca_root_ca,
-                  config_.ca_headers),
-        &certs::SystemWallTime);
-    certs::CaClientOptions options;
-    options.ttl = lifetime;
-    if (config_.mode == ProxyMode::kDedicated)
-      options.caller = certs::CaClientOptions::Caller::kWorkload;
-    authority_ = std::make_unique<certs::CaClient>(*ca_channel_, options);
-  }
   certs::StoreOptions options;
   if (config_.post_quantum_only) options.groups = certs::KeyExchange::kHybridOnly;
-  options.on_failure = [this](const certs::Identity& identity, const certs::Failure& failure,
-                              bool kept) {
-    log_.Limited(
-        refusals_, obs::Level::kWarn, "ca", "certificate could not be fetched",
-        {{"identity", identity.ToString()}, {"error", failure.detail}, {"older_one_kept", kept}});
-  };
-  store_ = std::make_unique<certs::CertStore>(*authority_, &certs::SystemWallTime, options);
+  if (config_.local_ca_directory.empty()) {
+    using Caller = certs::CaClientOptions::Caller;
+    control_plane_.MakeStore(
+        config_.mode == ProxyMode::kDedicated ? Caller::kWorkload : Caller::kNode, options);
+    return {};
+  }
+  Decoded<certs::LocalCa> ca = certs::LocalCa::Load(config_.local_ca_directory);
+  if (!ca) return Refusal{"AQUIFER_LOCAL_CA_DIR", ca.error().ToString()};
+  control_plane_.MakeStore(
+      std::make_unique<certs::LocalAuthority>(
+          *std::move(ca),
+          std::chrono::duration_cast<std::chrono::seconds>(config_.certificate_lifetime),
+          &certs::SystemWallTime),
+      options);
   return {};
 }
 
@@ -161,7 +103,7 @@ Result<void, Refusal> Proxy::StartWorkers() {
   const WorkerInputs inputs{.config = config_,
                             .log = log_,
                             .tcp_metrics = tcp_metrics_,
-                            .store = *store_,
+                            .store = control_plane_.store(),
                             .control = Loop::Current(),
                             .home = home};
   for (unsigned i = 0; i < config_.workers; ++i) {
@@ -174,55 +116,38 @@ Result<void, Refusal> Proxy::StartWorkers() {
 }
 
 Result<void, Refusal> Proxy::StartServers() {
-  struct Plan {
-    const char* name;
-    Address address;
-    http::Server::Handler handler;
-  };
   const Ip any = config_.ipv6 ? Ip::Any6() : Ip::Any4();
-  const Plan plans[] = {
-      {"admin port", Address{Ip::Loopback4(), config_.admin_port}, AdminHandler(*this)},
-      {"stats port", Address{any, config_.stats_port},
-       [this](const http::Request& r, StopToken s) { return Stats(r, s); }},
-      {"readiness port", Address{any, config_.ready_port},
-       [this](const http::Request& r, StopToken s) { return Ready(r, s); }},
-  };
-  for (const Plan& plan : plans) {
-    Result<std::unique_ptr<io::Listener>> listener = io::Listener::Listen(plan.address);
-    if (!listener && plan.address.ip.is_v6())
-      listener = io::Listener::Listen(Address{Ip::Any4(), plan.address.port});
-    if (!listener)
-      return Refusal{plan.name,
-                     plan.address.ToString() + " cannot be bound: " + Describe(listener.error())};
-    servers_.push_back(
-        std::make_unique<http::Server>(*std::move(listener), http::ServerOptions{}, plan.handler));
-  }
-  for (const std::unique_ptr<http::Server>& server : servers_)
-    tasks_.Spawn(server->Run(ended_.token()));
+  AQ_TRY_STATUS(servers_.Listen(
+      "admin port", {Ip::Loopback4(), config_.admin_port},
+      proxy::AdminHandler({.program = "aquifer-node",
+                           .config_dump =
+                               [this] {
+                                 return DumpConfig(config_, snapshot_.get(),
+                                                   control_plane_.store().Dump(), pods_);
+                               },
+                           .quit = [this] { quit_.RequestStop(); },
+                           .log = log_})));
+  AQ_TRY_STATUS(
+      servers_.Listen("stats port", {any, config_.stats_port}, app::StatsHandler(registry_)));
+  AQ_TRY_STATUS(servers_.Listen("readiness port", {any, config_.ready_port},
+                                app::ReadyHandler([this] { return Pending(); })));
+  servers_.Serve(tasks_, ended_.token());
   return {};
 }
 
 void Proxy::SpawnClients() {
-  tasks_.Spawn(RunStore());
+  control_plane_.ServeCertificates(tasks_, ended_.token());
   if (!config_.xds_address.empty()) {
-    xds_channel_ = std::make_unique<certs::Channel>(
-        ChannelOf(config_, config_.xds_address, config_.xds_host_name, config_.xds_root_ca,
-                  config_.xds_headers),
-        &certs::SystemWallTime);
-    xds_state_ = std::make_unique<mesh::XdsState>(
-        std::vector<std::string>{std::string(mesh::kAddressType),
-                                 std::string(mesh::kAuthorizationType)},
-        NodeOf(config_));
-    xds_client_ = std::make_unique<mesh::XdsClient>(*xds_channel_, *xds_state_, sink_, *this);
-    tasks_.Spawn(xds_client_->Run(ended_.token()));
+    control_plane_.Follow(
+        {std::string(mesh::kAddressType), std::string(mesh::kAuthorizationType)},
+        proxy::NodeOf(config_, "ztunnel", config_.node_metadata), sink_, [this] { MeshIsKnown(); },
+        tasks_, ended_.token());
   }
   if (config_.mode == ProxyMode::kShared) {
     cni_ = std::make_unique<redirect::CniClient>(
         redirect::CniClientOptions{.path = config_.zds_path}, *this, log_);
   }
 }
-
-Task<void> Proxy::RunStore() { std::ignore = co_await store_->Run(ended_.token()); }
 
 Task<Result<void, Refusal>> Proxy::StartDedicated() {
   const WorkloadName& name = *config_.workload;
@@ -237,13 +162,12 @@ Task<Result<void, Refusal>> Proxy::StartDedicated() {
 
 Task<Result<void, std::string>> Proxy::StartPod(redirect::Pod pod, StopToken) {
   const std::string uid = pod.uid;
-  Gathered gathered(workers_.size());
+  Answers answers(workers_.size());
   for (const std::unique_ptr<Worker>& worker : workers_)
-    worker->StartPod(pod, [&gathered](Status status) { gathered.Take(status); });
-  // Not stoppable: the workers' answers refer to this frame.
-  std::ignore = co_await gathered.all.Wait(StopToken());
-  if (!gathered.outcome.ok()) {
-    const std::string why = "listeners could not be opened: " + Describe(gathered.outcome.error());
+    worker->StartPod(pod, [&answers](Status status) { answers.Take(status); });
+  const Status opened = co_await answers.All();
+  if (!opened.ok()) {
+    const std::string why = "listeners could not be opened: " + Describe(opened.error());
     co_await StopPod(uid);
     co_return why;
   }
@@ -255,10 +179,10 @@ Task<Result<void, std::string>> Proxy::StartPod(redirect::Pod pod, StopToken) {
 }
 
 Task<void> Proxy::StopPod(std::string uid) {
-  Gathered gathered(workers_.size());
+  Answers answers(workers_.size());
   for (const std::unique_ptr<Worker>& worker : workers_)
-    worker->StopPod(uid, [&gathered] { gathered.Take(Status()); });
-  std::ignore = co_await gathered.all.Wait(StopToken());
+    worker->StopPod(uid, [&answers] { answers.Take(); });
+  std::ignore = co_await answers.All();
   if (pods_.erase(uid) == 0) co_return;
   pod_metrics_.ProxyStopped();
   log_.Info("inpod", "pod is no longer served", {{"uid", uid}});
@@ -268,15 +192,14 @@ Task<void> Proxy::ShutdownAll() {
   draining_ = true;
   log_.Info("proxy", "draining", {{"deadline_ms", config_.drain_deadline.count()}});
   co_await clients_.Join();
-  Gathered gathered(workers_.size());
+  Answers answers(workers_.size());
   for (const std::unique_ptr<Worker>& worker : workers_)
-    worker->Shutdown(config_.drain_deadline, [&gathered] { gathered.Take(Status()); });
-  std::ignore = co_await gathered.all.Wait(StopToken());
+    worker->Shutdown(config_.drain_deadline, [&answers] { answers.Take(); });
+  std::ignore = co_await answers.All();
   workers_.clear();
   ended_.RequestStop();
   co_await tasks_.Join();
-  if (xds_channel_) co_await xds_channel_->Shutdown();
-  if (ca_channel_) co_await ca_channel_->Shutdown();
+  co_await control_plane_.Shutdown();
   log_.Info("proxy", "ended");
 }
 
@@ -294,51 +217,7 @@ std::vector<std::string> Proxy::Pending() const {
   return pending;
 }
 
-Task<http::Response> Proxy::Ready(const http::Request& request, StopToken) {
-  if (request.path() != "/healthz/ready") co_return http::Response::Text(404, "not found\n");
-  const std::vector<std::string> pending = Pending();
-  if (pending.empty()) co_return http::Response::Text(200, "ready\n");
-  std::string text = "not ready, pending: ";
-  for (const std::string& each : pending) text += (&each == &pending.front() ? "" : ", ") + each;
-  co_return http::Response::Text(500, text + "\n");
-}
-
-Task<http::Response> Proxy::Stats(const http::Request& request, StopToken) {
-  if (request.path() != "/metrics" && request.path() != "/stats/prometheus")
-    co_return http::Response::Text(404, "not found\n");
-  http::Response response = http::Response::Text(200, registry_.Text());
-  const bool open_metrics = request.head.headers.Get("accept").value_or("").find(
-                                "application/openmetrics-text") != std::string_view::npos;
-  response.headers.Set("content-type",
-                       open_metrics ? "application/openmetrics-text;charset=utf-8;version=1.0.0"
-                                    : "text/plain; charset=utf-8");
-  co_return response;
-}
-
-void Proxy::OnConnected() {
-  log_.Info("xds", "stream established", {{"address", config_.xds_address}});
-}
-
-void Proxy::OnDisconnected(std::string_view reason, const std::string& detail) {
-  xds_metrics_.CountTermination(reason);
-  log_.Limited(refusals_, obs::Level::kWarn, "xds", "stream ended",
-               {{"reason", reason}, {"error", detail}});
-}
-
-void Proxy::OnResponse(std::string_view type_url, std::size_t resources, std::size_t removed,
-                       std::size_t bytes) {
-  xds_metrics_.CountMessage(type_url, bytes);
-  log_.Debug("xds", "received response",
-             {{"type_url", type_url}, {"size", resources}, {"removes", removed}});
-}
-
-void Proxy::OnRefused(std::string_view type_url, const Refusal& refusal) {
-  xds_refused_.With({{"url", type_url}})->Add();
-  log_.Limited(refusals_, obs::Level::kWarn, "xds", "resource refused",
-               {{"type_url", type_url}, {"error", refusal.ToString()}});
-}
-
-void Proxy::OnSynced() {
+void Proxy::MeshIsKnown() {
   mesh_known_ = true;
   mesh_synced_.Set();
   log_.Info("xds", "the mesh is known",

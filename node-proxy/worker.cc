@@ -1,9 +1,5 @@
 #include "node-proxy/worker.h"
 
-#include <pthread.h>
-
-#include <future>
-
 #include "core/rt/timer.h"
 
 namespace aquifer::node {
@@ -47,53 +43,23 @@ struct Worker::State {
   std::map<std::string, std::unique_ptr<PodProxy>> pods;
   Scope ending;  // pods that are on their way out, and the shutdown
   Event finished;
+
+  Task<void> End() {
+    co_await ending.Join();
+    co_await pool.Shutdown();
+  }
 };
 
 Result<std::unique_ptr<Worker>> Worker::Start(const WorkerInputs& inputs, unsigned index) {
-  std::unique_ptr<Worker> worker(new Worker(inputs, index));
-  std::promise<Status> started;
-  std::future<Status> outcome = started.get_future();
-  worker->thread_ = std::thread([&worker = *worker, &started] {
-    worker.ThreadMain([&started](Status s) { started.set_value(s); });
-  });
-  const Status status = outcome.get();
-  if (status.ok()) return worker;
-  worker->thread_.join();
-  return status.error();
+  std::unique_ptr<Worker> worker(new Worker(inputs));
+  AQ_TRY(worker->thread_, WorkerThread<State>::Start("aq-data-" + std::to_string(index),
+                                                     [&inputs = worker->inputs_] {
+                                                       return std::make_unique<State>(inputs);
+                                                     }));
+  return worker;
 }
 
-Worker::~Worker() {
-  if (thread_.joinable()) thread_.join();
-}
-
-void Worker::ThreadMain(std::function<void(Status)> started) {
-  const std::string name = "aq-data-" + std::to_string(index_);
-  static_cast<void>(pthread_setname_np(pthread_self(), name.c_str()));
-  Result<std::unique_ptr<Loop>> loop = Loop::Create();
-  if (!loop) return started(loop.error());
-  struct Main {
-    // Builds what lives on this thread, serves what is posted, and waits until Shutdown has
-    // finished.
-    static Task<void> Run(Worker& worker, std::function<void(Status)> started) {
-      State state(worker.inputs_);
-      state.context.snapshot = nullptr;
-      worker.state_ = &state;
-      worker.loop_ = &Loop::Current();
-      started(Status());
-      std::ignore = co_await state.finished.Wait(StopToken());
-      co_await state.ending.Join();
-      co_await state.pool.Shutdown();
-      worker.state_ = nullptr;
-    }
-  };
-  (*loop)->Run(Main::Run(*this, std::move(started)));
-}
-
-void Worker::Post(std::function<void(State&)> work) {
-  loop_->Post([this, work = std::move(work)] {
-    if (state_ != nullptr) work(*state_);
-  });
-}
+Worker::~Worker() = default;
 
 void Worker::SetSnapshot(mesh::SnapshotRef snapshot) {
   Post([snapshot = std::move(snapshot)](State& state) {

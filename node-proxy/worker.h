@@ -7,8 +7,8 @@
 #include <map>
 #include <memory>
 #include <string>
-#include <thread>
 
+#include "core/rt/worker_thread.h"
 #include "node-proxy/context.h"
 #include "node-proxy/inbound_connections.h"
 #include "node-proxy/pod_proxy.h"
@@ -44,16 +44,12 @@ class Worker {
 
  private:
   struct State;
-  Worker(const WorkerInputs& inputs, unsigned index) : inputs_(inputs), index_(index) {}
-  void ThreadMain(std::function<void(Status)> started);
-  void Post(std::function<void(State&)> work);
+  explicit Worker(const WorkerInputs& inputs) : inputs_(inputs) {}
+  void Post(std::function<void(State&)> work) { thread_->Post(std::move(work)); }
   void Reply(std::function<void()> work) { inputs_.control.Post(std::move(work)); }
 
-  WorkerInputs inputs_;
-  unsigned index_;
-  std::thread thread_;
-  Loop* loop_ = nullptr;    // of the thread, for Post; set before Start returns
-  State* state_ = nullptr;  // touched on the thread only
+  const WorkerInputs inputs_;
+  std::unique_ptr<WorkerThread<State>> thread_;
 };
 
 }  // namespace aquifer::node

@@ -2,6 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "proxy/certificates_json.h"
+
 namespace aquifer::waypoint {
 namespace {
 
@@ -103,12 +105,7 @@ std::string DumpConfig(const Rules* rules, const mesh::Snapshot* mesh,
     dump["services"] = mesh->service_count();
     dump["workloads"] = mesh->workload_count();
   }
-  dump["certificates"] = Json::array();
-  for (const certs::CertStatus& status : certificates) {
-    dump["certificates"].push_back({{"identity", status.identity.ToString()},
-                                    {"state", certs::StateName(status.state)},
-                                    {"failure", status.failure}});
-  }
+  dump["certificates"] = proxy::CertificatesJson(certificates);
   // Names come from outside: bytes that are not UTF-8 are replaced and do not throw.
   return dump.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }

@@ -26,12 +26,13 @@ Task<Result<void, Refusal>> Serve(const Config& config, app::Process& process, S
 }
 
 int Run() {
-  const Decoded<Config> config = LoadConfig(ReadEnvironment());
-  if (!config) return kProgram.Refused(config.error());
-  const Decoded<obs::LevelFilter> levels = obs::LevelFilter::Parse(config->log_levels);
-  if (!levels) return kProgram.Refused({"RUST_LOG", levels.error().ToString()});
-  app::Process process({.scope = "proxy", .log_format = config->log_format, .log_levels = *levels});
-  return process.Run([&](StopToken stop) { return Serve(*config, process, stop); });
+  const Decoded<proxy::Loaded<Config>> loaded = LoadConfig(app::ReadEnvironment());
+  if (!loaded) return kProgram.Refused(loaded.error());
+  const Config& config = loaded->config;
+  app::Process process(
+      {.scope = "proxy", .log_format = config.log_format, .log_levels = config.log_levels});
+  app::LogNotes(process.log(), loaded->notes);
+  return process.Run([&](StopToken stop) { return Serve(config, process, stop); });
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "hbone/connect.h"
+#include "proxy/describe.h"
 
 namespace aquifer::waypoint {
 namespace {
@@ -45,17 +46,6 @@ std::string KeyOf(const mesh::Route& route, bool http2) {
   if (route.protocol == mesh::Protocol::kHbone) key += "|" + route.target.ToString();
   for (const certs::Identity& identity : route.identities) key += "|" + identity.ToString();
   return key;
-}
-
-hbone::Baggage BaggageOf(const mesh::Workload& workload) {
-  return {.cluster = workload.cluster_id,
-          .ns = workload.ns,
-          .workload_type = std::string(mesh::WorkloadTypeName(workload.type)),
-          .workload_name = workload.workload_name,
-          .service_name = workload.canonical_name,
-          .service_version = workload.canonical_revision,
-          .region = workload.locality.region,
-          .zone = workload.locality.zone};
 }
 
 }  // namespace
@@ -171,7 +161,7 @@ Task<Result<io::StreamPtr>> MeshBackends::Dial(ChosenBackend backend, StopToken 
                      .gateway = route.connect_to};
   hbone::ConnectRequest request;
   request.authority = route.target;
-  request.baggage = BaggageOf(own_.workload);
+  request.baggage = proxy::BaggageOf(own_.workload);
   Result<hbone::Tunnel, hbone::TunnelError> tunnel = co_await pool_.Open(
       std::move(key), dialer_, (*certificate)->client, std::move(request), stop);
   if (!tunnel) co_return tunnel.error().error;

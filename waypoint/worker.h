@@ -7,11 +7,11 @@
 #include <map>
 #include <memory>
 #include <string>
-#include <thread>
 
 #include "certs/store.h"
 #include "core/obs/log.h"
 #include "core/obs/metrics.h"
+#include "core/rt/worker_thread.h"
 #include "mesh/snapshot.h"
 #include "waypoint/config.h"
 #include "waypoint/rules.h"
@@ -46,15 +46,11 @@ class Worker {
 
  private:
   struct State;
-  Worker(const WorkerInputs& inputs, unsigned index) : inputs_(inputs), index_(index) {}
-  void ThreadMain(std::function<void(Status)> started);
-  void Post(std::function<void(State&)> work);
+  explicit Worker(const WorkerInputs& inputs) : inputs_(inputs) {}
+  void Post(std::function<void(State&)> work) { thread_->Post(std::move(work)); }
 
-  WorkerInputs inputs_;
-  unsigned index_;
-  std::thread thread_;
-  Loop* loop_ = nullptr;    // of the thread, for Post; set before Start returns
-  State* state_ = nullptr;  // touched on the thread only
+  const WorkerInputs inputs_;
+  std::unique_ptr<WorkerThread<State>> thread_;
 };
 
 }  // namespace aquifer::waypoint

@@ -10,8 +10,9 @@ ALLOWED = {
     'mesh': {'core', 'certs', 'mesh'},
     'hbone': {'core', 'certs', 'hbone'},
     'redirect': {'core', 'redirect'},
-    'node-proxy': {'core', 'certs', 'mesh', 'hbone', 'redirect', 'node-proxy'},
-    'waypoint': {'core', 'certs', 'mesh', 'hbone', 'waypoint'},
+    'proxy': {'core', 'certs', 'mesh', 'hbone', 'proxy'},
+    'node-proxy': {'core', 'certs', 'mesh', 'hbone', 'redirect', 'proxy', 'node-proxy'},
+    'waypoint': {'core', 'certs', 'mesh', 'hbone', 'proxy', 'waypoint'},
     'control': {'core', 'certs', 'mesh', 'control'},
 }
 # Abseil and Protobuf are quoted, as their own documentation does.

@@ -4,13 +4,14 @@
 
 #include "control/admin.h"
 #include "control/manifest.h"
+#include "tests/support/ask.h"
 #include "tests/support/catch.h"
-#include "tests/support/run_task.h"
 
 namespace aquifer::control {
 namespace {
 
 using nlohmann::json;
+using test::Ask;
 
 Observation Seeing(std::string_view yaml) {
   Observation seen;
@@ -38,19 +39,6 @@ const char* const kService =
     "{apiVersion: v1, kind: Service, metadata: {name: s}, spec: {clusterIP: 10.96.0.1, ports: "
     "[{port: 80}]}}\n";
 const char* const kBad = "---\n{apiVersion: v1, kind: Pod, metadata: {name: UPPER}}\n";
-
-http::Response Ask(const http::Server::Handler& handler, std::string method, std::string path) {
-  http::Response response;
-  http::Request request;
-  request.head.method = std::move(method);
-  request.head.path = std::move(path);
-  const auto ask = [](const http::Server::Handler& to, const http::Request& what,
-                      http::Response& answer) -> Task<void> {
-    answer = co_await to(what, StopToken());
-  };
-  test::RunVirtual(ask(handler, request, response));
-  return response;
-}
 
 }  // namespace
 

@@ -5,7 +5,7 @@
 namespace aquifer::waypoint {
 namespace {
 
-Environment Whole() {
+app::Environment Whole() {
   return {{"GATEWAY_NAME", "waypoint"},
           {"POD_NAMESPACE", "app"},
           {"SERVICE_ACCOUNT", "waypoint"},
@@ -14,19 +14,20 @@ Environment Whole() {
 }
 
 std::string RefusalOf(const std::string& name, const std::string& value) {
-  Environment environment = Whole();
+  app::Environment environment = Whole();
   environment[name] = value;
-  const Decoded<Config> config = LoadConfig(environment);
-  return config.ok() ? "accepted" : config.error().field;
+  const auto loaded = LoadConfig(environment);
+  return loaded.ok() ? "accepted" : loaded.error().field;
 }
 
 TEST_CASE("settings have defaults where they can") {
-  const Decoded<Config> config = LoadConfig(Whole());
-  REQUIRE(config.ok());
-  CHECK(config->xds_address == "c:15012");
-  CHECK(config->ca_address == "c:15012");
-  CHECK(config->pod_name == "waypoint");
-  CHECK(config->hbone_port == 15008);
+  const auto loaded = LoadConfig(Whole());
+  REQUIRE(loaded.ok());
+  const Config& config = loaded->config;
+  CHECK(config.xds_address == "c:15012");
+  CHECK(config.ca_address == "c:15012");
+  CHECK(config.pod_name == "waypoint");
+  CHECK(config.hbone_port == 15008);
 }
 
 TEST_CASE("a bad value is refused under the variable's name") {
@@ -45,11 +46,11 @@ TEST_CASE("a bad value is refused under the variable's name") {
 
 TEST_CASE("what is missing is named") {
   for (const auto& [name, value] : Whole()) {
-    Environment environment = Whole();
+    app::Environment environment = Whole();
     environment.erase(name);
-    const Decoded<Config> config = LoadConfig(environment);
-    REQUIRE_FALSE(config.ok());
-    CHECK(config.error().field == name);
+    const auto loaded = LoadConfig(environment);
+    REQUIRE_FALSE(loaded.ok());
+    CHECK(loaded.error().field == name);
   }
 }
 

@@ -1,9 +1,9 @@
-#include "node-proxy/describe.h"
+#include "proxy/describe.h"
 
 #include "tests/support/catch.h"
 #include "tests/unit/mesh/fixtures.h"
 
-namespace aquifer::node {
+namespace aquifer::proxy {
 namespace {
 
 TEST_CASE("a workload's baggage says where it runs and what it is part of") {
@@ -31,4 +31,4 @@ TEST_CASE("what is not known of a workload is left out of its baggage") {
 }
 
 }  // namespace
-}  // namespace aquifer::node
+}  // namespace aquifer::proxy

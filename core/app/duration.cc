@@ -1,9 +1,9 @@
-#include "node-proxy/duration.h"
+#include "core/app/duration.h"
 
 #include <array>
 #include <charconv>
 
-namespace aquifer::node {
+namespace aquifer::app {
 namespace {
 
 struct Unit {
@@ -42,4 +42,4 @@ std::optional<std::chrono::milliseconds> ParseDuration(std::string_view text) {
   return std::chrono::milliseconds(static_cast<long long>(total));
 }
 
-}  // namespace aquifer::node
+}  // namespace aquifer::app

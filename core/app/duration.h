@@ -5,10 +5,10 @@
 #include <optional>
 #include <string_view>
 
-namespace aquifer::node {
+namespace aquifer::app {
 
 // A number and a unit (ns, us, ms, s, m, h, d), or several, largest first or not; nothing else,
 // nothing negative, at most ten years.
 std::optional<std::chrono::milliseconds> ParseDuration(std::string_view text);
 
-}  // namespace aquifer::node
+}  // namespace aquifer::app

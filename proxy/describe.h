@@ -5,7 +5,7 @@
 #include "hbone/baggage.h"
 #include "mesh/workload.h"
 
-namespace aquifer::node {
+namespace aquifer::proxy {
 
 inline hbone::Baggage BaggageOf(const mesh::Workload& workload) {
   return hbone::Baggage{.cluster = workload.cluster_id,
@@ -18,4 +18,4 @@ inline hbone::Baggage BaggageOf(const mesh::Workload& workload) {
                         .zone = workload.locality.zone};
 }
 
-}  // namespace aquifer::node
+}  // namespace aquifer::proxy

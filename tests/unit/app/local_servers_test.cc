@@ -1,0 +1,88 @@
+#include "core/app/local_servers.h"
+
+#include "core/http/client.h"
+#include "core/rt/scope.h"
+#include "tests/support/ask.h"
+#include "tests/support/catch.h"
+
+namespace aquifer::app {
+namespace {
+
+Task<http::Response> Hello(const http::Request&, StopToken) {
+  co_return http::Response::Text(200, "hello\n");
+}
+
+Address AnyPort() { return {Ip::Loopback4(), 0}; }
+
+Task<void> ServeTwo(std::string& first, std::string& second) {
+  StopSource stop;
+  Scope tasks;
+  LocalServers servers;
+  REQUIRE(servers.Listen("a", AnyPort(), &Hello).ok());
+  REQUIRE(
+      servers
+          .Listen("b", AnyPort(), ReadyHandler([] { return std::vector<std::string>{"x", "y"}; }))
+          .ok());
+  servers.Serve(tasks, stop.token());
+  http::ClientRequest request;
+  request.path = "/healthz/ready";
+  const auto one = co_await http::Fetch(servers.local(0), request, {}, StopToken());
+  const auto two = co_await http::Fetch(servers.local(1), request, {}, StopToken());
+  if (one.ok()) first = one->body;
+  if (two.ok()) second = two->body;
+  stop.RequestStop();
+  co_await tasks.Join();
+}
+
+Task<void> BindTwice(std::string& refusal) {
+  LocalServers servers;
+  REQUIRE(servers.Listen("admin port", AnyPort(), &Hello).ok());
+  const Result<void, Refusal> again = servers.Listen("stats port", servers.local(0), &Hello);
+  if (!again.ok()) refusal = again.error().ToString();
+  CHECK(refusal.starts_with("stats port: " + servers.local(0).ToString() + " cannot be bound: "));
+  co_return;
+}
+
+}  // namespace
+
+TEST_CASE("each of a program's servers answers on its own port until the stop") {
+  std::string first;
+  std::string second;
+  test::Run(ServeTwo(first, second));
+  CHECK(first == "hello\n");
+  CHECK(second == "not ready, pending: x, y\n");
+}
+
+TEST_CASE("a port that is taken ends the start with its name and address") {
+  std::string refusal;
+  test::Run(BindTwice(refusal));
+  CHECK_FALSE(refusal.empty());
+}
+
+TEST_CASE("readiness is 200 when nothing is pending, and asked anew each time") {
+  std::vector<std::string> pending = {"control plane"};
+  const http::Server::Handler ready = ReadyHandler([&pending] { return pending; });
+  CHECK(test::Ask(ready, "GET", "/healthz/ready").status == 500);
+  pending.clear();
+  CHECK(test::Ask(ready, "GET", "/healthz/ready").body == "ready\n");
+  CHECK(test::Ask(ready, "GET", "/healthz").status == 404);
+}
+
+TEST_CASE("metrics come in the form that the scraper accepts") {
+  obs::Registry registry;
+  registry.AddCounter({.name = "apples", .help = "Apples", .unit = {}}).With({})->Add();
+  const http::Server::Handler stats = StatsHandler(registry);
+  for (const char* path : {"/metrics", "/stats/prometheus"}) {
+    const http::Response plain = test::Ask(stats, "GET", path);
+    CHECK(plain.status == 200);
+    CHECK(plain.body.find("apples") != std::string::npos);
+    CHECK(plain.headers.Get("content-type") == "text/plain; charset=utf-8");
+  }
+  const http::Response open =
+      test::Ask(stats, "GET", "/metrics", "application/openmetrics-text;version=1.0.0");
+  CHECK(open.headers.Get("content-type") ==
+        "application/openmetrics-text;charset=utf-8;version=1.0.0");
+  CHECK(test::Ask(stats, "GET", "/").status == 404);
+}
+
+}  // namespace aquifer::app
