@@ -56,4 +56,14 @@ inline Policy PolicyFor(std::string name, PolicyScope scope, std::string ns = "d
   return policy;
 }
 
+inline size_t EndpointCount(const Snapshot& snapshot, const std::string& hostname) {
+  const ServiceRef service = snapshot.FindService({"default", hostname});
+  return service == nullptr ? 0 : snapshot.EndpointsOf(*service)->size();
+}
+
+inline std::string UidAt(const Snapshot& snapshot, const NetworkAddress& address) {
+  const WorkloadRef workload = snapshot.FindWorkloadAt(address);
+  return workload == nullptr ? "" : workload->uid;
+}
+
 }  // namespace aquifer::mesh

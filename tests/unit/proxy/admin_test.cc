@@ -11,7 +11,7 @@ struct Admin {
     return test::Ask(handler, std::move(method), std::move(path));
   }
 
-  obs::Logger log{{.writer = {.fd = -1}}};
+  obs::Logger log{{.levels = obs::LevelFilter(), .writer = {.fd = -1}}};
   int quits = 0;
   http::Server::Handler handler = AdminHandler({.program = "aquifer-test",
                                                 .config_dump = [] { return "{}\n"; },
