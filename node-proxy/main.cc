@@ -1,13 +1,11 @@
-// aquifer-node: the proxy of a node. What it is called with; everything else is in proxy.h.
-#include "core/app/process.h"
-#include "core/app/program.h"
+// aquifer-node: the proxy of a node. Everything is in proxy.h.
 #include "node-proxy/config.h"
 #include "node-proxy/proxy.h"
+#include "proxy/program.h"
 
-namespace aquifer::node {
 namespace {
 
-constexpr app::Program kProgram{
+constexpr aquifer::app::Program kProgram{
     .name = "aquifer-node",
     .help =
         "aquifer-node: the node proxy of Aquifer\n\n"
@@ -18,29 +16,9 @@ constexpr app::Program kProgram{
         "(docs/settings.md).\n"
         "Admin: localhost:15000, metrics: 15020/metrics, readiness: 15021/healthz/ready.\n"};
 
-Task<Result<void, Refusal>> Serve(const Config& config, app::Process& process, StopToken stop) {
-  Proxy proxy(config, process.log(), process.registry());
-  co_return co_await proxy.Run(stop);
-}
-
-int Run() {
-  const Decoded<proxy::Loaded<Config>> loaded = LoadConfig(app::ReadEnvironment());
-  if (!loaded) return kProgram.Refused(loaded.error());
-  const Config& config = loaded->config;
-  app::Process process(
-      {.scope = "proxy", .log_format = config.log_format, .log_levels = config.log_levels});
-  app::LogNotes(process.log(), loaded->notes);
-  return process.Run([&](StopToken stop) { return Serve(config, process, stop); });
-}
-
 }  // namespace
-}  // namespace aquifer::node
 
 int main(int argc, char** argv) {
-  using aquifer::node::kProgram;
-  const std::string_view verb = argc > 1 ? argv[1] : "proxy";
-  // Istio's chart starts the proxy as "proxy ztunnel".
-  if (verb == "proxy") return aquifer::node::Run();
-  if (const std::optional<int> answered = kProgram.Answer(verb)) return *answered;
-  return kProgram.Misused(std::string(verb) + ": is no command");
+  return aquifer::proxy::Main<aquifer::node::Proxy>(kProgram, &aquifer::node::LoadConfig, argc,
+                                                    argv);
 }
