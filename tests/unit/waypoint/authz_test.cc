@@ -1,5 +1,7 @@
 #include "waypoint/authz.h"
 
+#include <span>
+
 #include "tests/support/catch.h"
 #include "tests/unit/waypoint/policy_text.h"
 
@@ -55,6 +57,17 @@ struct Case {
   bool matches;
 };
 
+// What a rule matches is allowed by an ALLOW policy and denied by a DENY one.
+void CheckAll(std::span<const Case> cases) {
+  for (const Case& one : cases) {
+    INFO(one.rule << " with " << one.field << " " << one.value);
+    CHECK(Allowed({test::Allow({RuleOf(one.rule)})}, Request().Set(one.field, one.value)) ==
+          one.matches);
+    CHECK(Allowed({test::Deny({RuleOf(one.rule)})}, Request().Set(one.field, one.value)) !=
+          one.matches);
+  }
+}
+
 TEST_CASE("source fields match the identity of the tunnel's peer") {
   const Case cases[] = {
       {R"(from { principals: "cluster.local/ns/client/sa/curl" })", "peer",
@@ -88,13 +101,7 @@ TEST_CASE("source fields match the identity of the tunnel's peer") {
       {R"(from { remote_ip_blocks: "192.0.2.0/24" })", "remote", "10.0.0.1", false},
       {R"(from { not_remote_ip_blocks: "192.0.2.0/24" })", "remote", "192.0.2.7", false},
   };
-  for (const Case& one : cases) {
-    INFO(one.rule << " with " << one.field << " " << one.value);
-    CHECK(Allowed({test::Allow({RuleOf(one.rule)})}, Request().Set(one.field, one.value)) ==
-          one.matches);
-    CHECK(Allowed({test::Deny({RuleOf(one.rule)})}, Request().Set(one.field, one.value)) !=
-          one.matches);
-  }
+  CheckAll(cases);
 }
 
 TEST_CASE("operation fields match host, method, path and port") {
@@ -128,13 +135,7 @@ TEST_CASE("operation fields match host, method, path and port") {
       {R"(to { ports: "80" })", "port", "8080", false},
       {R"(to { not_ports: "80" })", "port", "80", false},
   };
-  for (const Case& one : cases) {
-    INFO(one.rule << " with " << one.field << " " << one.value);
-    CHECK(Allowed({test::Allow({RuleOf(one.rule)})}, Request().Set(one.field, one.value)) ==
-          one.matches);
-    CHECK(Allowed({test::Deny({RuleOf(one.rule)})}, Request().Set(one.field, one.value)) !=
-          one.matches);
-  }
+  CheckAll(cases);
 }
 
 TEST_CASE("conditions match their attribute") {
