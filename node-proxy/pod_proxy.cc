@@ -77,6 +77,8 @@ Task<void> PodProxy::AcceptLoop(Port& port) {
 }
 
 Task<void> PodProxy::Serve(Kind kind, io::SocketPtr socket) {
+  const obs::OpenSocket counted = context_.tcp_metrics.CountSocket(
+      kind == Kind::kOutbound ? obs::Reporter::kSource : obs::Reporter::kDestination);
   if (kind == Kind::kInbound) {
     co_await ServeInbound(context_, *endpoint_, *handler_, std::move(socket), drain_.token(),
                           stop_.token());

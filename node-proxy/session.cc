@@ -62,8 +62,7 @@ Session::~Session() {
   FillLogPeer(entry.source, source_, source_identity);
   FillLogPeer(entry.destination, destination_, destination_identity);
   entry.hbone_target = hbone_target_;
-  entry.service =
-      service_ != nullptr ? std::string_view(service_->hostname) : std::string_view(service_name_);
+  if (service_ != nullptr) entry.service = service_->hostname;
   entry.client_to_server_bytes = totals_.a_to_b_bytes;
   entry.server_to_client_bytes = totals_.b_to_a_bytes;
   // The loop's time is read once a turn, which may have begun before this connection did.
@@ -81,8 +80,8 @@ void Session::Fail(const Error& error, std::string detail) {
   detail_ = std::move(detail);
 }
 
-void Session::RejectEarly(const Error& error) {
-  end_ = error;
+void Session::RejectEarly(const Error& error, std::string detail) {
+  Fail(error, std::move(detail));
   early_ = true;
 }
 
@@ -101,13 +100,17 @@ obs::TcpLabels Session::Labels() const {
   if (source_ != nullptr) FillPeer(labels.source, *source_);
   if (destination_ != nullptr) FillPeer(labels.destination, *destination_);
   labels.source.principal = Text(source_identity_);
-  labels.destination.principal = Text(destination_identity_);
+  // Whom it was for, proven or not: connection_security_policy tells which. So dashboards have it
+  // from Istio's node proxy.
+  if (destination_identity_) {
+    labels.destination.principal = destination_identity_->ToString();
+  } else if (destination_ != nullptr) {
+    labels.destination.principal = destination_->identity().ToString();
+  }
   if (service_ != nullptr) {
     labels.destination_service = service_->hostname;
     labels.destination_service_namespace = service_->ns;
     labels.destination_service_name = service_->name;
-  } else {
-    labels.destination_service = service_name_;
   }
   return labels;
 }
