@@ -125,6 +125,8 @@ Result<void, Refusal> Proxy::BuildAuthority() {
         {{"identity", identity.ToString()}, {"error", failure.detail}, {"older_one_kept", kept}});
   };
   store_ = std::make_unique<certs::CertStore>(*authority_, &certs::SystemWallTime, options);
+  // Without the node's name every workload would be taken for one of this node.
+  if (config_.mode == ProxyMode::kShared && !config_.node_name.empty()) prefetch_.emplace(*store_);
   return {};
 }
 
@@ -204,6 +206,7 @@ Result<void, Refusal> Proxy::StartServers() {
 
 void Proxy::SpawnClients() {
   tasks_.Spawn(RunStore());
+  tasks_.Spawn(obs::ExpireSeries(tcp_metrics_, registry_, {}, ended_.token()));
   if (!config_.xds_address.empty()) {
     xds_channel_ = std::make_unique<certs::Channel>(
         ChannelOf(config_, config_.xds_address, config_.xds_host_name, config_.xds_root_ca,
@@ -282,6 +285,7 @@ Task<void> Proxy::ShutdownAll() {
 
 void Proxy::Publish(mesh::SnapshotRef snapshot) {
   snapshot_ = std::move(snapshot);
+  if (prefetch_) prefetch_->Update(*snapshot_);
   for (const std::unique_ptr<Worker>& worker : workers_) worker->SetSnapshot(snapshot_);
 }
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "certs/channel.h"
 #include "certs/store.h"
 #include "core/http/server.h"
+#include "core/obs/expiry.h"
 #include "core/obs/log.h"
 #include "core/obs/mesh_metrics.h"
 #include "core/obs/metrics.h"
@@ -18,6 +20,7 @@
 #include "mesh/builder.h"
 #include "mesh/xds_client.h"
 #include "mesh/xds_sink.h"
+#include "node-proxy/cert_prefetch.h"
 #include "node-proxy/config.h"
 #include "node-proxy/worker.h"
 #include "redirect/cni_client.h"
@@ -84,6 +87,7 @@ class Proxy final : public redirect::PodHandler, public mesh::XdsObserver {
   std::unique_ptr<certs::Channel> ca_channel_;
   std::unique_ptr<certs::Authority> authority_;
   std::unique_ptr<certs::CertStore> store_;
+  std::optional<CertPrefetch> prefetch_;
   mesh::Builder builder_;
   mesh::MeshSink sink_;
   std::unique_ptr<mesh::XdsState> xds_state_;

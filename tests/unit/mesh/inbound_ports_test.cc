@@ -99,15 +99,13 @@ std::string Guess(Builder& builder, const Workload& own, std::uint16_t port,
   return service == nullptr ? "" : service->hostname;
 }
 
-Builder TwoServices() {
-  Builder builder;
+void PutTwoServices(Builder& builder) {
   Service admin = ServiceAt("admin.example", "10.1.0.1");
   admin.ports = {{80, 9090}};
   builder.Put(admin);
   Service web = ServiceAt("web.example", "10.1.0.2");
   web.ports = {{80, 0}, {81, 8181}};
   builder.Put(web);
-  return builder;
 }
 
 Workload OfBoth() {
@@ -115,7 +113,8 @@ Workload OfBoth() {
 }
 
 TEST_CASE("a connection is taken for the service that leads to its port") {
-  Builder builder = TwoServices();
+  Builder builder;
+  PutTwoServices(builder);
   CHECK(Guess(builder, OfBoth(), 9090) == "admin.example");
   CHECK(Guess(builder, OfBoth(), 8080) == "web.example");
   CHECK(Guess(builder, OfBoth(), 8181) == "web.example");
@@ -123,7 +122,8 @@ TEST_CASE("a connection is taken for the service that leads to its port") {
 }
 
 TEST_CASE("a client's word for the service counts among our services only") {
-  Builder builder = TwoServices();
+  Builder builder;
+  PutTwoServices(builder);
   builder.Put(ServiceAt("other.example", "10.1.0.3"));
   CHECK(Guess(builder, OfBoth(), 9090, "web.example") == "web.example");
   CHECK(Guess(builder, OfBoth(), 80, "web.example") == "web.example");
