@@ -41,28 +41,22 @@ Session::Session(WorkerContext& context, obs::Direction direction, const Address
       started_(Loop::Current().now()) {}
 
 Session::~Session() {
-  const std::string source_identity = Text(source_identity_);
-  const std::string destination_identity = Text(destination_identity_);
   const std::string error = end_.ok()         ? std::string()
                             : detail_.empty() ? Describe(end_.error())
                                               : detail_;
-  obs::AccessEntry entry;
-  entry.source.address = source_address_;
-  entry.destination.address = destination_address_;
-  entry.direction = direction_;
-  entry.error = error;
+  const Identities identities = ProvenIdentities();
   if (early_) {
+    obs::AccessEntry entry = Entry(identities);
+    entry.error = error;
     obs::LogConnectionFailed(context_.log, entry);
     return;
   }
-  if (!counted_) Open();
+  Open();
   counted_->AddClientToServer(totals_.a_to_b_bytes);
   counted_->AddServerToClient(totals_.b_to_a_bytes);
   counted_->Close(end_.ok() ? Reason::kOk : end_.error().reason);
-  FillLogPeer(entry.source, source_, source_identity);
-  FillLogPeer(entry.destination, destination_, destination_identity);
-  entry.hbone_target = hbone_target_;
-  if (service_ != nullptr) entry.service = service_->hostname;
+  obs::AccessEntry entry = Entry(identities);
+  entry.error = error;
   entry.client_to_server_bytes = totals_.a_to_b_bytes;
   entry.server_to_client_bytes = totals_.b_to_a_bytes;
   // The loop's time is read once a turn, which may have begun before this connection did.
@@ -72,7 +66,27 @@ Session::~Session() {
 }
 
 void Session::Open() {
-  if (!counted_) counted_ = context_.tcp_metrics.Open(Labels());
+  if (counted_) return;
+  counted_ = context_.tcp_metrics.Open(Labels());
+  if (!context_.log.enabled(obs::Level::kDebug, obs::kAccessScope)) return;
+  obs::LogConnectionOpened(context_.log, Entry(ProvenIdentities()));
+}
+
+Session::Identities Session::ProvenIdentities() const {
+  return {Text(source_identity_), Text(destination_identity_)};
+}
+
+// Refers to this and to `identities`.
+obs::AccessEntry Session::Entry(const Identities& identities) const {
+  obs::AccessEntry entry;
+  entry.source.address = source_address_;
+  entry.destination.address = destination_address_;
+  entry.direction = direction_;
+  FillLogPeer(entry.source, source_, identities.source);
+  FillLogPeer(entry.destination, destination_, identities.destination);
+  entry.hbone_target = hbone_target_;
+  if (service_ != nullptr) entry.service = service_->hostname;
+  return entry;
 }
 
 void Session::Fail(const Error& error, std::string detail) {

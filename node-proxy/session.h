@@ -50,7 +50,14 @@ class Session {
   const mesh::WorkloadRef& source() const { return source_; }
 
  private:
+  struct Identities {
+    std::string source;
+    std::string destination;
+  };
+
   obs::TcpLabels Labels() const;
+  Identities ProvenIdentities() const;
+  obs::AccessEntry Entry(const Identities& identities) const;
 
   WorkerContext& context_;
   obs::Direction direction_;

@@ -41,6 +41,22 @@ TEST_CASE("a connection that ended well is one line and one count") {
   aquifer::test::Run(InWorld(EndsWell));
 }
 
+void TellsOfOpening(World& world) {
+  Result<obs::LevelFilter, Refusal> debug = obs::LevelFilter::Parse("access=debug");
+  REQUIRE(debug.ok());
+  world.lines.logger().SetLevels(*debug);
+  Session session(world.context, obs::Direction::kOutbound, kClient, kServer);
+  session.Open();
+  session.Open();
+  const auto lines = world.lines.With({"\tdebug\taccess\tconnection opened\t"});
+  REQUIRE(lines.size() == 1);
+  CHECK(lines[0].find("bytes") == std::string::npos);
+}
+
+TEST_CASE("a connection's opening is a line at debug") {
+  aquifer::test::Run(InWorld(TellsOfOpening));
+}
+
 void Fails(World& world) {
   {
     Session session(world.context, obs::Direction::kInbound, kClient, kServer);
