@@ -126,6 +126,12 @@ std::vector<CertStatus> CertStore::Dump() const {
   return all;
 }
 
+std::vector<Identity> CertStore::Identities() const {
+  std::vector<Identity> all;
+  for (const auto& [identity, entry] : entries_) all.push_back(identity);
+  return all;
+}
+
 CertRef CertStore::Usable(const Entry& entry) const {
   const bool usable = entry.certificate != nullptr && !entry.certificate->bundle.Expired(clock_());
   return usable ? entry.certificate : nullptr;

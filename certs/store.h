@@ -84,6 +84,8 @@ class CertStore {
   void Listen(CertListener listener);
 
   std::vector<CertStatus> Dump() const;
+  // Everyone who was asked for and not forgotten since.
+  std::vector<Identity> Identities() const;
 
  private:
   struct Entry;

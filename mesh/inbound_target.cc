@@ -73,6 +73,16 @@ const Membership* MembershipIn(const Workload& own, const Service& service) {
   return at == own.services.end() ? nullptr : &*at;
 }
 
+// Whether one of the service's ports is `port` of our workload.
+bool LeadsTo(std::uint16_t port, const Workload& own, const Service& service) {
+  const Membership* const us = MembershipIn(own, service);
+  return std::any_of(service.ports.begin(), service.ports.end(), [&](const Port& each) {
+    const Port* mapping = us == nullptr ? nullptr : FindPort(us->ports, each.service_port);
+    if (mapping == nullptr || mapping->target_port == 0) mapping = &each;
+    return mapping->target_port == port;
+  });
+}
+
 Ip PreferredVip(const Service& service, const std::string& network, const Ip& fallback) {
   const NetworkAddress* best = nullptr;
   const auto rank = [&network](const NetworkAddress& vip) {
@@ -126,6 +136,18 @@ Result<InboundTarget, InboundRefusal> ResolveInbound(const Snapshot& snapshot, c
   if (own.application_tunnel->port != 0) target->connect_to.port = own.application_tunnel->port;
   if (IsIllegal(target->connect_to.port, options)) return OwnPort(target->connect_to.port);
   return target;
+}
+
+ServiceRef GuessService(const Snapshot& snapshot, const Workload& own, std::uint16_t port,
+                        std::string_view claimed) {
+  const std::vector<ServiceRef> services = snapshot.ServicesOf(own);
+  for (const ServiceRef& service : services) {
+    if (!claimed.empty() && service->hostname == claimed) return service;
+  }
+  for (const ServiceRef& service : services) {
+    if (LeadsTo(port, own, *service)) return service;
+  }
+  return nullptr;
 }
 
 }  // namespace aquifer::mesh

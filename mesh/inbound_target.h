@@ -47,4 +47,10 @@ Result<InboundTarget, InboundRefusal> ResolveInbound(const Snapshot& snapshot, c
                                                      const InboundAuthority& authority,
                                                      const InboundOptions& options);
 
+// Which service a connection to `port` of our workload was for; null if none is likely. Only for
+// telemetry. `claimed` is the hostname that the client says it meant: it counts when it is one of
+// ours, otherwise the first service that leads to the port does.
+ServiceRef GuessService(const Snapshot& snapshot, const Workload& own, std::uint16_t port,
+                        std::string_view claimed);
+
 }  // namespace aquifer::mesh

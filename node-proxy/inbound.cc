@@ -21,12 +21,16 @@ mesh::InboundAuthority AuthorityOf(const hbone::Authority& authority) {
   return mesh::NamedAuthority{name.host, name.port};
 }
 
+std::string Explain(const Error& error, const std::string& why) {
+  return why.empty() ? Describe(error) : Describe(error) + ": " + why;
+}
+
 // `refusal` goes to the authenticated peer, so that its operator sees on the client's side which
 // policy it was.
 void Refuse(hbone::IncomingTunnel& tunnel, Session& session, int status, const Error& error,
             const std::string& refusal) {
   static_cast<void>(tunnel.Refuse(status, refusal));
-  session.Fail(error, Describe(error) + (refusal.empty() ? std::string() : ": " + refusal));
+  session.Fail(error, Explain(error, refusal));
 }
 
 void LogDryRun(WorkerContext& context, const mesh::Decision& decision) {
@@ -47,9 +51,11 @@ Task<void> InboundHandler::OnConnect(hbone::IncomingTunnel tunnel, StopToken sto
   Session session(context_, obs::Direction::kInbound, tunnel.peer_address, tunnel.local_address);
   session.SetSourceIdentity(tunnel.peer);
   session.SetHboneTarget(hbone::ToString(tunnel.request.authority));
-  session.SetServiceName(tunnel.request.forwarded_host);
   const Result<mesh::WorkloadRef> own = co_await pod_.Workload(stop);
-  if (!own) co_return Refuse(tunnel, session, kUnavailable, own.error(), {});
+  if (!own) {
+    static_cast<void>(tunnel.Refuse(kUnavailable, {}));
+    co_return session.RejectEarly(own.error());
+  }
   session.SetDestination(*own);
   session.SetDestinationIdentity((*own)->identity());
 
@@ -58,10 +64,15 @@ Task<void> InboundHandler::OnConnect(hbone::IncomingTunnel tunnel, StopToken sto
   const mesh::InboundAuthority authority = AuthorityOf(tunnel.request.authority);
   Result<mesh::InboundTarget, mesh::InboundRefusal> target =
       mesh::ResolveInbound(*view, **own, tunnel.local_address.ip, authority, context_.inbound);
-  if (!target.ok())
-    co_return Refuse(tunnel, session, target.error().status, target.error().error,
-                     target.error().why);
-  if (target->service != nullptr) session.SetService(target->service);
+  if (!target.ok()) {
+    static_cast<void>(tunnel.Refuse(target.error().status, target.error().why));
+    co_return session.RejectEarly(target.error().error,
+                                  Explain(target.error().error, target.error().why));
+  }
+  session.SetService(target->service != nullptr
+                         ? target->service
+                         : mesh::GuessService(*view, **own, target->connect_to.port,
+                                              tunnel.request.forwarded_host));
 
   InboundConnections::Entry entry(context_.inbound_connections, pod_.name(), tunnel.peer,
                                   tunnel.peer_address.ip, stop);
@@ -139,6 +150,7 @@ Task<void> ServeInboundPlaintext(WorkerContext& context, PodEndpoint& pod, bool 
   const Result<mesh::WorkloadRef> own = co_await pod.Workload(stop);
   if (!own) co_return session.RejectEarly(own.error());
   session.SetDestination(*own);
+  session.SetService(mesh::GuessService(*context.snapshot, **own, target->port, {}));
   session.SetSource(context.snapshot->FindWorkloadAt({context.config.network, client->peer().ip}));
 
   InboundConnections::Entry entry(context.inbound_connections, pod.name(), std::nullopt,
@@ -148,7 +160,7 @@ Task<void> ServeInboundPlaintext(WorkerContext& context, PodEndpoint& pod, bool 
   LogDryRun(context, decision);
   if (!decision.allowed()) {
     co_return session.Fail(Error{Reason::kPolicyDenied},
-                           Describe(Error{Reason::kPolicyDenied}) + ": " + decision.Describe());
+                           Explain(Error{Reason::kPolicyDenied}, decision.Describe()));
   }
   Result<io::SocketPtr> application =
       co_await DialApplication(pod, client->peer().ip, *target, keep_source, entry.token());

@@ -45,6 +45,9 @@ Task<Result<io::StreamPtr>> OpenTunnel(WorkerContext& context,
                                        const mesh::Workload& source, const mesh::Route& route,
                                        const Address& client, Session& session, StopToken stop) {
   session.SetHboneTarget(route.target.ToString());
+  // Nothing goes without mutual TLS between these two, so a failure is theirs.
+  session.SetSourceIdentity(source.identity());
+  if (route.destination != nullptr) session.SetDestinationIdentity(route.destination->identity());
   Result<certs::CertRef> certificate = co_await context.certs.Get(source.identity(), stop);
   if (!certificate) co_return certificate.error();
   TimedStop timed(stop, kTunnelTimeout, Reason::kConnectTimeout);
@@ -54,14 +57,9 @@ Task<Result<io::StreamPtr>> OpenTunnel(WorkerContext& context,
       std::move(key), pod, (*certificate)->client, std::move(request), timed.token());
   if (!tunnel) {
     session.Fail(tunnel.error().error, tunnel.error().detail);
-    if (tunnel.error()
-            .peer) {  // refused by a peer that we know: both ends have proven who they are
-      session.SetSourceIdentity(source.identity());
-      session.SetDestinationIdentity(*tunnel.error().peer);
-    }
+    if (tunnel.error().peer) session.SetDestinationIdentity(*tunnel.error().peer);
     co_return tunnel.error().error;
   }
-  session.SetSourceIdentity(source.identity());
   session.SetDestinationIdentity(tunnel->peer);
   co_return io::StreamPtr(std::move(tunnel->stream));
 }
@@ -82,9 +80,8 @@ Task<void> ServeOutbound(WorkerContext& context, std::shared_ptr<PodEndpoint> po
   const Result<mesh::Route> route =
       mesh::Classify(*view, **source, *target, context.classify, context.random);
   if (!route) {
-    if (route.error().reason == Reason::kLoop) co_return session.RejectEarly(route.error());
     client->Reset();  // the application must not take this for an empty answer
-    co_return session.Fail(route.error());
+    co_return session.RejectEarly(route.error());
   }
   session.SetDestination(route->destination);
   session.SetService(route->service);

@@ -56,6 +56,13 @@ Status PodProxy::Bind(Kind kind, std::uint16_t number, redirect::SourceKept kept
   return Status();
 }
 
+std::uint16_t PodProxy::port(Kind kind) const {
+  for (const std::unique_ptr<Port>& port : ports_) {
+    if (port->kind == kind && port->listener != nullptr) return port->listener->local().port;
+  }
+  return 0;
+}
+
 Task<void> PodProxy::AcceptLoop(Port& port) {
   StopSource either(drain_.token());
   const StopLink stopped(stop_.token(), either);
@@ -77,6 +84,8 @@ Task<void> PodProxy::AcceptLoop(Port& port) {
 }
 
 Task<void> PodProxy::Serve(Kind kind, io::SocketPtr socket) {
+  const obs::OpenSocket counted = context_.tcp_metrics.CountSocket(
+      kind == Kind::kOutbound ? obs::Reporter::kSource : obs::Reporter::kDestination);
   if (kind == Kind::kInbound) {
     co_await ServeInbound(context_, *endpoint_, *handler_, std::move(socket), drain_.token(),
                           stop_.token());

@@ -14,6 +14,8 @@ namespace aquifer::node {
 
 class PodProxy {
  public:
+  enum class Kind : std::uint8_t { kOutbound, kInbound, kInboundPlaintext };
+
   PodProxy(WorkerContext& context, redirect::Pod pod, redirect::PodSockets sockets);
   ~PodProxy();
 
@@ -25,9 +27,10 @@ class PodProxy {
   Task<void> Finish();
   std::size_t connections() const { return connections_.live(); }
   const redirect::Pod& pod() const { return pod_; }
+  // Where it listens; after Start, until it drains.
+  std::uint16_t port(Kind kind) const;
 
  private:
-  enum class Kind : std::uint8_t { kOutbound, kInbound, kInboundPlaintext };
   struct Port {
     Kind kind;
     std::unique_ptr<io::Listener> listener;

@@ -25,6 +25,9 @@ Proxy::~Proxy() = default;
 Task<Result<void, Refusal>> Proxy::Run(StopToken stop) {
   const StopLink asked(stop, quit_);
   AQ_CO_TRY_STATUS(BuildAuthority());
+  // Without the node's name every workload would be taken for one of this node.
+  if (config_.mode == ProxyMode::kShared && !config_.node_name.empty())
+    prefetch_.emplace(control_plane_.store());
   AQ_CO_TRY_STATUS(StartServers());
   AQ_CO_TRY_STATUS(StartWorkers());
   Result<void, Refusal> started = LoadLocalMesh();
@@ -137,6 +140,7 @@ Result<void, Refusal> Proxy::StartServers() {
 
 void Proxy::SpawnClients() {
   control_plane_.ServeCertificates(tasks_, ended_.token());
+  tasks_.Spawn(obs::ExpireSeries(tcp_metrics_, registry_, {}, ended_.token()));
   if (!config_.xds_address.empty()) {
     control_plane_.Follow(
         {std::string(mesh::kAddressType), std::string(mesh::kAuthorizationType)},
@@ -205,6 +209,7 @@ Task<void> Proxy::ShutdownAll() {
 
 void Proxy::Publish(mesh::SnapshotRef snapshot) {
   snapshot_ = std::move(snapshot);
+  if (prefetch_) prefetch_->Update(*snapshot_);
   for (const std::unique_ptr<Worker>& worker : workers_) worker->SetSnapshot(snapshot_);
 }
 

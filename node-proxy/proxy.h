@@ -4,17 +4,20 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "core/app/local_servers.h"
+#include "core/obs/expiry.h"
 #include "core/obs/log.h"
 #include "core/obs/mesh_metrics.h"
 #include "core/obs/metrics.h"
 #include "core/obs/tcp_metrics.h"
 #include "mesh/builder.h"
 #include "mesh/xds_sink.h"
+#include "node-proxy/cert_prefetch.h"
 #include "node-proxy/config.h"
 #include "node-proxy/worker.h"
 #include "proxy/control_plane_client.h"
@@ -59,6 +62,7 @@ class Proxy final : public redirect::PodHandler {
   StopSource quit_;   // starts the drain
   StopSource ended_;  // after the drain: servers and clients
   proxy::ControlPlaneClient control_plane_;
+  std::optional<CertPrefetch> prefetch_;
   mesh::Builder builder_;
   mesh::MeshSink sink_;
   mesh::SnapshotRef snapshot_;

@@ -41,29 +41,22 @@ Session::Session(WorkerContext& context, obs::Direction direction, const Address
       started_(Loop::Current().now()) {}
 
 Session::~Session() {
-  const std::string source_identity = Text(source_identity_);
-  const std::string destination_identity = Text(destination_identity_);
   const std::string error = end_.ok()         ? std::string()
                             : detail_.empty() ? Describe(end_.error())
                                               : detail_;
-  obs::AccessEntry entry;
-  entry.source.address = source_address_;
-  entry.destination.address = destination_address_;
-  entry.direction = direction_;
-  entry.error = error;
+  const Identities identities = ProvenIdentities();
   if (early_) {
+    obs::AccessEntry entry = Entry(identities);
+    entry.error = error;
     obs::LogConnectionFailed(context_.log, entry);
     return;
   }
-  if (!counted_) Open();
+  Open();
   counted_->AddClientToServer(totals_.a_to_b_bytes);
   counted_->AddServerToClient(totals_.b_to_a_bytes);
   counted_->Close(end_.ok() ? Reason::kOk : end_.error().reason);
-  FillLogPeer(entry.source, source_, source_identity);
-  FillLogPeer(entry.destination, destination_, destination_identity);
-  entry.hbone_target = hbone_target_;
-  entry.service =
-      service_ != nullptr ? std::string_view(service_->hostname) : std::string_view(service_name_);
+  obs::AccessEntry entry = Entry(identities);
+  entry.error = error;
   entry.client_to_server_bytes = totals_.a_to_b_bytes;
   entry.server_to_client_bytes = totals_.b_to_a_bytes;
   // The loop's time is read once a turn, which may have begun before this connection did.
@@ -73,7 +66,27 @@ Session::~Session() {
 }
 
 void Session::Open() {
-  if (!counted_) counted_ = context_.tcp_metrics.Open(Labels());
+  if (counted_) return;
+  counted_ = context_.tcp_metrics.Open(Labels());
+  if (!context_.log.enabled(obs::Level::kDebug, obs::kAccessScope)) return;
+  obs::LogConnectionOpened(context_.log, Entry(ProvenIdentities()));
+}
+
+Session::Identities Session::ProvenIdentities() const {
+  return {Text(source_identity_), Text(destination_identity_)};
+}
+
+// Refers to this and to `identities`.
+obs::AccessEntry Session::Entry(const Identities& identities) const {
+  obs::AccessEntry entry;
+  entry.source.address = source_address_;
+  entry.destination.address = destination_address_;
+  entry.direction = direction_;
+  FillLogPeer(entry.source, source_, identities.source);
+  FillLogPeer(entry.destination, destination_, identities.destination);
+  entry.hbone_target = hbone_target_;
+  if (service_ != nullptr) entry.service = service_->hostname;
+  return entry;
 }
 
 void Session::Fail(const Error& error, std::string detail) {
@@ -81,8 +94,8 @@ void Session::Fail(const Error& error, std::string detail) {
   detail_ = std::move(detail);
 }
 
-void Session::RejectEarly(const Error& error) {
-  end_ = error;
+void Session::RejectEarly(const Error& error, std::string detail) {
+  Fail(error, std::move(detail));
   early_ = true;
 }
 
@@ -101,13 +114,17 @@ obs::TcpLabels Session::Labels() const {
   if (source_ != nullptr) FillPeer(labels.source, *source_);
   if (destination_ != nullptr) FillPeer(labels.destination, *destination_);
   labels.source.principal = Text(source_identity_);
-  labels.destination.principal = Text(destination_identity_);
+  // Whom it was for, proven or not: connection_security_policy tells which. So dashboards have it
+  // from Istio's node proxy.
+  if (destination_identity_) {
+    labels.destination.principal = destination_identity_->ToString();
+  } else if (destination_ != nullptr) {
+    labels.destination.principal = destination_->identity().ToString();
+  }
   if (service_ != nullptr) {
     labels.destination_service = service_->hostname;
     labels.destination_service_namespace = service_->ns;
     labels.destination_service_name = service_->name;
-  } else {
-    labels.destination_service = service_name_;
   }
   return labels;
 }

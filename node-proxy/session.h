@@ -24,11 +24,11 @@ class Session {
   // Logs and counts.
   ~Session();
 
-  // Who is at the ends, as they become known. An identity is only what mutual TLS proved.
+  // Who is at the ends, as they become known. An identity is what mutual TLS proved or, of a
+  // connection that never got through, what it would have had to prove.
   void SetSource(mesh::WorkloadRef workload) { source_ = std::move(workload); }
   void SetDestination(mesh::WorkloadRef workload) { destination_ = std::move(workload); }
   void SetService(mesh::ServiceRef service) { service_ = std::move(service); }
-  void SetServiceName(std::string hostname) { service_name_ = std::move(hostname); }
   void SetSourceIdentity(const certs::Identity& identity) { source_identity_ = identity; }
   void SetDestinationIdentity(const certs::Identity& identity) { destination_identity_ = identity; }
   void SetDestinationAddress(const Address& address) { destination_address_ = address; }
@@ -39,8 +39,9 @@ class Session {
   // It never got through, or it broke. `detail` is for the log line; without one the error speaks
   // for itself.
   void Fail(const Error& error, std::string detail = {});
-  // Nothing is known but addresses: one warning instead of the access log's line, and no series.
-  void RejectEarly(const Error& error);
+  // It was never clear what it was for: one warning with its addresses instead of the access log's
+  // line, and no series.
+  void RejectEarly(const Error& error, std::string detail = {});
   // How the copy ended; a peer that leaves is an ending, not an error.
   void Finish(const Status& copied);
 
@@ -49,7 +50,14 @@ class Session {
   const mesh::WorkloadRef& source() const { return source_; }
 
  private:
+  struct Identities {
+    std::string source;
+    std::string destination;
+  };
+
   obs::TcpLabels Labels() const;
+  Identities ProvenIdentities() const;
+  obs::AccessEntry Entry(const Identities& identities) const;
 
   WorkerContext& context_;
   obs::Direction direction_;
@@ -58,7 +66,6 @@ class Session {
   mesh::WorkloadRef source_;
   mesh::WorkloadRef destination_;
   mesh::ServiceRef service_;
-  std::string service_name_;
   std::optional<certs::Identity> source_identity_;
   std::optional<certs::Identity> destination_identity_;
   std::string hbone_target_;

@@ -58,6 +58,11 @@ Task<void> CniServer::Serve(io::SeqpacketSocketPtr socket, StopToken stop) {
   }
   --serving_;
   if (stop.requested()) co_return;
+  // It owed us nothing, as a proxy that ends in order.
+  if (status.error().reason == Reason::kPeerClosed && !proxy.agent.outstanding()) {
+    log_.Info(kScope, "proxy disconnected", {{"proxy", proxy.number}, {"others", proxies_.size()}});
+    co_return;
+  }
   log_.Limited(limiter_, obs::Level::kWarn, kScope, "proxy gone",
                {{"proxy", proxy.number}, {"error", Describe(status.error())}});
 }

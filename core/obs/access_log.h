@@ -21,7 +21,7 @@ struct AccessPeer {
   Address address;
   std::string_view workload;  // name of the pod
   std::string_view workload_namespace;
-  std::string_view identity;  // a full spiffe:// URI; only what mutual TLS proved
+  std::string_view identity;  // a full spiffe:// URI; only of connections under mutual TLS
   std::string_view cluster;
 };
 

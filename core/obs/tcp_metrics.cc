@@ -32,7 +32,7 @@ std::string_view ReporterWord(Reporter reporter) {
 std::vector<Label> TcpLabelList(const TcpLabels& labels, std::string_view response_flags) {
   const TcpPeerLabels& source = labels.source;
   const TcpPeerLabels& destination = labels.destination;
-  std::vector<Label> list = {
+  return {
       {"reporter", ReporterWord(labels.reporter)},
       {"source_workload", OrUnknown(source.workload)},
       {"source_canonical_service", OrUnknown(source.canonical_service)},
@@ -56,15 +56,11 @@ std::vector<Label> TcpLabelList(const TcpLabels& labels, std::string_view respon
       {"request_protocol", "tcp"},
       {"response_flags", response_flags},
       {"connection_security_policy", labels.mutual_tls ? "mutual_tls" : "unknown"},
+      {"source_region", OrUnknown(source.region)},
+      {"source_zone", OrUnknown(source.zone)},
+      {"destination_region", OrUnknown(destination.region)},
+      {"destination_zone", OrUnknown(destination.zone)},
   };
-  if (source.region.empty() && source.zone.empty() && destination.region.empty() &&
-      destination.zone.empty())
-    return list;
-  list.push_back({"source_region", OrUnknown(source.region)});
-  list.push_back({"source_zone", OrUnknown(source.zone)});
-  list.push_back({"destination_region", OrUnknown(destination.region)});
-  list.push_back({"destination_zone", OrUnknown(destination.zone)});
-  return list;
 }
 
 // The release pairs with ForgetIdle's acquire: the series are left alone from here on.

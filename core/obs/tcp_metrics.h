@@ -45,7 +45,7 @@ struct TcpPeerLabels {
   }
 };
 
-// What is empty is shown as "unknown", regions and zones only when one of the four is known.
+// What is empty is shown as "unknown".
 struct TcpLabels {
   Reporter reporter = Reporter::kSource;
   TcpPeerLabels source;

@@ -91,5 +91,45 @@ TEST_CASE("an address that is neither ours nor of something we guard is a mismat
   CHECK(Outcome(builder, Own(), other) == "10.0.0.5:80");
 }
 
+// "" for none.
+std::string Guess(Builder& builder, const Workload& own, std::uint16_t port,
+                  std::string_view claimed = {}) {
+  builder.Put(own);
+  const ServiceRef service = GuessService(*builder.Build(), own, port, claimed);
+  return service == nullptr ? "" : service->hostname;
+}
+
+void PutTwoServices(Builder& builder) {
+  Service admin = ServiceAt("admin.example", "10.1.0.1");
+  admin.ports = {{80, 9090}};
+  builder.Put(admin);
+  Service web = ServiceAt("web.example", "10.1.0.2");
+  web.ports = {{80, 0}, {81, 8181}};
+  builder.Put(web);
+}
+
+Workload OfBoth() {
+  return Joins(Joins(Pod("own", "10.0.0.5"), "admin.example", {}), "web.example", {{80, 8080}});
+}
+
+TEST_CASE("a connection is taken for the service that leads to its port") {
+  Builder builder;
+  PutTwoServices(builder);
+  CHECK(Guess(builder, OfBoth(), 9090) == "admin.example");
+  CHECK(Guess(builder, OfBoth(), 8080) == "web.example");
+  CHECK(Guess(builder, OfBoth(), 8181) == "web.example");
+  CHECK(Guess(builder, OfBoth(), 80) == "");
+}
+
+TEST_CASE("a client's word for the service counts among our services only") {
+  Builder builder;
+  PutTwoServices(builder);
+  builder.Put(ServiceAt("other.example", "10.1.0.3"));
+  CHECK(Guess(builder, OfBoth(), 9090, "web.example") == "web.example");
+  CHECK(Guess(builder, OfBoth(), 80, "web.example") == "web.example");
+  CHECK(Guess(builder, OfBoth(), 80, "other.example") == "");
+  CHECK(Guess(builder, OfBoth(), 9090, "other.example") == "admin.example");
+}
+
 }  // namespace
 }  // namespace aquifer::mesh

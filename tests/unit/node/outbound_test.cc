@@ -1,0 +1,246 @@
+#include "node-proxy/outbound.h"
+
+#include "tests/support/run_task.h"
+#include "tests/unit/node/world.h"
+
+namespace aquifer::node {
+namespace {
+
+using test::AcceptOne;
+using test::Dial;
+using test::Hear;
+using test::kServerIp;
+using test::kServiceIp;
+using test::ListenAt;
+using test::Say;
+using test::World;
+
+// A client of the service web.example, whose proxy is `outbound`; the server's proxy is the
+// world's.
+struct Pair {
+  explicit Pair(World& w)
+      : world(w),
+        outbound(ListenAt(kServiceIp)),
+        application(ListenAt(kServerIp)),
+        client_pod(w.Endpoint("client", "default")),
+        server_pod(w.Endpoint("server", "web")),
+        handler(w.context, *server_pod, false) {
+    world.Populate(outbound->local().port, application->local().port);
+  }
+  Task<void> ServeHbone() {
+    io::SocketPtr accepted = co_await AcceptOne(*world.hbone);
+    co_await ServeInbound(world.context, *server_pod, handler, std::move(accepted), StopToken(),
+                          world.stop.token());
+  }
+  // The application of the client has connected, and its proxy takes it from there.
+  Task<void> Connect() {
+    client = co_await Dial(outbound->local());
+    io::SocketPtr accepted = co_await AcceptOne(*outbound);
+    serving.Spawn(
+        ServeOutbound(world.context, client_pod, std::move(accepted), world.stop.token()));
+  }
+  // Connected to the application through both proxies.
+  Task<void> ConnectThrough() {
+    hbone.Spawn(ServeHbone());
+    co_await Connect();
+    server = co_await AcceptOne(*application);
+  }
+  Task<void> End() {
+    co_await serving.Join();
+    co_await world.End();
+    co_await hbone.Join();
+  }
+  // The service's endpoint, changed.
+  template <class Change>
+  void ChangeServer(Change change) {
+    mesh::Workload changed = World::Server(outbound->local().port, application->local().port);
+    change(changed);
+    world.builder.Put(changed);
+    world.Publish();
+  }
+
+  World& world;
+  std::unique_ptr<io::Listener> outbound, application;
+  std::shared_ptr<PodEndpoint> client_pod, server_pod;
+  InboundHandler handler;
+  io::SocketPtr client, server;
+  Scope serving, hbone;
+};
+
+Task<void> GoesByHbone() {
+  World world;
+  Pair pair(world);
+  co_await pair.ConnectThrough();
+  co_await Say(*pair.client, "ping");
+  CHECK(co_await Hear(*pair.server) == "ping");
+  CHECK((co_await pair.server->ShutdownWrite(StopToken())).ok());
+  CHECK(co_await Hear(*pair.client) == "FIN");
+  co_await Say(*pair.client, "more");
+  CHECK(co_await Hear(*pair.server) == "more");
+  CHECK((co_await pair.client->ShutdownWrite(StopToken())).ok());
+  CHECK(co_await Hear(*pair.server) == "FIN");
+  co_await pair.serving.Join();
+  CHECK(world.lines
+            .With({"\tinfo\t", "direction=\"outbound\"", "bytes_sent=8",
+                   "dst.service=\"web.example\"", "dst.hbone_addr=127.0.0.2:",
+                   "src.identity=\"spiffe://cluster.local/ns/default/sa/default\"",
+                   "dst.identity=\"spiffe://cluster.local/ns/default/sa/web\""})
+            .size() == 1);
+  CHECK(world.registry.Text().find("reporter=\"source\"") != std::string::npos);
+  co_await pair.End();
+}
+
+TEST_CASE("a connection to a service goes to its endpoint by HBONE, each end as it ends") {
+  aquifer::test::Run(GoesByHbone());
+}
+
+Task<void> PassesResets() {
+  World world;
+  Pair pair(world);
+  co_await pair.ConnectThrough();
+  pair.client->Reset();
+  pair.client.reset();
+  CHECK(co_await Hear(*pair.server) == "peer_reset");
+  co_await pair.serving.Join();
+  CHECK(world.lines.With({"\tinfo\t", "direction=\"outbound\""}).size() == 1);
+  co_await pair.End();
+}
+
+TEST_CASE("a reset of the client is one of the server's connection") {
+  aquifer::test::Run(PassesResets());
+}
+
+// Connects, is reset, and leaves one line that holds `words`.
+Task<void> IsReset(Pair& pair, std::vector<std::string> words) {
+  co_await pair.Connect();
+  CHECK(co_await Hear(*pair.client) == "peer_reset");
+  co_await pair.serving.Join();
+  words.push_back("direction=\"outbound\"");
+  CHECK(pair.world.lines.With(words).size() == 1);
+}
+
+Task<void> NoEndpoint() {
+  World world;
+  Pair pair(world);
+  pair.ChangeServer([](mesh::Workload& server) { server.services.clear(); });
+  co_await IsReset(pair, {"\twarn\t", "connection failed"});
+  CHECK(world.registry.Text().find("connections_opened") == std::string::npos);
+  co_await pair.End();
+}
+
+TEST_CASE("a service without endpoints resets its clients") { aquifer::test::Run(NoEndpoint()); }
+
+Task<void> MissingWaypoint() {
+  World world;
+  Pair pair(world);
+  mesh::Service service = mesh::ServiceAt("web.example", "127.0.0.3");
+  service.ports = {{pair.outbound->local().port, pair.application->local().port}};
+  service.waypoint = mesh::GatewayAddress{mesh::At("10.9.9.9"), 15008};
+  world.builder.Put(service);
+  world.Publish();
+  co_await IsReset(pair, {"\twarn\t", "waypoint"});
+  co_await pair.End();
+}
+
+TEST_CASE("a waypoint that is not known is not gone around") {
+  aquifer::test::Run(MissingWaypoint());
+}
+
+// The endpoint's address is that of a pod with another account, as when an address is used again.
+Task<void> WrongIdentity() {
+  World world;
+  Pair pair(world);
+  pair.hbone.Spawn(pair.ServeHbone());
+  mesh::Workload former = World::Server(pair.outbound->local().port, 80);
+  former.uid += "-former";
+  former.name = "former";
+  former.service_account = "former";
+  world.builder.Put(former);
+  pair.ChangeServer([](mesh::Workload& server) { server.services.clear(); });
+  co_await IsReset(pair, {"\terror\t", "connection complete"});
+  CHECK(world.lines.With({"connection complete", "direction=\"inbound\""}).empty());
+  CHECK(world.Closed("TLS_FAILURE") == 1);
+  co_await pair.End();
+}
+
+TEST_CASE("who answers at the endpoint's address with another identity gets nothing") {
+  aquifer::test::Run(WrongIdentity());
+}
+
+Task<void> CaRefuses() {
+  World world;
+  Pair pair(world);
+  world.authority.refused.insert("default");
+  co_await IsReset(pair, {"\terror\t", "connection complete"});
+  CHECK(world.Closed("IDENTITY_ERROR") == 1);
+  co_await pair.End();
+}
+
+TEST_CASE("without a certificate there is no connection") { aquifer::test::Run(CaRefuses()); }
+
+Task<void> NoProxyThere() {
+  World world;
+  Pair pair(world);
+  world.hbone.reset();
+  co_await IsReset(pair, {"\terror\t", "connection complete"});
+  CHECK(world.Closed("CONNECT") == 1);
+  CHECK(world.registry.Text().find("mutual_tls") != std::string::npos);
+  co_await pair.End();
+}
+
+TEST_CASE("an endpoint whose proxy is not there is not gone to in the clear") {
+  aquifer::test::Run(NoProxyThere());
+}
+
+Task<void> Denied() {
+  World world;
+  Pair pair(world);
+  mesh::Policy policy = mesh::PolicyFor("deny-all", mesh::PolicyScope::kNamespace);
+  policy.action = mesh::PolicyAction::kDeny;
+  policy.rules = {{}};
+  world.builder.Put(policy);
+  world.Publish();
+  pair.hbone.Spawn(pair.ServeHbone());
+  co_await IsReset(pair, {"\terror\t", "default/deny-all"});
+  CHECK(world.Closed("CONNECT") == 1);
+  co_await pair.End();
+}
+
+TEST_CASE("a denial resets the client and names the policy on its side") {
+  aquifer::test::Run(Denied());
+}
+
+Task<void> Stopped() {
+  World world;
+  Pair pair(world);
+  co_await pair.ConnectThrough();
+  world.stop.RequestStop(Reason::kDrained);
+  CHECK(co_await Hear(*pair.client) == "peer_reset");
+  CHECK(co_await Hear(*pair.server) == "peer_reset");
+  co_await pair.End();
+}
+
+TEST_CASE("a stop resets both ends of what is there") { aquifer::test::Run(Stopped()); }
+
+Task<void> WaitsForItsWorkload() {
+  World world;
+  Pair pair(world);
+  world.builder.RemoveAddress("Kubernetes//Pod/default/client");
+  world.Publish();
+  pair.hbone.Spawn(pair.ServeHbone());
+  co_await pair.Connect();
+  world.builder.Put(mesh::Pod("client", "127.0.0.1"));
+  world.Publish();
+  pair.server = co_await AcceptOne(*pair.application);
+  co_await Say(*pair.client, "ping");
+  CHECK(co_await Hear(*pair.server) == "ping");
+  world.stop.RequestStop(Reason::kDrained);
+  co_await pair.End();
+}
+
+TEST_CASE("a pod that the mesh does not know yet waits for it") {
+  aquifer::test::Run(WaitsForItsWorkload());
+}
+
+}  // namespace
+}  // namespace aquifer::node

@@ -1,0 +1,209 @@
+// One worker's context in process and without network namespaces: applications and the proxy's
+// ports are on addresses of loopback, and what a redirected socket would say was its destination is
+// where it connected to.
+//   127.0.0.1   the client's pod: where the kernel dials from on loopback
+//   127.0.0.2   the server's pod
+//   127.0.0.3   the address of its service
+#pragma once
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <set>
+#include <string>
+#include <vector>
+
+#include "certs/local_authority.h"
+#include "core/io/socket.h"
+#include "core/rt/scope.h"
+#include "core/rt/timer.h"
+#include "mesh/builder.h"
+#include "node-proxy/context.h"
+#include "node-proxy/inbound.h"
+#include "node-proxy/inbound_connections.h"
+#include "node-proxy/outbound.h"
+#include "node-proxy/pod_endpoint.h"
+#include "tests/support/catch.h"
+#include "tests/unit/mesh/fixtures.h"
+
+namespace aquifer::node::test {
+
+inline const Ip kClientIp = Ip::V4(127, 0, 0, 1);
+inline const Ip kServerIp = Ip::V4(127, 0, 0, 2);
+inline const Ip kServiceIp = Ip::V4(127, 0, 0, 3);
+
+// Signs for everybody but those whom the test names.
+class Authority final : public certs::Authority {
+ public:
+  Task<Result<certs::CertificateBundle, certs::Failure>> Fetch(certs::Identity identity,
+                                                               StopToken stop) override {
+    if (refused.contains(identity.service_account))
+      co_return certs::Failure{Error{Reason::kConnectRefused}, "refused"};
+    co_return co_await ca_.Fetch(std::move(identity), stop);
+  }
+  std::set<std::string> refused;
+
+ private:
+  certs::LocalAuthority ca_{certs::LocalCa::Create("test", certs::SystemWallTime()),
+                            std::chrono::hours(1), &certs::SystemWallTime};
+};
+
+// A log that the test can read.
+class Lines {
+ public:
+  Lines() : fd_(::memfd_create("log", 0)), logger_(Options(fd_.get())) {}
+  obs::Logger& logger() { return logger_; }
+  // All lines so far that hold each of `words`.
+  std::vector<std::string> With(const std::vector<std::string>& words) {
+    CHECK(logger_.Flush(std::chrono::seconds(5)));
+    std::string text(static_cast<std::size_t>(::lseek(fd_.get(), 0, SEEK_END)), '\0');
+    CHECK(::pread(fd_.get(), text.data(), text.size(), 0) == static_cast<ssize_t>(text.size()));
+    std::vector<std::string> found;
+    for (std::size_t start = 0, end; (end = text.find('\n', start)) != std::string::npos;
+         start = end + 1) {
+      const std::string line = text.substr(start, end - start);
+      bool all = true;
+      for (const std::string& word : words) all = all && line.find(word) != std::string::npos;
+      if (all) found.push_back(line);
+    }
+    return found;
+  }
+
+ private:
+  static obs::LoggerOptions Options(int fd) {
+    obs::LoggerOptions options;
+    options.writer.fd = fd;
+    return options;
+  }
+  UniqueFd fd_;
+  obs::Logger logger_;
+};
+
+inline Config TestConfig() {
+  Config config;
+  config.packet_mark = 0;
+  config.keep_source = KeepSource::kOff;
+  config.outbound_port = config.inbound_port = config.inbound_plaintext_port = 0;
+  return config;
+}
+
+inline std::unique_ptr<io::Listener> ListenAt(const Ip& ip) {
+  auto listener = io::Listener::Listen(Address{ip, 0});
+  REQUIRE(listener.ok());
+  return *std::move(listener);
+}
+
+// Made on a running loop; ended by End.
+struct World {
+  World()
+      : metrics(registry),
+        store(authority, &certs::SystemWallTime),
+        certs(store, Loop::Current(), &certs::SystemWallTime),
+        hbone(ListenAt(kServerIp)),
+        context{.config = config,
+                .log = lines.logger(),
+                .tcp_metrics = metrics,
+                .certs = certs,
+                .pool = pool,
+                .inbound_connections = connections,
+                .classify = {.network = {}, .hbone_port = hbone->local().port},
+                .inbound = {},
+                .random = [] { return 0; },
+                .snapshot = nullptr,
+                .snapshot_changed = {}} {
+    tasks.Spawn(Serve());
+    Publish();
+  }
+
+  // The client and the server are in the mesh; the service's `port` leads to `application`.
+  void Populate(std::uint16_t port, std::uint16_t application) {
+    builder.Put(mesh::Pod("client", "127.0.0.1"));
+    mesh::Service service = mesh::ServiceAt("web.example", "127.0.0.3");
+    service.ports = {{port, application}};
+    builder.Put(service);
+    builder.Put(Server(port, application));
+    Publish();
+  }
+  static mesh::Workload Server(std::uint16_t port, std::uint16_t application) {
+    mesh::Workload server =
+        mesh::Joins(mesh::Pod("server", "127.0.0.2"), "web.example", {{port, application}});
+    server.service_account = "web";
+    return server;
+  }
+  // As Worker takes a new snapshot.
+  void Publish() {
+    context.snapshot = builder.Build();
+    context.snapshot_changed.Wake();
+    connections.Reconsider(*context.snapshot);
+  }
+  std::shared_ptr<PodEndpoint> Endpoint(const std::string& name, const std::string& account) {
+    return std::make_shared<PodEndpoint>(
+        context, "uid-" + name,
+        mesh::LocalName{.ns = "default", .name = name, .service_account = account},
+        redirect::PodSockets({.mark = 0, .reuse_port = false}));
+  }
+  // The series of connections that ended, by flag.
+  std::size_t Closed(const std::string& flag) const {
+    const std::string text = registry.Text();
+    std::size_t found = 0;
+    for (std::size_t at = 0; (at = text.find("tcp_connections_closed_total{", at)) != text.npos;
+         ++at) {
+      const std::string line = text.substr(at, text.find('\n', at) - at);
+      found += line.find("response_flags=\"" + flag + "\"") != line.npos;
+    }
+    return found;
+  }
+  Task<void> Serve() { std::ignore = co_await store.Run(stop.token()); }
+  // Until `happened` holds; bounded.
+  template <class Condition>
+  static Task<void> Until(Condition happened) {
+    for (int i = 0; i < 5000 && !happened(); ++i)
+      std::ignore = co_await SleepFor(std::chrono::milliseconds(1), StopToken());
+    CHECK(happened());
+  }
+  Task<void> End() {
+    stop.RequestStop();
+    co_await tasks.Join();
+    co_await pool.Shutdown();
+  }
+
+  Config config = TestConfig();
+  Lines lines;
+  obs::Registry registry;
+  obs::TcpMetrics metrics;
+  Authority authority;
+  certs::CertStore store;
+  certs::CertCache certs;
+  hbone::Pool pool{hbone::PoolOptions{}};
+  InboundConnections connections;
+  mesh::Builder builder{mesh::BuilderOptions{}};
+  std::unique_ptr<io::Listener> hbone;
+  StopSource stop;
+  WorkerContext context;
+  Scope tasks;
+};
+
+inline Task<io::SocketPtr> Dial(Address to) {
+  Result<io::SocketPtr> socket = co_await io::Connect(to, StopToken());
+  REQUIRE(socket.ok());
+  co_return *std::move(socket);
+}
+inline Task<io::SocketPtr> AcceptOne(io::Listener& listener) {
+  TimedStop timed(StopToken(), std::chrono::seconds(5), Reason::kTimeout);
+  Result<io::SocketPtr> socket = co_await listener.Accept(timed.token());
+  REQUIRE(socket.ok());
+  co_return *std::move(socket);
+}
+inline Task<void> Say(io::Stream& stream, std::string text) {
+  const Status sent = co_await stream.Write(Chunk::CopyOf(text), StopToken());
+  CHECK(sent.ok());
+}
+// What comes next: the bytes, "FIN", or the word of the error.
+inline Task<std::string> Hear(io::Stream& stream) {
+  TimedStop timed(StopToken(), std::chrono::seconds(5), Reason::kTimeout);
+  Result<Chunk> got = co_await stream.Read(timed.token());
+  if (!got) co_return std::string(ReasonWord(got.error().reason));
+  co_return got->empty() ? "FIN" : std::string(got->text());
+}
+
+}  // namespace aquifer::node::test
