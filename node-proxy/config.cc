@@ -228,6 +228,7 @@ const std::vector<Setting>& Settings() {
       {"ZTUNNEL_CPU_LIMIT", nullptr},
       {"ZTUNNEL_RESOURCE_CPU_LIMIT", nullptr},
       {"ZTUNNEL_RESOURCE_CPU_REQUEST", nullptr},
+      {"AQUIFER_HANDSHAKE_TIMEOUT", Duration(&Config::handshake_timeout)},
       {"AQUIFER_ADMIN_PORT", Bounded<std::uint16_t>(&Config::admin_port, 1, 65'535)},
       {"AQUIFER_STATS_PORT", Bounded<std::uint16_t>(&Config::stats_port, 1, 65'535)},
       {"AQUIFER_READY_PORT", Bounded<std::uint16_t>(&Config::ready_port, 1, 65'535)},

@@ -78,6 +78,7 @@ struct Config {
   std::size_t pool_max_streams = 100;
   std::chrono::milliseconds pool_idle = std::chrono::minutes(5);
   std::chrono::milliseconds drain_deadline = std::chrono::seconds(5);
+  std::chrono::milliseconds handshake_timeout = std::chrono::seconds(10);  // of an HBONE peer
   std::uint32_t stream_window_bytes = 1024 * 1024;
   std::uint32_t connection_window_bytes = 16 * 1024 * 1024;
   std::uint32_t frame_bytes = 1024 * 1024;

@@ -58,9 +58,12 @@ Task<void> InboundHandler::OnConnect(hbone::IncomingTunnel tunnel, StopToken sto
   const mesh::InboundAuthority authority = AuthorityOf(tunnel.request.authority);
   Result<mesh::InboundTarget, mesh::InboundRefusal> target =
       mesh::ResolveInbound(*view, **own, tunnel.local_address.ip, authority, context_.inbound);
-  if (!target.ok())
+  if (!target.ok()) {
+    context_.hbone_metrics.CountRefused(obs::HboneMetrics::Stage::kRequest,
+                                        target.error().error.reason);
     co_return Refuse(tunnel, session, target.error().status, target.error().error,
                      target.error().why);
+  }
   if (target->service != nullptr) session.SetService(target->service);
 
   InboundConnections::Entry entry(context_.inbound_connections, pod_.name(), tunnel.peer,
@@ -91,6 +94,7 @@ Task<void> InboundHandler::OnConnect(hbone::IncomingTunnel tunnel, StopToken sto
 
 void InboundHandler::OnHandshakeFailed(const Address& peer, const Address& local,
                                        const Error& error, const std::string& detail) {
+  context_.hbone_metrics.CountRefused(obs::HboneMetrics::Stage::kHandshake, error.reason);
   context_.log.Limited(refusals_, obs::Level::kWarn, "inbound", "HBONE handshake failed",
                        {{"src.addr", peer.ToString()},
                         {"dst.addr", local.ToString()},
@@ -100,10 +104,21 @@ void InboundHandler::OnHandshakeFailed(const Address& peer, const Address& local
 
 void InboundHandler::OnBadRequest(const Address& peer, const certs::Identity& identity,
                                   const Refusal& refusal) {
+  context_.hbone_metrics.CountRefused(obs::HboneMetrics::Stage::kRequest, Reason::kBadRequest);
   context_.log.Limited(refusals_, obs::Level::kWarn, "inbound", "CONNECT refused",
                        {{"src.addr", peer.ToString()},
                         {"src.identity", identity.ToString()},
                         {"error", refusal.ToString()}});
+}
+
+void InboundHandler::OnConnectionBroken(const Address& peer, const certs::Identity& identity,
+                                        const Error& error) {
+  context_.hbone_metrics.CountRefused(obs::HboneMetrics::Stage::kConnection, error.reason);
+  context_.log.Limited(refusals_, obs::Level::kWarn, "inbound", "HBONE connection broken",
+                       {{"src.addr", peer.ToString()},
+                        {"src.identity", identity.ToString()},
+                        {"reason", ReasonWord(error.reason)},
+                        {"error", Describe(error)}});
 }
 
 Task<void> ServeInbound(WorkerContext& context, PodEndpoint& pod, InboundHandler& handler,
@@ -118,6 +133,7 @@ Task<void> ServeInbound(WorkerContext& context, PodEndpoint& pod, InboundHandler
                                         Describe(certificate.error()));
   }
   hbone::ServerOptions options;
+  options.handshake_timeout = context.config.handshake_timeout;
   options.h2.settings.stream_window_bytes = context.config.stream_window_bytes;
   options.h2.settings.connection_window_bytes = context.config.connection_window_bytes;
   options.h2.settings.max_frame_bytes = context.config.frame_bytes;

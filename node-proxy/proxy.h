@@ -58,6 +58,7 @@ class Proxy final : public redirect::PodHandler, public mesh::XdsObserver {
   void SpawnClients();
   Task<void> ShutdownAll();
   void Publish(mesh::SnapshotRef snapshot);
+  void CountZds(const redirect::CniClient::Counters& counters);
   Task<void> RunStore();
   Task<http::Response> Ready(const http::Request& request, StopToken stop);
   Task<http::Response> Stats(const http::Request& request, StopToken stop);
@@ -75,6 +76,7 @@ class Proxy final : public redirect::PodHandler, public mesh::XdsObserver {
   obs::TcpMetrics tcp_metrics_;
   obs::XdsMetrics xds_metrics_;
   obs::WorkloadManagerMetrics pod_metrics_;
+  obs::HboneMetrics hbone_metrics_;
   obs::CounterFamily& xds_refused_;
   obs::RateLimiter refusals_{5};
 
@@ -92,6 +94,7 @@ class Proxy final : public redirect::PodHandler, public mesh::XdsObserver {
   bool mesh_known_ = false;
   Event mesh_synced_;
   std::unique_ptr<redirect::CniClient> cni_;
+  std::vector<obs::Registry::Callback> zds_counts_;  // of cni_
   std::vector<std::unique_ptr<http::Server>> servers_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::set<std::string> pods_;

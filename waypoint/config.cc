@@ -99,16 +99,18 @@ std::optional<std::string> ApplyGrace(Config& config, const std::string& value) 
   return std::nullopt;
 }
 
-std::optional<std::string> ApplyLifetime(Config& config, const std::string& value) {
-  const bool hours = value.ends_with('h');
-  const std::optional<unsigned> number =
-      Number(std::string_view(value).substr(0, value.empty() ? 0 : value.size() - 1), 1, 100'000);
-  if (!number || (!hours && !value.ends_with('m') && !value.ends_with('s'))) {
-    return "is not a duration such as 24h, 90m or 600s";
-  }
-  const unsigned unit = hours ? 3600 : value.ends_with('m') ? 60 : 1;
-  config.certificate_lifetime = std::chrono::seconds(std::uint64_t{*number} * unit);
-  return std::nullopt;
+Apply Duration(std::chrono::milliseconds Config::* member) {
+  return [member](Config& config, const std::string& value) -> std::optional<std::string> {
+    const bool hours = value.ends_with('h');
+    const std::optional<unsigned> number =
+        Number(std::string_view(value).substr(0, value.empty() ? 0 : value.size() - 1), 1, 100'000);
+    if (!number || (!hours && !value.ends_with('m') && !value.ends_with('s'))) {
+      return "is not a duration such as 24h, 90m or 600s";
+    }
+    const unsigned unit = hours ? 3600 : value.ends_with('m') ? 60 : 1;
+    config.*member = std::chrono::seconds(std::uint64_t{*number} * unit);
+    return std::nullopt;
+  };
 }
 
 std::optional<std::string> ApplyLogFormat(Config& config, const std::string& value) {
@@ -134,12 +136,13 @@ std::vector<Setting> Settings() {
           {"ALT_XDS_HOSTNAME", Text(&Config::xds_host_name)},
           {"ALT_CA_HOSTNAME", Text(&Config::ca_host_name)},
           {"AUTH_TOKEN", Text(&Config::auth_token)},
-          {"SECRET_TTL", ApplyLifetime},
+          {"SECRET_TTL", Duration(&Config::certificate_lifetime)},
           {"AQUIFER_HBONE_PORT", Port(&Config::hbone_port)},
           {"AQUIFER_ADMIN_PORT", Port(&Config::admin_port)},
           {"AQUIFER_STATS_PORT", Port(&Config::stats_port)},
           {"AQUIFER_READY_PORT", Port(&Config::ready_port)},
           {"AQUIFER_STATS_ADDRESS", Text(&Config::stats_address)},
+          {"AQUIFER_HANDSHAKE_TIMEOUT", Duration(&Config::handshake_timeout)},
           {"AQUIFER_ACCESS_LOG", Bool(&Config::access_log)},
           {"IPV6_ENABLED", Bool(&Config::ipv6)},
           {"WORKER_THREADS", ApplyWorkers},

@@ -42,6 +42,7 @@ struct Config {
   std::string stats_address;  // where metrics and readiness listen; empty: everywhere
   unsigned workers = 2;
   std::chrono::milliseconds drain_deadline = std::chrono::seconds(5);
+  std::chrono::milliseconds handshake_timeout = std::chrono::seconds(10);  // of a tunnel's peer
   bool ipv6 = true;
 
   obs::LogFormat log_format = obs::LogFormat::kText;

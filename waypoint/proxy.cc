@@ -57,6 +57,7 @@ Proxy::Proxy(const Config& config, obs::Logger& log, obs::Registry& registry)
       log_(log),
       registry_(registry),
       metrics_(registry),
+      hbone_metrics_(registry),
       xds_terminations_(registry.AddCounter({.name = "istio_xds_connection_terminations",
                                              .help = "Streams to the control plane that have ended",
                                              .unit = ""})),
@@ -162,6 +163,7 @@ Result<void, Refusal> Proxy::StartWorkers() {
   const WorkerInputs inputs{.config = config_,
                             .log = log_,
                             .metrics = metrics_,
+                            .hbone_metrics = hbone_metrics_,
                             .store = *store_,
                             .control = Loop::Current()};
   for (unsigned i = 0; i < config_.workers; ++i) {

@@ -58,6 +58,7 @@ class Proxy final : private mesh::XdsObserver {
   obs::Logger& log_;
   obs::Registry& registry_;
   RequestMetrics metrics_;
+  obs::HboneMetrics hbone_metrics_;
   obs::CounterFamily& xds_terminations_;
   obs::CounterFamily& xds_messages_;
   obs::CounterFamily& xds_refused_;
