@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -51,6 +52,7 @@ agent
   --zds-socket PATH    Where node proxies connect (default /var/run/ztunnel/ztunnel.sock).
   --status-file PATH   JSON: the pods, and whether each was proven to be captured. Kept there, it also
                        tells the next run what this one had captured.
+  --admin IP:PORT      Serves /metrics and /healthz/ready there (default: nowhere).
   --dns-capture        Redirect DNS to the proxy. Only for proxies that serve DNS.
   --log-level LEVELS   As RUST_LOG: "info" (default), "debug", "info,zds=debug".
 enrol
@@ -206,8 +208,8 @@ int StartAgent(const AgentOptions& options, obs::Logger& log, int signals) {
   std::filesystem::create_directories(std::filesystem::path(options.zds_socket).parent_path(),
                                       ignored);
   Agent agent(options, log);
-  if (const Status listening = agent.Listen(); !listening) {
-    return Complain(kFailed, options.zds_socket + ": " + Describe(listening.error()));
+  if (const Result<void, Refusal> listening = agent.Listen(); !listening) {
+    return Complain(kFailed, listening.error().ToString());
   }
   log.Info("agent", "started", {{"node", options.node_name}, {"manifests", options.manifests}});
   (*loop)->Run(RunAgent(agent, signals));
@@ -217,7 +219,8 @@ int StartAgent(const AgentOptions& options, obs::Logger& log, int signals) {
 
 int RunAgentCommand(const std::vector<std::string_view>& words) {
   const auto arguments = Arguments::Parse(
-      words, {"--manifests", "--node-name", "--zds-socket", "--status-file", "--log-level"},
+      words,
+      {"--manifests", "--node-name", "--zds-socket", "--status-file", "--admin", "--log-level"},
       {"--dns-capture"});
   if (!arguments) return Misused(arguments.error().ToString());
   if (!arguments->plain().empty()) return Misused(arguments->plain()[0] + ": is not known here");
@@ -226,6 +229,8 @@ int RunAgentCommand(const std::vector<std::string_view>& words) {
   }
   const auto levels = obs::LevelFilter::Parse(arguments->Value("--log-level", "info"));
   if (!levels) return Misused("--log-level " + levels.error().ToString());
+  const std::optional<Address> admin = Address::Parse(arguments->Value("--admin", ""));
+  if (arguments->Has("--admin") && !admin) return Misused("--admin is not IP:PORT");
   Result<UniqueFd> signals = TakeSignals();
   if (!signals) return Complain(kFailed, "signals: " + Describe(signals.error()));
   obs::Logger log({.levels = *levels});
@@ -234,6 +239,7 @@ int RunAgentCommand(const std::vector<std::string_view>& words) {
       .node_name = arguments->Value("--node-name", ""),
       .zds_socket = arguments->Value("--zds-socket", AgentOptions().zds_socket),
       .status_file = arguments->Value("--status-file", ""),
+      .admin = admin,
       .dns = arguments->Has("--dns-capture")};
   return StartAgent(options, log, signals->get());
 }
