@@ -10,7 +10,6 @@ traffic and an ordinary change still have to work:
 """
 import dataclasses
 import re
-import socket
 import typing
 
 import certificates
@@ -74,11 +73,14 @@ class Program:
             lines = log.read().decode(errors='replace').splitlines()
         return next((line for line in lines if all(each in line for each in says)), None)
 
-    def healthy(self):
+    def clean(self):
         text = self.process.log()
         report = REPORT.search(text)
         lib.check(report is None, f'{self.name}: {report and text[report.start():report.start() + 2000]}')
-        lib.check(self.process.running(), f'{self.name} ended: {text[-2000:]}')
+
+    def healthy(self):
+        self.clean()
+        lib.check(self.process.running(), f'{self.name} ended: {self.process.log()[-2000:]}')
 
 
 @dataclasses.dataclass
@@ -87,7 +89,7 @@ class Entry:
     send: typing.Callable
     program: typing.Callable  # World -> Program
     says: list  # what one line of its log holds
-    metric: Metric
+    metric: Metric  # None: it is no error, and must do no harm
     # The line may be one that the rate limit leaves out: it is then sent again, and counted again.
     limited: bool = True
     after: typing.Callable = None  # undoes it, and checks what is special about it
@@ -101,7 +103,8 @@ class World:
     def __init__(self, cluster):
         self.cluster = cluster
         self.mesh = mesh = Mesh(cluster, sanitized=True)
-        self.ca = self.turn = None
+        # Which way the next ordinary change goes.
+        self.deny = self.turn = self.way_turn = False
         mesh.start_control()
         self.way = mesh.waypoint(mesh.b)
         mesh.use_waypoint(mesh.b, self.way)
@@ -111,7 +114,6 @@ class World:
         self.xds = hostile_xds.Server(mesh.host, mesh.host.address, 15112, self.server_certificate())
         self.start_fed()
         mesh.serve()
-        self.deny = False
         self.settle()
 
     def server_certificate(self):
@@ -193,13 +195,14 @@ class World:
                        f'an ordinary change: {"deny" if self.deny else "allow"} the intruder', SECONDS)
 
     def run(self, entry):
-        parties = [(entry.program(self), entry.says, entry.metric)] + [(who(self), says, metric) for who, says, metric in entry.others]
-        counted = [self.counted_and_named(entry, parties)] if entry.limited else [self.hear_once(entry, parties)]
+        own = [(entry.program(self), entry.says, entry.metric)] if entry.metric else []
+        parties = own + [(who(self), says, metric) for who, says, metric in entry.others]
+        counted = self.counted_and_named(entry, parties) if entry.limited and parties else self.hear_once(entry, parties)
         if entry.after:
             entry.after(self)
         lib.eventually(self.served, f'ordinary traffic after {entry.name}', SECONDS)
         (entry.change or World.manifest_change)(self)
-        for (program, _, metric), expected in zip(parties, counted[0]):
+        for (program, _, metric), expected in zip(parties, counted):
             lib.equal(program.total(metric), expected, f'{metric.family} of {program.name} in the end')
         for program in self.programs():
             program.healthy()
@@ -235,8 +238,9 @@ class World:
         return program.process.log_path.read_bytes()[mark:].decode(errors='replace')[-1500:]
 
 
-def clean_up_after(function, *arguments):
+def unless_gone(function, *arguments):
+    """The function's result; None when the peer has hung up."""
     try:
         return function(*arguments)
-    except (OSError, EOFError, socket.timeout):
+    except (OSError, EOFError):
         return None

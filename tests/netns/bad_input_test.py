@@ -20,6 +20,14 @@ def test_of(entry, world):
     return test
 
 
+def end_of(world):
+    def in_the_end_each_program_ends_in_order():
+        for program in world().programs():
+            lib.equal(program.process.stop(), 0, f'the exit status of {program.name}')
+            program.clean()
+    return in_the_end_each_program_ends_in_order
+
+
 def main():
     reason = lib.why_not() or certificates.why_not()
     if reason:
@@ -33,7 +41,7 @@ def main():
                 worlds.append(bad_input.World(cluster))
             return worlds[0]
         try:
-            lib.main([test_of(entry, world) for entry in ENTRIES])
+            lib.main([*(test_of(entry, world) for entry in ENTRIES), end_of(world)])
         except SystemExit as end:
             if end.code:
                 cluster.show_logs()

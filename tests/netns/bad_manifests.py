@@ -76,16 +76,6 @@ def closed(world):
     remove(world)
 
 
-def reread(world):
-    """A file that was good: what it said stays."""
-    write(world, SERVICE)
-    lib.eventually(lambda: 'ghost' in world.control().page('/resources', address='127.0.0.1'), 'the service is known')
-
-
-def unskip(world):
-    remove(world)
-
-
 ENTRIES = [
     entry('not YAML', 'kind: [Pod\n}}', [FILE], [FILE, 'document 1']),
     entry('tabs', 'apiVersion: v1\nkind: Pod\nmetadata:\n\tname: x\n', [FILE, 'line'], [FILE, 'document 1']),
@@ -103,28 +93,38 @@ ENTRIES = [
     entry('a bad IP', POD.replace('10.244.1.99', '10.244.1.999').replace('nowhere', '/x').replace('node-a', 'node-x'), [FILE, 'podIP']),
     entry('a bad port', SERVICE.replace('port: 80', 'port: 70000'), [FILE, 'spec.ports[0].port']),
     entry('a bad cluster IP', SERVICE.replace('10.96.7.7', '10.96.7'), [FILE, 'clusterIP']),
-    entry('no namespace to capture', POD.replace(', annotations: {aquifer.io/netns: nowhere}', ''), None, ['default/ghost', 'netns']),
+    Entry('a manifest: no namespace to capture',
+          lambda world: write(world, POD.replace(', annotations: {aquifer.io/netns: nowhere}', '')),
+          World.cni_a, ['manifest refused', 'default/ghost', 'netns'], CNI, limited=False, after=remove),
     entry('two of the same name', SERVICE + '---\n' + SERVICE, [FILE, 'default/ghost']),
     entry('a pod that is there already', POD.replace('name: ghost', 'name: app-a'), [FILE, 'app-a'], ['app-a', 'uid']),
-    entry('a policy with an unknown field', POLICY + '  rules: [{from: [{source: {principles: [x]}}]}]\n', [FILE, 'principles'], after=closed),
+    entry('a policy with an unknown field', POLICY + '  rules: [{from: [{source: {principles: [x]}}]}]\n', [FILE, 'principles'],
+          after=closed),
     entry('a policy with a bad action', POLICY + '  action: PERHAPS\n  rules: [{}]\n', [FILE, 'spec.action'], after=closed),
-    entry('a policy with an empty source', POLICY + '  action: DENY\n  rules: [{from: [{source: {}}]}]\n', [FILE, 'source'], after=closed),
-    entry('a policy with a bad CIDR', POLICY + '  rules: [{from: [{source: {ipBlocks: [10.0.0.0/99]}}]}]\n', [FILE, 'ipBlocks'], after=closed),
-    entry('a policy with a bad port', POLICY + '  action: DENY\n  rules: [{to: [{operation: {ports: ["99999"]}}]}]\n', [FILE, 'ports'], after=closed),
-    entry('a policy with a selector that is no map', POLICY.replace('{matchLabels: {name: app-b}}', 'all') + '  action: DENY\n', [FILE, 'selector']),
+    entry('a policy that denies without rules', POLICY + '  action: DENY\n', [FILE, 'spec.rules'], after=closed),
+    entry('a policy with an empty source', POLICY + '  action: DENY\n  rules: [{from: [{source: {}}]}]\n', [FILE, 'source'],
+          after=closed),
+    entry('a policy with a bad CIDR', POLICY + '  rules: [{from: [{source: {ipBlocks: [10.0.0.0/99]}}]}]\n', [FILE, 'ipBlocks'],
+          after=closed),
+    entry('a policy with a bad port', POLICY + '  action: DENY\n  rules: [{to: [{operation: {ports: ["99999"]}}]}]\n', [FILE, 'ports'],
+          after=closed),
+    entry('a policy with a selector that is no map', POLICY.replace('{matchLabels: {name: app-b}}', 'all') + '  action: DENY\n',
+          [FILE, 'selector']),
     entry('a route with a bad regular expression',
           ROUTE + '  - matches: [{path: {type: RegularExpression, value: "/(a"}}]\n', [FILE, 'RE2']),
     entry('a route with a bad weight', ROUTE + '  - backendRefs: [{name: app-a, port: 80, weight: -5}]\n', [FILE, 'weight']),
     entry('a route with a bad duration', ROUTE + '  - timeouts: {request: 5 minutes}\n', [FILE, 'timeouts.request']),
-    entry('a route with a bad header name', ROUTE + '  - filters: [{type: RequestHeaderModifier, requestHeaderModifier: {set: [{name: "a\\r\\nb", value: x}]}}]\n',
+    entry('a route with a bad header name',
+          ROUTE + '  - filters: [{type: RequestHeaderModifier, requestHeaderModifier: {set: [{name: "a\\r\\nb", value: x}]}}]\n',
           [FILE, 'name']),
-    entry('a name that would be a line of the log', POD.replace('name: ghost', 'name: "x\\nERROR forged"'), [FILE, 'metadata.name'], [FILE, 'name']),
-    Entry('a manifest: an unknown kind', lambda world: write(world, SERVICE.replace('Service', 'Gizmo')), World.control, ['Gizmo', 'skipped'],
-          Metric('aquifer_control_kinds_skipped_total'), limited=False, after=unskip),
+    entry('a name that would be a line of the log', POD.replace('name: ghost', 'name: "x\\nERROR forged"'), [FILE, 'metadata.name'],
+          [FILE, 'name']),
+    Entry('a manifest: an unknown kind', lambda world: write(world, SERVICE.replace('Service', 'Gizmo')), World.control,
+          ['Gizmo', 'skipped'],
+          Metric('aquifer_control_kinds_skipped_total'), limited=False, after=remove),
     special('a directory', os.mkdir, [FILE, 'is not a regular file'], [FILE, 'is not a regular file']),
     special('a pipe', os.mkfifo, [FILE, 'is not a regular file'], [FILE, 'is not a regular file']),
     special('a file that cannot be opened', unreadable, [FILE, 'cannot be opened'], [FILE, 'cannot be opened']),
     special('a link out of the folder', lambda path: path.symlink_to('/etc/hostname'), [FILE, 'leads out'], [FILE, 'leads out']),
     special('a link upwards', lambda path: path.symlink_to('../state/ca/ca-key.pem'), [FILE, 'leads out'], [FILE, 'leads out']),
 ]
-ENTRIES[:] = [one for one in ENTRIES if one.says]

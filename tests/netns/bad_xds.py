@@ -9,8 +9,8 @@ from hostile_xds import ADDRESS, AUTHORIZATION, GATEWAY, POLICY, ROUTE, resource
 from wire import proto
 
 _numbers = itertools.count(1)
-GLOBAL, NAMESPACE, SELECTED = range(3)
-ALLOW, DENY = 0, 1
+NAMESPACE = 1
+DENY = 1
 APP_B = 'app-b.default.svc.cluster.local'
 INTRUDER = 'cluster.local/ns/default/sa/intruder'
 
@@ -60,12 +60,13 @@ def node_change(world):
 
 
 def way_change(world):
-    world.way_turn = not getattr(world, 'way_turn', False)
+    world.way_turn = not world.way_turn
     one = [('default/turn', way_policy('turn', '/turn'))]
     nonce = world.xds.push('way', POLICY, one if world.way_turn else [], [] if world.way_turn else ['default/turn'])
     lib.equal(world.xds.answer(nonce).text, '', 'the answer to a good policy')
     wanted = 403 if world.way_turn else 404
-    lib.eventually(lambda: http_get(world.mesh.a.app, world.mesh.b.service, '/turn')[0] == wanted, 'an ordinary change at the waypoint', SECONDS)
+    lib.eventually(lambda: http_get(world.mesh.a.app, world.mesh.b.service, '/turn')[0] == wanted,
+                   'an ordinary change at the waypoint', SECONDS)
 
 
 CHANGES = {'node': node_change, 'way': way_change}
@@ -106,7 +107,8 @@ class Bad:
 
     def entry(self):
         return Entry(f'{"a node" if self.client == "node" else "a waypoint"} gets xDS: {self.what}', self.send, PROGRAMS[self.client],
-                     ['resource refused', self.shown, self.why], Metric(REFUSED, url=self.kind), change=CHANGES[self.client], after=self.after)
+                     ['resource refused', self.shown, self.why], Metric(REFUSED, url=self.kind), change=CHANGES[self.client],
+                     after=self.after)
 
 
 def denied_on_a(world):
@@ -128,7 +130,7 @@ def address(what, body, why, name=UID, **more):
 
 
 def authorization(what, body, why, **more):
-    return Bad('node', AUTHORIZATION, what, BAD, body, why, **({'closed': denied_on_a} | more))
+    return Bad('node', AUTHORIZATION, f'a policy: {what}', BAD, body, why, **({'closed': denied_on_a} | more))
 
 
 def of_service(what, why, *fields):
@@ -185,7 +187,8 @@ RESOURCES = [
            closed=denied_at_way),
     at_way(POLICY, 'a policy with an unknown field', way_policy('bad', '/x', (99, 'x')), 'does not know', closed=denied_at_way),
     at_way(POLICY, 'a policy with a bad CIDR',
-           proto((1, 'default'), (2, 'bad'), (3, 1), (5, target()), (6, proto((1, proto((7, '10.0.0.0/99')))))), 'ip_blocks[0]', closed=denied_at_way),
+           proto((1, 'default'), (2, 'bad'), (3, 1), (5, target()), (6, proto((1, proto((7, '10.0.0.0/99')))))), 'ip_blocks[0]',
+           closed=denied_at_way),
     at_way(POLICY, 'a policy with an empty path', way_policy('bad', ''), 'is empty', closed=denied_at_way),
     at_way(ROUTE, 'a route that is not protobuf', b'\xff\xff\xff\xff', 'is not a message of its type'),
     at_way(ROUTE, 'a route without a name', proto((1, 'default'), (6, b'')), 'name'),
@@ -223,7 +226,8 @@ ENTRIES = [
     *stream('a compressed message', lambda xds, client: xds.send(client, wire.grpc(b'\x1f\x8b', flag=1)), 'compressed'),
     *stream('a message of 4 GiB', lambda xds, client: xds.send(client, wire.grpc(b'', length=0xffffffff)), '4294967295'),
     *stream('an end within a message', lambda xds, client: xds.send(client, wire.grpc(b'x', length=100), wire.END_STREAM), 'status'),
-    *stream('an error', lambda xds, client: xds.frames(client, trailers(('grpc-status', '13'), ('grpc-message', 'a%0AERROR forged'))), 'INTERNAL'),
+    *stream('an error',
+            lambda xds, client: xds.frames(client, trailers(('grpc-status', '13'), ('grpc-message', 'a%0AERROR forged'))), 'INTERNAL'),
     *stream('a status that is none', lambda xds, client: xds.frames(client, trailers(('grpc-status', 'x'))), 'grpc-status'),
     *stream('a reset', lambda xds, client: xds.frames(client, lambda number: wire.frame(wire.RST_STREAM, 0, number, b'\0\0\0\2')), 'peer'),
 ]

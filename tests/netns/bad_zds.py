@@ -5,7 +5,7 @@ import ssl
 import hostile_zds
 import lib
 import wire
-from bad_input import Entry, Metric, World, clean_up_after
+from bad_input import Entry, Metric, World, unless_gone
 from hostile_zds import HELLO, add
 from wire import proto
 
@@ -23,10 +23,10 @@ def proxy(what, says, *packets, descriptors=0, metric='aquifer_zds_protocol_erro
         try:
             with hostile_zds.dial(world.mesh.b.socket) as connection:
                 for packet in packets[:-1]:
-                    clean_up_after(hostile_zds.send, connection, packet)
-                    clean_up_after(hung_up_or_more, connection)
-                clean_up_after(hostile_zds.send, connection, packets[-1], files)
-                while clean_up_after(hung_up_or_more, connection):
+                    unless_gone(hostile_zds.send, connection, packet)
+                    unless_gone(hung_up_or_more, connection)
+                unless_gone(hostile_zds.send, connection, packets[-1], files)
+                while unless_gone(hung_up_or_more, connection):
                     pass
         finally:
             for one in files:
@@ -76,6 +76,17 @@ def null(_):
 
 def nets(world, count=1):
     return [os.open(world.mesh.a.intruder.path, os.O_RDONLY) for _ in range(count)]
+
+
+def twice(world):
+    """The same pod again is no other pod; its end is told once."""
+    files = [os.open(world.mesh.host.path, os.O_RDONLY)]
+    try:
+        for packet, descriptors in ((add('ghost'), files), (add('ghost'), files), (DEL, ()), (DEL, ())):
+            world.relay.say(packet, descriptors)
+            lib.equal(world.relay.reply(), '', 'the answer')
+    finally:
+        os.close(files[0])
 
 
 # --- CreateCertificate -----------------------------------------------------------------------------------------------
@@ -139,11 +150,13 @@ ENTRIES = [
     agent('an over-long uid', ['add.uid', 'longer'], add('u' * 300), nets),
     agent('a uid with a line break', ['add.uid', 'unprintable'], add('a\nERROR forged'), nets),
     agent('no name', ['workload_info.name'], add('ghost', name=''), nets, 'aquifer_zds_refused_pods_total', 'name'),
-    agent('a name that is none', ['workload_info.namespace'], add('ghost', namespace='A/..'), nets, 'aquifer_zds_refused_pods_total', 'namespace'),
+    agent('a name that is none', ['workload_info.namespace'], add('ghost', namespace='A/..'), nets,
+          'aquifer_zds_refused_pods_total', 'namespace'),
     agent('a descriptor that is no namespace', ['ghost', 'namespace'], add('ghost'), null, 'aquifer_zds_refused_pods_total', 'namespace'),
     agent('no workload', ['workload_info', 'missing'], proto((1, proto((1, 'ghost')))), nets),
     agent('a Keep after the snapshot', ['keep', 'after'], KEEP),
     agent('a second end of the snapshot', ['snapshot_sent', 'twice'], SNAPSHOT),
+    Entry('a node gets ZDS: a uid twice', twice, World.proxy_a, [], None),
     certificate('no token', 'unauthenticated', ['caller=unknown', 'token'], lambda world: None, ask()),
     certificate('a token of nobody', 'unauthenticated', ['caller=unknown', 'token'], lambda world: 'f' * 64, ask()),
     certificate('an over-long token', 'unauthenticated', ['caller=unknown', 'token'], lambda world: 'f' * 6000, ask()),
@@ -154,7 +167,8 @@ ENTRIES = [
     certificate('a CSR with a broken signature', 'malformed', [NODE, 'csr'], token,
                 ask(broken_csr)),
     certificate('a CSR of RSA 1024', 'malformed', [NODE, 'csr', 'RSA'], token, ask(lambda world: csr(world, 'weak', bits=1024))),
-    certificate('a CSR for somebody else', 'denied', [NODE, f'names {APP_B}'], token, ask(lambda world: csr(world, 'else', f'URI:{APP_B}'))),
+    certificate('a CSR for somebody else', 'denied', [NODE, f'names {APP_B}'], token,
+                ask(lambda world: csr(world, 'else', f'URI:{APP_B}'))),
     certificate('a CSR for a host name too', 'denied', [NODE, 'names control.example'], token,
                 ask(lambda world: csr(world, 'host', f'URI:{APP_A},DNS:control.example'))),
     certificate('a pod of another node', 'denied', [NODE, APP_B], token, ask(lambda world: csr(world, 'other', f'URI:{APP_B}'), APP_B)),
