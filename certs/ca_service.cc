@@ -15,7 +15,10 @@ using Request = istio::v1::auth::IstioCertificateRequest;
 Result<SigningRequest, GrpcStatus> Decode(const Request& message) {
   auto csr = ParseCsr(message.csr());
   if (!csr) return GrpcStatus{GrpcCode::kInvalidArgument, csr.error().ToString()};
-  SigningRequest request{*std::move(csr), std::nullopt};
+  if (message.validity_duration() < 0)
+    return GrpcStatus{GrpcCode::kInvalidArgument, "validity_duration: is negative"};
+  SigningRequest request{*std::move(csr), std::nullopt,
+                         std::chrono::seconds(message.validity_duration())};
   const auto& fields = message.metadata().fields();
   const auto found = fields.find("ImpersonatedIdentity");
   if (found == fields.end()) return request;
@@ -45,10 +48,10 @@ Task<GrpcStatus> CaService::CreateCertificate(http::GrpcServerCall& call, StopTo
   if (!message) co_return GrpcStatus{GrpcCode::kCancelled, "the request did not arrive"};
   Request decoded;
   if (!message->has_value() || !decoded.ParseFromString(**message)) {
-    co_return GrpcStatus{GrpcCode::kInvalidArgument, "the request cannot be decoded"};
+    co_return Malformed(call, {GrpcCode::kInvalidArgument, "the request cannot be decoded"});
   }
   const Result<SigningRequest, GrpcStatus> request = Decode(decoded);
-  if (!request) co_return request.error();
+  if (!request) co_return Malformed(call, request.error());
   const Result<Identity, GrpcStatus> identity =
       co_await policy_.Authorize(call.request(), *request, stop);
   if (!identity) co_return identity.error();
@@ -61,6 +64,11 @@ Task<GrpcStatus> CaService::CreateCertificate(http::GrpcServerCall& call, StopTo
   const Status sent = co_await call.Send(std::move(bytes), stop);
   if (!sent) co_return GrpcStatus{GrpcCode::kCancelled, "the answer was not taken"};
   co_return GrpcStatus();
+}
+
+GrpcStatus CaService::Malformed(const http::GrpcServerCall& call, GrpcStatus status) const {
+  policy_.OnMalformed(call.request(), status);
+  return status;
 }
 
 std::chrono::seconds CaService::TtlFor(std::int64_t asked_seconds) const {

@@ -18,6 +18,7 @@ namespace aquifer::certs {
 struct SigningRequest {
   CertificateRequest csr;
   std::optional<Identity> impersonated;  // what a node proxy asks for in the name of a workload
+  std::chrono::seconds lifetime{};       // 0: whatever is usual
 };
 
 // Who may have which identity.
@@ -30,6 +31,8 @@ class SigningPolicy {
   virtual Task<Result<Identity, http::GrpcStatus>> Authorize(const http::RequestHead& caller,
                                                              const SigningRequest& request,
                                                              StopToken stop) = 0;
+  // A call that was refused before there was anything to decide, for log and metrics.
+  virtual void OnMalformed(const http::RequestHead& caller, const http::GrpcStatus& status) = 0;
 };
 
 struct CaServiceOptions {
@@ -47,6 +50,7 @@ class CaService {
 
  private:
   Task<http::GrpcStatus> CreateCertificate(http::GrpcServerCall& call, StopToken stop);
+  http::GrpcStatus Malformed(const http::GrpcServerCall& call, http::GrpcStatus status) const;
   std::chrono::seconds TtlFor(std::int64_t asked_seconds) const;
 
   const LocalCa& ca_;

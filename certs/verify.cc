@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "certs/key.h"
 #include "core/base/address.h"
 
 namespace aquifer::certs {
@@ -120,6 +121,11 @@ Result<VerifiedIdentity, VerifyRefusal> VerifyPeer(const STACK_OF(CRYPTO_BUFFER)
   if (std::holds_alternative<HostName>(expectation)) return VerifiedIdentity();
   if (MaySignCertificates(parsed.leaf.get())) {
     return BadCertificate("the peer's certificate is that of a CA");
+  }
+  const bssl::UniquePtr<EVP_PKEY> key(X509_get_pubkey(parsed.leaf.get()));
+  ERR_clear_error();
+  if (key == nullptr || !IsAcceptableKey(key.get())) {
+    return BadCertificate("the peer's key is not P-256, P-384 or RSA of 2048 to 4096 bits");
   }
   auto identity = IdentityOf(parsed.leaf.get());
   if (!identity) return BadCertificate(identity.error().ToString());

@@ -61,6 +61,10 @@ void Controller::ReportProblems(const Observation& seen, const std::vector<std::
                {{"left_out", lines - kMaxLines}});
   if (!problems_.empty() && problems.empty())
     log_.Info("manifests", "all manifests are read again");
+  if (seen.closed > 0) {
+    log_.Error("manifests", "policies that cannot be read deny everything at their targets",
+               {{"policies", seen.closed}});
+  }
   if (seen.kept > 0) {
     log_.Warn("manifests", "objects stay as they were until their files are read without errors",
               {{"objects", seen.kept}});
@@ -72,6 +76,7 @@ void Controller::ReportProblems(const Observation& seen, const std::vector<std::
 void Controller::ReportSkipped(const std::set<std::string>& kinds) {
   for (const std::string& kind : kinds) {
     if (skipped_.size() < kMaxLines && skipped_.insert(kind).second) {
+      metrics_.kinds_skipped.With({})->Add();
       log_.Warn("manifests", "objects of this kind are not used and were skipped",
                 {{"kind", kind}});
     }

@@ -86,6 +86,10 @@ class Reader {
                                                  std::string(*row->versions.begin()) + "\""});
     }
     Decoded<Object> object = DecodeObject(value, *row);
+    if (!object.ok() && row->object_kind == Kind::kAuthorizationPolicy) {
+      std::optional<Object> closed = ClosedPolicy(value);
+      if (closed) manifest_.closed.push_back(*std::move(closed));
+    }
     if (!object.ok())
       return Refuse(name, {at(object.error().field), object.error().why}, KeyOf(value, *row));
     manifest_.objects.push_back(*std::move(object));

@@ -29,6 +29,7 @@ struct ManifestRefusal {
 struct Manifest {
   std::vector<Object> objects;
   std::vector<ManifestRefusal> refusals;
+  std::vector<Object> closed;     // in the place of refused policies, if nothing better is known
   std::set<std::string> skipped;  // "apps/v1 Deployment": kinds that are not ours
 };
 

@@ -22,6 +22,8 @@ ControlMetrics::ControlMetrics(obs::Registry& registry)
                                "Documents refused now, and objects that contradict each other"))),
       problems_found(registry.AddCounter(
           Of("aquifer_control_problems_found", "Documents refused and contradictions found"))),
+      kinds_skipped(registry.AddCounter(
+          Of("aquifer_control_kinds_skipped", "Kinds of objects found that are not used here"))),
       objects(registry.AddGauge(Of("aquifer_control_objects", "Objects of the mesh by kind"))),
       resources(registry.AddGauge(Of("aquifer_control_resources", "Resources served by type"))),
       reconcile_time(registry.AddHistogram(

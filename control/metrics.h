@@ -12,6 +12,7 @@ struct ControlMetrics {
   obs::CounterFamily& readings;          // states of the objects taken in
   obs::GaugeFamily& problems;            // refused documents and contradictions at present
   obs::CounterFamily& problems_found;    // new ones over time
+  obs::CounterFamily& kinds_skipped;     // not ours, each counted once
   obs::GaugeFamily& objects;             // by kind
   obs::GaugeFamily& resources;           // by type
   obs::HistogramFamily& reconcile_time;  // seconds

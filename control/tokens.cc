@@ -49,6 +49,16 @@ bool HasEnded(const Pod& pod) {
   return pod.phase == Pod::Phase::kSucceeded || pod.phase == Pod::Phase::kFailed;
 }
 
+// The certificate would not say what the request does, so one of both is a mistake.
+Decoded<certs::Identity> OnlyNamed(const certs::SubjectNames& wished, certs::Identity identity) {
+  for (const std::string& uri : wished.uris) {
+    if (uri != identity.ToString()) return Refusal{"", "the CSR names " + uri.substr(0, 512)};
+  }
+  if (!wished.dns.empty()) return Refusal{"", "the CSR names " + wished.dns.front().substr(0, 253)};
+  if (!wished.ips.empty()) return Refusal{"", "the CSR names " + wished.ips.front().ToString()};
+  return identity;
+}
+
 // Each level for its owner only; those that are there already are left as they are.
 Status MakePrivateDirectories(const std::filesystem::path& path) {
   if (path.has_parent_path() && !std::filesystem::exists(path.parent_path())) {
@@ -156,27 +166,38 @@ Decoded<certs::Identity> TokenPolicy::Decide(
   return Refusal{"", "no pod of that account is scheduled on " + node};
 }
 
+http::GrpcStatus TokenPolicy::Refuse(std::string_view outcome, const std::string& caller,
+                                     const std::string& identity, http::GrpcStatus status) {
+  metrics_.certificates.With({{"outcome", outcome}})->Add();
+  log_.Limited(refusals_, obs::Level::kWarn, "ca", "certificate refused",
+               {{"caller", caller}, {"identity", identity}, {"why", status.message}});
+  return status;
+}
+
+void TokenPolicy::OnMalformed(const http::RequestHead& caller, const http::GrpcStatus& status) {
+  const std::optional<Caller> who = tokens_.CallerOf(caller);
+  Refuse("malformed", who ? ToString(*who) : "unknown", "", status);
+}
+
 Task<Result<certs::Identity, http::GrpcStatus>> TokenPolicy::Authorize(
     const http::RequestHead& caller, const certs::SigningRequest& request, StopToken) {
   const std::optional<Caller> who = tokens_.CallerOf(caller);
   const std::string wanted = request.impersonated ? request.impersonated->ToString() : "";
   if (!who) {
-    metrics_.certificates.With({{"outcome", "unauthenticated"}})->Add();
-    log_.Limited(refusals_, obs::Level::kWarn, "ca", "certificate refused",
-                 {{"identity", wanted}, {"why", "no token, or one that nobody has"}});
-    co_return http::GrpcStatus{http::GrpcCode::kUnauthenticated, "a token of this mesh is needed"};
+    co_return Refuse("unauthenticated", "unknown", wanted,
+                     {http::GrpcCode::kUnauthenticated, "a token of this mesh is needed"});
   }
-  const Decoded<certs::Identity> decided = Decide(*who, request.impersonated);
+  Decoded<certs::Identity> decided = Decide(*who, request.impersonated);
+  if (decided.ok()) decided = OnlyNamed(request.csr.wished, *std::move(decided));
   if (!decided.ok()) {
-    const std::string& why = decided.error().why;
-    metrics_.certificates.With({{"outcome", "denied"}})->Add();
-    log_.Limited(refusals_, obs::Level::kWarn, "ca", "certificate refused",
-                 {{"caller", ToString(*who)}, {"identity", wanted}, {"why", why}});
-    co_return http::GrpcStatus{http::GrpcCode::kPermissionDenied, why};
+    co_return Refuse("denied", ToString(*who), wanted,
+                     {http::GrpcCode::kPermissionDenied, decided.error().why});
   }
   metrics_.certificates.With({{"outcome", "granted"}})->Add();
   log_.Info("ca", "certificate granted",
-            {{"caller", ToString(*who)}, {"identity", decided->ToString()}});
+            {{"caller", ToString(*who)},
+             {"identity", decided->ToString()},
+             {"asked_seconds", request.lifetime.count()}});
   co_return *decided;
 }
 

@@ -78,11 +78,15 @@ class TokenPolicy final : public certs::SigningPolicy {
                                                             const certs::SigningRequest& request,
                                                             StopToken stop) override;
 
+  void OnMalformed(const http::RequestHead& caller, const http::GrpcStatus& status) override;
+
   // The identity that `caller` gets, or a sentence that says why it gets none.
   Decoded<certs::Identity> Decide(const Caller& caller,
                                   const std::optional<certs::Identity>& impersonated) const;
 
  private:
+  http::GrpcStatus Refuse(std::string_view outcome, const std::string& caller,
+                          const std::string& identity, http::GrpcStatus status);
   bool RunsOn(const std::string& node, const certs::Identity& identity) const;
 
   const Tokens& tokens_;

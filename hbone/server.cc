@@ -56,6 +56,12 @@ Task<void> DrainOnRequest(http::H2Connection& connection, StopToken drain, StopT
   if (drain.requested() && !connection.ended()) connection.Drain();
 }
 
+// A peer that leaves, with or without its streams' consent, and our own end are nobody's mistake.
+bool IsPeersDoing(Reason reason) {
+  return reason == Reason::kHttpFailed || reason == Reason::kOverload ||
+         reason == Reason::kTimeout || reason == Reason::kTlsFailed || reason == Reason::kPeerReset;
+}
+
 certs::WallTime Now() {
   return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
 }
@@ -95,12 +101,17 @@ Task<void> ServeConnection(io::SocketPtr socket, certs::TlsContextRef tls,
   http::H2Connection connection(
       http::H2Role::kServer, *std::move(secure), options.h2,
       [&requests](http::H2StreamPtr stream) { requests.Take(std::move(stream)); });
+  connection.set_refusal_handler([&](std::string_view why) {
+    handler.OnBadRequest(peer_address, *peer, Refusal{"request", std::string(why)});
+  });
   StopSource ended;
   Scope drains;
   drains.Spawn(DrainOnRequest(connection, drain, ended.token()));
   const Status end = co_await connection.Run(stop);
   ended.RequestStop();
   co_await drains.Join();
+  if (!end.ok() && IsPeersDoing(end.error().reason))
+    handler.OnConnectionBroken(peer_address, *peer, end.error());
   co_await requests.Finish(end.ok() ? Reason::kPeerClosed : end.error().reason);
 }
 

@@ -42,6 +42,9 @@ class ConnectHandler {
   // A request that was refused before it became a CONNECT.
   virtual void OnBadRequest(const Address& peer, const certs::Identity& identity,
                             const Refusal& refusal) = 0;
+  // The peer broke the carrier: HTTP/2's rules, its budget of useless work, its answers to pings.
+  virtual void OnConnectionBroken(const Address& peer, const certs::Identity& identity,
+                                  const Error& error) = 0;
 };
 
 struct ServerOptions {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <absl/container/flat_hash_set.h>
+
 namespace aquifer::mesh {
 namespace {
 
@@ -12,12 +14,14 @@ using envoy::service::discovery::v3::DeltaDiscoveryResponse;
 constexpr std::size_t kMaxHeld = 4'000'000;
 constexpr std::size_t kMaxNameBytes = 4096;
 constexpr std::size_t kMaxVersionBytes = 1024;
+constexpr std::size_t kMaxNonceBytes = 1024;
 constexpr std::size_t kMaxNackBytes = 8192;
+constexpr std::size_t kShownNameBytes = 64;  // of a name that is too long
 
-std::optional<Refusal> CheckName(const std::string& name, const std::string& version) {
-  if (name.empty() || name.size() > kMaxNameBytes) return Refusal{"name", "is empty or too long"};
-  if (version.size() > kMaxVersionBytes) return Refusal{name + ".version", "is too long"};
-  return std::nullopt;
+std::optional<Refusal> CheckName(const std::string& name, std::size_t index) {
+  if (name.empty()) return Refusal{"resources[" + std::to_string(index) + "]", "has no name"};
+  if (name.size() <= kMaxNameBytes) return std::nullopt;
+  return Refusal{name.substr(0, kShownNameBytes) + "...", "has a name that is too long"};
 }
 
 std::string NackText(const std::vector<Refusal>& refused) {
@@ -55,11 +59,18 @@ Decoded<XdsState::Outcome> XdsState::OnResponse(const DeltaDiscoveryResponse& re
   Type* const type = Find(response.type_url());
   if (type == nullptr)
     return Refusal{"type_url", "was not asked for: " + response.type_url().substr(0, 200)};
+  if (response.nonce().size() > kMaxNonceBytes) return Refusal{"nonce", "is too long"};
   Outcome outcome;
+  absl::flat_hash_set<std::string_view> names;
   sink.BeginResponse();
-  for (const auto& resource : response.resources()) {
-    std::optional<Refusal> wrong = CheckName(resource.name(), resource.version());
+  for (int i = 0; i < response.resources_size(); ++i) {
+    const auto& resource = response.resources(i);
+    std::optional<Refusal> wrong = CheckName(resource.name(), static_cast<std::size_t>(i));
     const bool named = !wrong;
+    if (named && !names.insert(resource.name()).second)
+      wrong = Refusal{resource.name(), "is twice in the response; the first one counts"};
+    if (!wrong && resource.version().size() > kMaxVersionBytes)
+      wrong = Refusal{resource.name(), "has a version that is too long"};
     if (!wrong && resource.resource().type_url() != type->url)
       wrong = Refusal{resource.name(), "is of another type than its response"};
     if (!wrong && type->versions.size() >= kMaxHeld && !type->versions.contains(resource.name())) {

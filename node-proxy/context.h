@@ -7,6 +7,7 @@
 
 #include "certs/cache.h"
 #include "core/obs/log.h"
+#include "core/obs/mesh_metrics.h"
 #include "core/obs/tcp_metrics.h"
 #include "core/rt/event.h"
 #include "hbone/pool.h"
@@ -23,6 +24,7 @@ struct WorkerContext {
   const Config& config;
   obs::Logger& log;
   obs::TcpMetrics& tcp_metrics;
+  obs::HboneMetrics& hbone_metrics;
   certs::CertCache& certs;
   hbone::Pool& pool;
   InboundConnections& inbound_connections;

@@ -65,6 +65,8 @@ Task<void> InboundHandler::OnConnect(hbone::IncomingTunnel tunnel, StopToken sto
   Result<mesh::InboundTarget, mesh::InboundRefusal> target =
       mesh::ResolveInbound(*view, **own, tunnel.local_address.ip, authority, context_.inbound);
   if (!target.ok()) {
+    context_.hbone_metrics.CountRefused(obs::HboneMetrics::Stage::kRequest,
+                                        target.error().error.reason);
     static_cast<void>(tunnel.Refuse(target.error().status, target.error().why));
     co_return session.RejectEarly(target.error().error,
                                   Explain(target.error().error, target.error().why));
@@ -102,6 +104,7 @@ Task<void> InboundHandler::OnConnect(hbone::IncomingTunnel tunnel, StopToken sto
 
 void InboundHandler::OnHandshakeFailed(const Address& peer, const Address& local,
                                        const Error& error, const std::string& detail) {
+  context_.hbone_metrics.CountRefused(obs::HboneMetrics::Stage::kHandshake, error.reason);
   context_.log.Limited(refusals_, obs::Level::kWarn, "inbound", "HBONE handshake failed",
                        {{"src.addr", peer.ToString()},
                         {"dst.addr", local.ToString()},
@@ -111,10 +114,21 @@ void InboundHandler::OnHandshakeFailed(const Address& peer, const Address& local
 
 void InboundHandler::OnBadRequest(const Address& peer, const certs::Identity& identity,
                                   const Refusal& refusal) {
+  context_.hbone_metrics.CountRefused(obs::HboneMetrics::Stage::kRequest, Reason::kBadRequest);
   context_.log.Limited(refusals_, obs::Level::kWarn, "inbound", "CONNECT refused",
                        {{"src.addr", peer.ToString()},
                         {"src.identity", identity.ToString()},
                         {"error", refusal.ToString()}});
+}
+
+void InboundHandler::OnConnectionBroken(const Address& peer, const certs::Identity& identity,
+                                        const Error& error) {
+  context_.hbone_metrics.CountRefused(obs::HboneMetrics::Stage::kConnection, error.reason);
+  context_.log.Limited(refusals_, obs::Level::kWarn, "inbound", "HBONE connection broken",
+                       {{"src.addr", peer.ToString()},
+                        {"src.identity", identity.ToString()},
+                        {"reason", ReasonWord(error.reason)},
+                        {"error", Describe(error)}});
 }
 
 Task<void> ServeInbound(WorkerContext& context, PodEndpoint& pod, InboundHandler& handler,
@@ -129,6 +143,7 @@ Task<void> ServeInbound(WorkerContext& context, PodEndpoint& pod, InboundHandler
                                         Describe(certificate.error()));
   }
   hbone::ServerOptions options;
+  options.handshake_timeout = context.config.handshake_timeout;
   options.h2.settings.stream_window_bytes = context.config.stream_window_bytes;
   options.h2.settings.connection_window_bytes = context.config.connection_window_bytes;
   options.h2.settings.max_frame_bytes = context.config.frame_bytes;

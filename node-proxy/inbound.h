@@ -21,6 +21,8 @@ class InboundHandler final : public hbone::ConnectHandler {
                          const std::string& detail) override;
   void OnBadRequest(const Address& peer, const certs::Identity& identity,
                     const Refusal& refusal) override;
+  void OnConnectionBroken(const Address& peer, const certs::Identity& identity,
+                          const Error& error) override;
 
  private:
   WorkerContext& context_;

@@ -16,6 +16,7 @@ Proxy::Proxy(const Config& config, obs::Logger& log, obs::Registry& registry)
       registry_(registry),
       tcp_metrics_(registry),
       pod_metrics_(registry),
+      hbone_metrics_(registry),
       control_plane_(config, log, registry),
       builder_(mesh::BuilderOptions{.local_node = config.node_name}),
       sink_(builder_, [this](mesh::SnapshotRef snapshot) { Publish(std::move(snapshot)); }) {}
@@ -106,6 +107,7 @@ Result<void, Refusal> Proxy::StartWorkers() {
   const WorkerInputs inputs{.config = config_,
                             .log = log_,
                             .tcp_metrics = tcp_metrics_,
+                              .hbone_metrics = hbone_metrics_,
                             .store = control_plane_.store(),
                             .control = Loop::Current(),
                             .home = home};
@@ -150,6 +152,31 @@ void Proxy::SpawnClients() {
   if (config_.mode == ProxyMode::kShared) {
     cni_ = std::make_unique<redirect::CniClient>(
         redirect::CniClientOptions{.path = config_.zds_path}, *this, log_);
+    CountZds(cni_->counters());
+  }
+}
+
+// The client counts by itself; the registry asks it.
+void Proxy::CountZds(const redirect::CniClient::Counters& counters) {
+  struct Row {
+    const char* name;
+    const char* help;
+    const std::atomic<std::uint64_t>& count;
+  };
+  const Row rows[] = {
+      {"aquifer_zds_connections", "Connections to the node agent", counters.connections},
+      {"aquifer_zds_requests", "Requests of the node agent", counters.requests},
+      {"aquifer_zds_protocol_errors", "Connections ended because the node agent broke the protocol",
+       counters.protocol_errors},
+      {"aquifer_zds_refused_pods", "Pods that the node agent sent and that are not usable",
+       counters.refused_pods},
+      {"aquifer_zds_failed_starts", "Pods that could not be served and are tried again",
+       counters.failed_starts},
+  };
+  for (const Row& row : rows) {
+    zds_counts_.push_back(registry_.AddCallback(
+        obs::MetricType::kCounter, {.name = row.name, .help = row.help},
+        [&count = row.count] { return static_cast<std::int64_t>(count.load()); }));
   }
 }
 

@@ -52,12 +52,14 @@ class Proxy final : public redirect::PodHandler {
   Task<void> ShutdownAll();
   void Publish(mesh::SnapshotRef snapshot);
   void MeshIsKnown();
+  void CountZds(const redirect::CniClient::Counters& counters);
 
   const Config& config_;
   obs::Logger& log_;
   obs::Registry& registry_;
   obs::TcpMetrics tcp_metrics_;
   obs::WorkloadManagerMetrics pod_metrics_;
+  obs::HboneMetrics hbone_metrics_;
 
   StopSource quit_;   // starts the drain
   StopSource ended_;  // after the drain: servers and clients
@@ -69,6 +71,7 @@ class Proxy final : public redirect::PodHandler {
   bool mesh_known_ = false;
   Event mesh_synced_;
   std::unique_ptr<redirect::CniClient> cni_;
+  std::vector<obs::Registry::Callback> zds_counts_;  // of cni_
   app::LocalServers servers_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::set<std::string> pods_;

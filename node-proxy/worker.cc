@@ -25,6 +25,7 @@ struct Worker::State {
         context{.config = inputs.config,
                 .log = inputs.log,
                 .tcp_metrics = inputs.tcp_metrics,
+                .hbone_metrics = inputs.hbone_metrics,
                 .certs = certs,
                 .pool = pool,
                 .inbound_connections = connections,

@@ -20,6 +20,7 @@ struct WorkerInputs {
   const Config& config;
   obs::Logger& log;
   obs::TcpMetrics& tcp_metrics;
+  obs::HboneMetrics& hbone_metrics;
   certs::CertStore& store;
   Loop& control;
   redirect::NetnsRef home;  // the proxy's own network namespace

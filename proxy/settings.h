@@ -42,6 +42,7 @@ struct CommonSettings {
   std::uint16_t ready_port = 15021;
   unsigned workers = 2;
   std::chrono::milliseconds drain_deadline = std::chrono::seconds(5);
+  std::chrono::milliseconds handshake_timeout = std::chrono::seconds(10);  // of an HBONE peer
   bool ipv6 = true;
 
   obs::LogFormat log_format = obs::LogFormat::kText;
@@ -73,6 +74,7 @@ app::Settings<Config> CommonRows() {
       {"AQUIFER_ADMIN_PORT", app::Port(&Common::admin_port)},
       {"AQUIFER_STATS_PORT", app::Port(&Common::stats_port)},
       {"AQUIFER_READY_PORT", app::Port(&Common::ready_port)},
+      {"AQUIFER_HANDSHAKE_TIMEOUT", app::Into(&Common::handshake_timeout, &app::ReadDuration)},
       {"IPV6_ENABLED", app::Into(&Common::ipv6, &app::ReadBool)},
       {"TERMINATION_GRACE_PERIOD_SECONDS",
        app::Into(&Common::drain_deadline, &app::ReadGracePeriod)},

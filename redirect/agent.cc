@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::string_view kScope = "agent";
 // How often what could not be done is tried again, and namespaces are looked at.
+constexpr size_t kMaxLines = 50;  // for refusals of one reading
 constexpr Clock::duration kTick = std::chrono::seconds(1);
 // Each pod's rules are read back once in this many ticks.
 constexpr size_t kVerifyTicks = 10;
@@ -37,12 +38,6 @@ std::string ProxyWord(const ZdsAgent::PodStanding& standing) {
   return "";
 }
 
-bool Same(const std::vector<Refusal>& a, const std::vector<Refusal>& b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const Refusal& x, const Refusal& y) {
-    return x.field == y.field && x.why == y.why;
-  });
-}
-
 }  // namespace
 
 Agent::Agent(AgentOptions options, obs::Logger& log)
@@ -51,7 +46,9 @@ Agent::Agent(AgentOptions options, obs::Logger& log)
       source_(
           {.directory = options_.manifests, .node_name = options_.node_name, .dns = options_.dns}),
       server_({.path = options_.zds_socket}, log),
-      watch_(options_.manifests) {}
+      watch_(options_.manifests) {
+  RegisterMetrics();
+}
 
 Task<void> Agent::Run(StopToken stop) {
   AdoptFormerRun();
@@ -61,6 +58,7 @@ Task<void> Agent::Run(StopToken stop) {
   Look();
   Scope scope;
   scope.Spawn(server_.Run(stop));
+  if (admin_ != nullptr) scope.Spawn(admin_->Run(stop));
   scope.Spawn(WatchManifests(stop));
   scope.Spawn(WatchProxies(stop));
   co_await KeepCaptured(stop);
@@ -121,6 +119,7 @@ Task<void> Agent::KeepCaptured(StopToken stop) {
 
 void Agent::Look() {
   source_.Scan();
+  looked_ = true;
   LogRefusals();
   Choose();
   for (const auto& [uid, pod] : wanted_) captures_[uid].Want(pod);
@@ -253,12 +252,25 @@ bool Agent::IsTakenOver(const Capture& capture) const {
                      [&](const Capture* other) { return wanted_.contains(other->wanted().uid); });
 }
 
+// Each once, as long as it is there.
 void Agent::LogRefusals() {
-  if (Same(told_refusals_, source_.refusals())) return;
-  told_refusals_ = source_.refusals();
-  for (const Refusal& refusal : told_refusals_) {
-    log_.Error(kScope, "manifest refused", {{"field", refusal.field}, {"why", refusal.why}});
+  std::set<std::string> found;
+  size_t lines = 0;
+  for (const Refusal& refusal : source_.refusals()) {
+    std::string text = refusal.ToString();
+    if (!told_refusals_.contains(text) && !found.contains(text)) {
+      ++refusals_found_;
+      if (++lines <= kMaxLines) {
+        log_.Error(kScope, "manifest refused", {{"field", refusal.field}, {"why", refusal.why}});
+      }
+    }
+    found.insert(std::move(text));
   }
+  if (lines > kMaxLines) {
+    log_.Error(kScope, "more manifests refused, all of them are in the status",
+               {{"left_out", lines - kMaxLines}});
+  }
+  told_refusals_ = std::move(found);
 }
 
 std::string Agent::StatusText() const {

@@ -5,11 +5,17 @@
 #pragma once
 
 #include <map>
+#include <memory>
+#include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
+#include "core/base/address.h"
 #include "core/base/result.h"
+#include "core/http/server.h"
 #include "core/obs/log.h"
+#include "core/obs/metrics.h"
 #include "core/obs/rate_limiter.h"
 #include "core/rt/event.h"
 #include "core/rt/stop.h"
@@ -25,7 +31,8 @@ struct AgentOptions {
   std::string manifests;
   std::string node_name;
   std::string zds_socket = "/var/run/ztunnel/ztunnel.sock";
-  std::string status_file;  // none if empty
+  std::string status_file;       // none if empty
+  std::optional<Address> admin;  // metrics and readiness; nowhere if empty
   bool dns = false;
 };
 
@@ -34,8 +41,8 @@ class Agent {
   // The logger outlives the agent.
   Agent(AgentOptions options, obs::Logger& log);
 
-  // Makes the socket for proxies.
-  Status Listen() { return server_.Listen(); }
+  // Makes the socket for proxies, and the one for metrics. The refusal names what cannot be bound.
+  Result<void, Refusal> Listen();
   // Until stopped.
   Task<void> Run(StopToken stop);
 
@@ -63,8 +70,11 @@ class Agent {
   bool IsTakenOver(const Capture& capture) const;
   void Follow(Capture& capture, Capture::Change change);
   void LogRefusals();
+  void RegisterMetrics();
+  Task<http::Response> Answer(const http::Request& request);
   void WriteStatus();
   std::string StatusText() const;
+  size_t verified() const;
 
   const AgentOptions options_;
   obs::Logger& log_;
@@ -79,7 +89,12 @@ class Agent {
   std::map<std::string, Capture> captures_;  // by uid
   std::map<std::string, Leaving> leaving_;
   std::string next_to_verify_;
-  std::vector<Refusal> told_refusals_;
+  std::set<std::string> told_refusals_;
+  std::uint64_t refusals_found_ = 0;
+  obs::Registry registry_;
+  std::vector<obs::Registry::Callback> metrics_;
+  std::unique_ptr<http::Server> admin_;
+  bool looked_ = false;  // the manifests have been read
   std::string status_;
   bool look_ = false;  // the manifests may have changed
   TimePoint next_tick_;

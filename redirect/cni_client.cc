@@ -94,8 +94,15 @@ Task<Status> CniClient::ServeNext(io::SeqpacketSocket& agent, StopToken stop) {
 // The error text to acknowledge with, or why the request breaks the protocol.
 Task<Decoded<std::string>> CniClient::Handle(ZdsRequest request, StopToken stop) {
   log_.Debug(kScope, "request", {{"kind", RequestWord(request)}});
+  const auto* const add = std::get_if<AddPod>(&request);
+  const std::string uid = add == nullptr ? "" : add->uid;
   Decoded<ZdsProxy::Steps> steps = Judge(std::move(request));
   if (!steps) co_return steps.error();
+  if (!steps->error.empty()) {
+    ++counters_.refused_pods;
+    log_.Limited(limiter_, obs::Level::kError, kScope, "the node agent sent an unusable pod",
+                 {{"uid", uid}, {"refused", steps->error}});
+  }
   co_return co_await CarryOut(*std::move(steps), stop);
 }
 

@@ -46,6 +46,7 @@ class CniClient {
     std::atomic<std::uint64_t> connections = 0;
     std::atomic<std::uint64_t> requests = 0;
     std::atomic<std::uint64_t> protocol_errors = 0;
+    std::atomic<std::uint64_t> refused_pods = 0;  // with what cannot be used as a pod
     std::atomic<std::uint64_t> failed_starts = 0;
     std::atomic<std::size_t> running_pods = 0;
     std::atomic<std::size_t> pending_pods = 0;

@@ -34,6 +34,7 @@ Task<void> CniServer::Run(StopToken stop) {
     if (socket && serving_ < kMaxProxies) {
       scope.Spawn(Serve(*std::move(socket), stop));
     } else if (!stop.requested()) {
+      ++counters_.refused_connections;
       log_.Limited(limiter_, obs::Level::kError, kScope, "a proxy was not accepted",
                    {{"error", socket ? "too many are connected" : Describe(socket.error())}});
     }
@@ -44,6 +45,7 @@ Task<void> CniServer::Run(StopToken stop) {
 
 Task<void> CniServer::Serve(io::SeqpacketSocketPtr socket, StopToken stop) {
   ++serving_;
+  ++counters_.connections;
   Proxy proxy{.socket = std::move(socket), .number = next_number_++};
   Status status = co_await Greet(proxy, stop);
   if (status) {
@@ -63,13 +65,23 @@ Task<void> CniServer::Serve(io::SeqpacketSocketPtr socket, StopToken stop) {
     log_.Info(kScope, "proxy disconnected", {{"proxy", proxy.number}, {"others", proxies_.size()}});
     co_return;
   }
+  if (status.error().reason == Reason::kTimeout) ++counters_.timeouts;
   log_.Limited(limiter_, obs::Level::kWarn, kScope, "proxy gone",
                {{"proxy", proxy.number}, {"error", Describe(status.error())}});
 }
 
+Task<Result<io::SeqpacketSocket::Packet>> CniServer::Receive(Proxy& proxy, StopToken stop) {
+  Result<io::SeqpacketSocket::Packet> packet = co_await proxy.socket->Receive(kLimits, stop);
+  if (!packet && packet.error().reason == Reason::kBadRequest) {
+    std::ignore =
+        BreaksProtocol(proxy, Refusal{"packet", "is over 1024 bytes, or brings descriptors"});
+  }
+  co_return packet;
+}
+
 Task<Status> CniServer::Greet(Proxy& proxy, StopToken stop) {
   TimedStop timed(stop, options_.exchange_timeout, Reason::kTimeout);
-  const auto packet = co_await proxy.socket->Receive(kLimits, timed.token());
+  const auto packet = co_await Receive(proxy, timed.token());
   if (!packet) co_return packet.error();
   const Result<void, Refusal> hello = DecodeHello(AsBytes(packet->bytes));
   if (!hello) co_return BreaksProtocol(proxy, hello.error());
@@ -96,7 +108,7 @@ Task<Status> CniServer::Exchange(Proxy& proxy, ZdsAgent::Outgoing request, StopT
   const Status sent =
       co_await proxy.socket->Send(std::move(request.packet), descriptor, timed.token());
   if (!sent) co_return sent;
-  const auto packet = co_await proxy.socket->Receive(kLimits, timed.token());
+  const auto packet = co_await Receive(proxy, timed.token());
   if (!packet) co_return packet.error();
   Decoded<std::string> error = DecodeAck(AsBytes(packet->bytes));
   if (!error) co_return BreaksProtocol(proxy, error.error());
@@ -124,7 +136,7 @@ Task<Status> CniServer::WaitForWork(Proxy& proxy, StopToken stop) {
 
 Task<Status> CniServer::WhatIsReadable(Proxy& proxy, StopToken stop) {
   TimedStop timed(stop, options_.exchange_timeout, Reason::kTimeout);
-  const auto packet = co_await proxy.socket->Receive(kLimits, timed.token());
+  const auto packet = co_await Receive(proxy, timed.token());
   if (!packet) co_return packet.error();
   co_return BreaksProtocol(proxy, Refusal{"packet", "came without a request"});
 }
@@ -166,11 +178,13 @@ void CniServer::Report(const Proxy& proxy, const ZdsAgent::Outcome& outcome) {
     log_.Debug(kScope, "acknowledged", {{"proxy", proxy.number}, {"uid", outcome.uid}});
     return;
   }
+  ++counters_.failed_pods;
   log_.Limited(limiter_, obs::Level::kError, kScope, "the proxy does not serve a pod",
                {{"proxy", proxy.number}, {"uid", outcome.uid}, {"error", outcome.error}});
 }
 
 Status CniServer::BreaksProtocol(const Proxy& proxy, const Refusal& refusal) {
+  ++counters_.protocol_errors;
   log_.Limited(limiter_, obs::Level::kError, kScope, "a proxy broke the protocol",
                {{"proxy", proxy.number}, {"refused", refusal.ToString()}});
   return Error{Reason::kBadRequest};

@@ -34,6 +34,14 @@ class CniServer {
   // Proxies connected at once; old and new overlap in an upgrade, more is somebody's mistake.
   static constexpr size_t kMaxProxies = 8;
 
+  struct Counters {
+    std::uint64_t connections = 0;
+    std::uint64_t protocol_errors = 0;  // connections ended because the proxy broke the protocol
+    std::uint64_t refused_connections = 0;  // too many at once
+    std::uint64_t timeouts = 0;             // connections ended because the proxy did not answer
+    std::uint64_t failed_pods = 0;          // answers that a pod is not served
+  };
+
   // The logger outlives the server.
   CniServer(CniServerOptions options, obs::Logger& log) : options_(std::move(options)), log_(log) {}
 
@@ -47,6 +55,7 @@ class CniServer {
   const PodTable& pods() const { return pods_; }
 
   size_t proxies() const { return proxies_.size(); }
+  const Counters& counters() const { return counters_; }
   // What the newest proxy says of a pod.
   ZdsAgent::PodStanding StandingOf(const std::string& uid) const;
   // Whether any proxy may still serve a pod that was removed.
@@ -64,6 +73,7 @@ class CniServer {
   };
 
   Task<void> Serve(io::SeqpacketSocketPtr socket, StopToken stop);
+  Task<Result<io::SeqpacketSocket::Packet>> Receive(Proxy& proxy, StopToken stop);
   Task<Status> Greet(Proxy& proxy, StopToken stop);
   Task<Status> KeepTold(Proxy& proxy, StopToken stop);
   Task<Status> Exchange(Proxy& proxy, ZdsAgent::Outgoing request, StopToken stop);
@@ -82,6 +92,7 @@ class CniServer {
   std::vector<Proxy*> proxies_;  // greeted, oldest first
   size_t serving_ = 0;           // connections, greeted or not
   std::uint64_t next_number_ = 1;
+  Counters counters_;
   Event progress_;
 };
 

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -43,6 +44,7 @@ agent
   --zds-socket PATH    Where node proxies connect (default /var/run/ztunnel/ztunnel.sock).
   --status-file PATH   JSON: the pods, and whether each was proven to be captured. Kept there, it also
                        tells the next run what this one had captured.
+  --admin IP:PORT      Serves /metrics and /healthz/ready there (default: nowhere).
   --dns-capture        Redirect DNS to the proxy. Only for proxies that serve DNS.
   --log-level LEVELS   As RUST_LOG: "info" (default), "debug", "info,zds=debug".
 enrol
@@ -152,8 +154,7 @@ int Verify(const std::vector<std::string_view>& words) {
 // The socket first: a proxy that cannot be reached is seen before the first pod is captured.
 Task<Result<void, Refusal>> Serve(Agent& agent, const AgentOptions& options, obs::Logger& log,
                                   StopToken stop) {
-  if (const Status listening = agent.Listen(); !listening)
-    co_return Refusal{options.zds_socket, Describe(listening.error())};
+  AQ_CO_TRY_STATUS(agent.Listen());
   log.Info("agent", "started", {{"node", options.node_name}, {"manifests", options.manifests}});
   co_await agent.Run(stop);
   log.Info("agent", "ended; pods stay captured");
@@ -162,7 +163,8 @@ Task<Result<void, Refusal>> Serve(Agent& agent, const AgentOptions& options, obs
 
 int RunAgentCommand(const std::vector<std::string_view>& words) {
   const auto arguments = Arguments::Parse(
-      words, {"--manifests", "--node-name", "--zds-socket", "--status-file", "--log-level"},
+      words,
+      {"--manifests", "--node-name", "--zds-socket", "--status-file", "--admin", "--log-level"},
       {"--dns-capture"});
   if (!arguments) return kProgram.Misused(arguments.error().ToString());
   if (!arguments->plain().empty())
@@ -172,11 +174,14 @@ int RunAgentCommand(const std::vector<std::string_view>& words) {
   }
   const auto levels = obs::LevelFilter::Parse(arguments->Value("--log-level", "info"));
   if (!levels) return kProgram.Misused("--log-level " + levels.error().ToString());
+  const std::optional<Address> admin = Address::Parse(arguments->Value("--admin", ""));
+  if (arguments->Has("--admin") && !admin) return kProgram.Misused("--admin is not IP:PORT");
   const AgentOptions options{
       .manifests = arguments->Value("--manifests", ""),
       .node_name = arguments->Value("--node-name", ""),
       .zds_socket = arguments->Value("--zds-socket", AgentOptions().zds_socket),
       .status_file = arguments->Value("--status-file", ""),
+      .admin = admin,
       .dns = arguments->Has("--dns-capture")};
   std::error_code ignored;  // what is wrong shows when the socket is made
   std::filesystem::create_directories(std::filesystem::path(options.zds_socket).parent_path(),

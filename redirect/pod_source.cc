@@ -1,8 +1,6 @@
 #include "redirect/pod_source.h"
 
 #include <dirent.h>
-#include <fcntl.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -11,7 +9,7 @@
 #include <system_error>
 #include <utility>
 
-#include "core/base/unique_fd.h"
+#include "core/base/folder_file.h"
 
 namespace aquifer::redirect {
 namespace {
@@ -35,24 +33,6 @@ Decoded<std::set<std::string>> ListManifests(const std::string& directory) {
   }
   if (names.size() > kMaxFiles) return Refusal{directory, "has more than 4096 manifests"};
   return names;
-}
-
-Decoded<std::string> ReadFile(const std::string& path) {
-  // A pipe with a manifest's name must not block the agent.
-  const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  struct stat info{};
-  if (!file.valid() || ::fstat(file.get(), &info) != 0) return Refusal{path, ErrnoText(errno)};
-  if (!S_ISREG(info.st_mode)) return Refusal{path, "is not a regular file"};
-  std::string text;
-  std::string part(64 * 1024, '\0');
-  while (text.size() <= kMaxFileBytes) {
-    const ssize_t size = ::read(file.get(), part.data(), part.size());
-    if (size < 0 && errno == EINTR) continue;
-    if (size < 0) return Refusal{path, ErrnoText(errno)};
-    if (size == 0) return text;
-    text.append(part, 0, static_cast<size_t>(size));
-  }
-  return Refusal{path, "is longer than 4 MiB"};
 }
 
 // Adds what was there before and is missing now, for files that are partly beyond reading.
@@ -103,10 +83,10 @@ void PodSource::Scan() {
 }
 
 void PodSource::ScanFile(const std::string& name, const PodManifests* before, PodManifests& now) {
-  const auto text = ReadFile(options_.directory + "/" + name);
+  const auto text = ReadFolderFile(options_.directory, name, kMaxFileBytes);
   if (text) {
     now = ReadPodManifests(*text);
-  } else if (text.error().why == ErrnoText(ENOENT)) {
+  } else if (text.error().missing) {
     return;  // removed since it was listed
   } else {
     now.refusals.push_back({"", text.error().why});

@@ -95,7 +95,8 @@ Task<void> Listeners::ServeTunnels(io::SocketPtr socket) {
   } else {
     // Aliases of the trust domain are the roots' affair; one name is expected of peers.
     certs::PeerExpectation expected = certs::InTrustDomain{parts_.config.trust_domain};
-    const hbone::ServerOptions options;
+    hbone::ServerOptions options;
+    options.handshake_timeout = parts_.config.handshake_timeout;
     co_await hbone::ServeConnection(std::move(socket), (*certificate)->server, std::move(expected),
                                     options, parts_.tunnels, drain_, stop_);
   }

@@ -23,6 +23,7 @@ Proxy::Proxy(const Config& config, obs::Logger& log, obs::Registry& registry)
       log_(log),
       registry_(registry),
       metrics_(registry),
+      hbone_metrics_(registry),
       control_plane_(config, log, registry),
       rules_sink_({config.pod_namespace, config.gateway_name},
                   [this](RulesRef rules) {
@@ -92,6 +93,7 @@ Result<void, Refusal> Proxy::StartWorkers() {
   const WorkerInputs inputs{.config = config_,
                             .log = log_,
                             .metrics = metrics_,
+                              .hbone_metrics = hbone_metrics_,
                             .store = control_plane_.store(),
                             .control = Loop::Current()};
   for (unsigned i = 0; i < config_.workers; ++i) {

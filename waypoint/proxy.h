@@ -44,6 +44,7 @@ class Proxy {
   obs::Logger& log_;
   obs::Registry& registry_;
   RequestMetrics metrics_;
+  obs::HboneMetrics hbone_metrics_;
 
   StopSource quit_;   // starts the drain
   StopSource ended_;  // after the drain: servers and clients

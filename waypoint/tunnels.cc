@@ -40,6 +40,7 @@ Task<void> Tunnels::OnConnect(hbone::IncomingTunnel tunnel, StopToken stop) {
           ? Decoded<Bound>(Refusal{"", "not ready"})
           : ResolveConnect(*snapshot, rules->gateway, own_.network, tunnel.request.authority);
   if (!bound) {
+    metrics_.CountRefused(obs::HboneMetrics::Stage::kRequest, Reason::kUnknownDestination);
     log_.Limited(refused_, obs::Level::kWarn, "waypoint", "tunnel refused",
                  {{"peer", tunnel.peer.ToString()},
                   {"authority", hbone::ToString(tunnel.request.authority)},
@@ -84,16 +85,26 @@ Task<void> Tunnels::OnConnect(hbone::IncomingTunnel tunnel, StopToken stop) {
 
 void Tunnels::OnHandshakeFailed(const Address& peer, const Address&, const Error& error,
                                 const std::string& detail) {
+  metrics_.CountRefused(obs::HboneMetrics::Stage::kHandshake, error.reason);
   log_.Limited(refused_, obs::Level::kWarn, "waypoint", "tunnel connection failed",
                {{"peer", peer.ToString()}, {"error", Describe(error)}, {"detail", detail}});
 }
 
 void Tunnels::OnBadRequest(const Address& peer, const certs::Identity& identity,
                            const Refusal& refusal) {
+  metrics_.CountRefused(obs::HboneMetrics::Stage::kRequest, Reason::kBadRequest);
   log_.Limited(refused_, obs::Level::kWarn, "waypoint", "bad CONNECT",
                {{"peer", peer.ToString()},
                 {"identity", identity.ToString()},
                 {"error", refusal.ToString()}});
+}
+
+void Tunnels::OnConnectionBroken(const Address& peer, const certs::Identity& identity,
+                                 const Error& error) {
+  metrics_.CountRefused(obs::HboneMetrics::Stage::kConnection, error.reason);
+  log_.Limited(
+      refused_, obs::Level::kWarn, "waypoint", "tunnel connection broken",
+      {{"peer", peer.ToString()}, {"identity", identity.ToString()}, {"error", Describe(error)}});
 }
 
 }  // namespace aquifer::waypoint

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "core/obs/log.h"
+#include "core/obs/mesh_metrics.h"
 #include "core/obs/rate_limiter.h"
 #include "hbone/server.h"
 #include "waypoint/backends.h"
@@ -17,13 +18,15 @@ class Tunnels final : public hbone::ConnectHandler {
  public:
   // All references outlive it.
   Tunnels(const ExchangeParts& parts, const MeshSlot& mesh, const OwnWorkload& own,
-          Backends& backends, const ConnectionLimits& limits, obs::Logger& log, StopToken drain)
+          Backends& backends, const ConnectionLimits& limits, obs::Logger& log,
+          obs::HboneMetrics& metrics, StopToken drain)
       : parts_(parts),
         mesh_(mesh),
         own_(own),
         backends_(backends),
         limits_(limits),
         log_(log),
+        metrics_(metrics),
         drain_(drain) {}
 
   Task<void> OnConnect(hbone::IncomingTunnel tunnel, StopToken stop) override;
@@ -31,6 +34,8 @@ class Tunnels final : public hbone::ConnectHandler {
                          const std::string& detail) override;
   void OnBadRequest(const Address& peer, const certs::Identity& identity,
                     const Refusal& refusal) override;
+  void OnConnectionBroken(const Address& peer, const certs::Identity& identity,
+                          const Error& error) override;
 
  private:
   const ExchangeParts& parts_;
@@ -39,6 +44,7 @@ class Tunnels final : public hbone::ConnectHandler {
   Backends& backends_;
   const ConnectionLimits& limits_;
   obs::Logger& log_;
+  obs::HboneMetrics& metrics_;
   const StopToken drain_;
   obs::RateLimiter refused_{10};
 };

@@ -65,7 +65,8 @@ struct Worker::State {
         .observe = [this](const ConnectionContext& context, const RequestRecord& record) {
           telemetry.Observe(context, record);
         }});
-    tunnels.emplace(*parts, mesh, own, *backends, limits, inputs.log, drain.token());
+    tunnels.emplace(*parts, mesh, own, *backends, limits, inputs.log, inputs.hbone_metrics,
+                    drain.token());
     listeners.emplace(ListenerParts{.config = inputs.config,
                                     .exchange = *parts,
                                     .own = own,

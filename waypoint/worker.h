@@ -10,6 +10,7 @@
 
 #include "certs/store.h"
 #include "core/obs/log.h"
+#include "core/obs/mesh_metrics.h"
 #include "core/obs/metrics.h"
 #include "core/rt/worker_thread.h"
 #include "mesh/snapshot.h"
@@ -24,6 +25,7 @@ struct WorkerInputs {
   const Config& config;
   obs::Logger& log;
   RequestMetrics& metrics;
+  obs::HboneMetrics& hbone_metrics;
   certs::CertStore& store;
   Loop& control;
 };

@@ -28,6 +28,11 @@ Object DecodeReferenceGrant(Fields& object, Meta meta);
 Object DecodeAuthorizationPolicy(Fields& object, Meta meta);
 Object DecodePeerAuthentication(Fields& object, Meta meta);
 
+// What stands in for an AuthorizationPolicy that was refused: everything is denied at its targets,
+// or in its namespace if these cannot be read either. Empty when it is not known which policy it
+// is.
+std::optional<Object> ClosedPolicy(const Json& document);
+
 // What a document says of itself.
 struct TypeMeta {
   std::string group;

@@ -299,6 +299,26 @@ Object DecodeAuthorizationPolicy(Fields& object, Meta meta) {
   return policy;
 }
 
+std::optional<Object> ClosedPolicy(const Json& document) {
+  std::optional<Refusal> unnamed;
+  Fields object(&document, "", unnamed);
+  AuthorizationPolicy policy;
+  policy.meta = DecodeMeta(object, Scope::kNamespaced);
+  if (unnamed) return std::nullopt;
+  policy.dry_run = LabelOf(policy.meta.annotations, "istio.io/dry-run") == "true";
+  std::optional<Refusal> unreadable;
+  Fields again(&document, "", unreadable);
+  Fields spec = again.Object("spec");
+  ReadTargets(spec, policy);
+  if (unreadable) {
+    policy.selector.reset();
+    policy.targets.clear();
+  }
+  policy.action = AuthorizationPolicy::Action::kDeny;
+  policy.rules.emplace_back();  // a rule that asks nothing matches everything
+  return policy;
+}
+
 Object DecodePeerAuthentication(Fields& object, Meta meta) {
   PeerAuthentication authentication;
   authentication.meta = std::move(meta);

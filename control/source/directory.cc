@@ -1,9 +1,6 @@
 #include "control/source/directory.h"
 
 #include <dirent.h>
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -13,7 +10,7 @@
 #include <utility>
 
 #include "control/resources.h"
-#include "core/base/unique_fd.h"
+#include "core/base/folder_file.h"
 
 namespace aquifer::control {
 namespace {
@@ -34,26 +31,6 @@ Decoded<std::set<std::string>> List(const std::string& path) {
     if (IsManifestName(entry->d_name)) names.emplace(entry->d_name);
   }
   return names;
-}
-
-// The bytes of a regular file, or why not. A pipe with a name like a manifest must not block us.
-Decoded<std::string> Slurp(const std::string& path, size_t max_bytes) {
-  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (!fd.valid()) return Refusal{"", "cannot be opened: " + ErrnoText(errno)};
-  struct stat info = {};
-  if (::fstat(fd.get(), &info) != 0) return Refusal{"", "cannot be read: " + ErrnoText(errno)};
-  if (!S_ISREG(info.st_mode)) return Refusal{"", "is not a regular file"};
-  std::string text;
-  std::string buffer(64 << 10, '\0');
-  while (true) {
-    const ssize_t got = ::read(fd.get(), buffer.data(), buffer.size());
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return Refusal{"", "cannot be read: " + ErrnoText(errno)};
-    if (got == 0) return text;
-    text.append(buffer, 0, static_cast<size_t>(got));
-    if (text.size() > max_bytes)
-      return Refusal{"", "is larger than " + std::to_string(max_bytes) + " bytes"};
-  }
 }
 
 std::set<ObjectKey> KeysOf(const std::vector<Object>& objects) {
@@ -88,16 +65,24 @@ ManifestDirectory::FileRef ManifestDirectory::Parse(const std::string& name,
   auto file = std::make_shared<File>();
   file->digest = std::move(digest);
   file->manifest = ReadManifest(name, text);
-  if (before == nullptr || file->manifest.refusals.empty()) return file;
-  const std::set<ObjectKey> there = KeysOf(file->manifest.objects);
-  const auto meant = MeantBy(file->manifest.refusals);
-  for (const auto* objects : {&before->manifest.objects, &before->kept}) {
-    for (const Object& object : *objects) {
-      const ObjectKey key = KeyOf(object);
-      if (!there.contains(key) && (!meant || meant->contains(key))) file->kept.push_back(object);
-    }
+  if (file->manifest.refusals.empty()) return file;
+  if (before != nullptr) KeepGood(*before, *file);
+  const std::set<ObjectKey> kept = KeysOf(file->kept);
+  for (const Object& object : file->manifest.closed) {
+    if (!kept.contains(KeyOf(object))) file->closed.push_back(object);
   }
   return file;
+}
+
+void ManifestDirectory::KeepGood(const File& before, File& file) {
+  const std::set<ObjectKey> there = KeysOf(file.manifest.objects);
+  const auto meant = MeantBy(file.manifest.refusals);
+  for (const auto* objects : {&before.manifest.objects, &before.kept}) {
+    for (const Object& object : *objects) {
+      const ObjectKey key = KeyOf(object);
+      if (!there.contains(key) && (!meant || meant->contains(key))) file.kept.push_back(object);
+    }
+  }
 }
 
 // What an earlier process read well, for a file that this one has not.
@@ -108,11 +93,11 @@ ManifestDirectory::FileRef ManifestDirectory::Recall(const std::string& name) co
 
 ManifestDirectory::FileRef ManifestDirectory::ReadFile(const std::string& name, FileRef before,
                                                        size_t& total_bytes) {
-  auto text = Slurp(path_ + "/" + name, limits_.file_bytes);
+  auto text = ReadFolderFile(path_, name, limits_.file_bytes);
   if (text.ok()) total_bytes += text->size();
   if (text.ok() && total_bytes > limits_.total_bytes) {
-    text = Refusal{"", "is not read: the files before it fill the limit of " +
-                           std::to_string(limits_.total_bytes) + " bytes"};
+    text = FileRefusal{"is not read: the files before it fill the limit of " +
+                       std::to_string(limits_.total_bytes) + " bytes"};
   }
   if (!text.ok()) {
     const std::string& problem = text.error().why;
@@ -202,13 +187,14 @@ Observation ManifestDirectory::Observe() const {
   std::map<ObjectKey, const std::string*> origins;
   if (!current_.problem.empty()) seen.refusals.push_back(OfFile(path_, current_.problem));
   if (!memory_problem_.empty()) seen.refusals.push_back(OfFile(path_, memory_problem_));
-  const auto add = [&](const Object& object, const std::string& name, bool kept) {
+  // The count of those that stand in for what is written, if it is one.
+  const auto add = [&](const Object& object, const std::string& name, size_t* stand_ins) {
     const ObjectKey key = KeyOf(object);
     const auto [origin, is_new] = origins.emplace(key, &name);
     if (is_new) {
       seen.objects.Add(object);
-      seen.kept += kept ? 1 : 0;
-    } else if (!kept) {
+      if (stand_ins != nullptr) ++*stand_ins;
+    } else if (stand_ins == nullptr) {
       seen.refusals.push_back(
           OfFile(name, key.ToString() + " is in " + *origin->second + " already; that one counts"));
     }
@@ -218,11 +204,14 @@ Observation ManifestDirectory::Observe() const {
     seen.refusals.insert(seen.refusals.end(), file->manifest.refusals.begin(),
                          file->manifest.refusals.end());
     seen.skipped.insert(file->manifest.skipped.begin(), file->manifest.skipped.end());
-    for (const Object& object : file->manifest.objects) add(object, name, false);
+    for (const Object& object : file->manifest.objects) add(object, name, nullptr);
   }
   // What was kept comes last: an object that moved to another file is there, not here.
   for (const auto& [name, file] : current_.files) {
-    for (const Object& object : file->kept) add(object, name, true);
+    for (const Object& object : file->kept) add(object, name, &seen.kept);
+  }
+  for (const auto& [name, file] : current_.files) {
+    for (const Object& object : file->closed) add(object, name, &seen.closed);
   }
   return seen;
 }

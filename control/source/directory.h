@@ -28,7 +28,8 @@ struct Observation {
   ObjectSet objects;
   std::vector<ManifestRefusal> refusals;
   std::set<std::string> skipped;  // kinds that are not ours
-  size_t kept = 0;  // objects that are no longer written anywhere, kept because of a refusal
+  size_t closed = 0;  // policies that deny because they are refused and nothing better is known
+  size_t kept = 0;    // objects that are no longer written anywhere, kept because of a refusal
 };
 
 class ManifestDirectory {
@@ -53,7 +54,8 @@ class ManifestDirectory {
     std::string digest;   // of the content that was parsed
     std::string problem;  // why the file could not be read
     Manifest manifest;
-    std::vector<Object> kept;  // from readings before
+    std::vector<Object> kept;    // from readings before
+    std::vector<Object> closed;  // of refused policies, those of which nothing is kept
   };
   using FileRef = std::shared_ptr<const File>;
   struct Reading {
@@ -63,6 +65,7 @@ class ManifestDirectory {
   };
 
   FileRef ReadFile(const std::string& name, FileRef before, size_t& total_bytes);
+  static void KeepGood(const File& before, File& file);
   FileRef Recall(const std::string& name) const;
   void Remember();
   static FileRef Parse(const std::string& name, const std::string& text, std::string digest,

@@ -135,6 +135,7 @@ Task<Status> H2Connection::Run(StopToken stop, Chunk first) {
     streams_.erase(streams_.begin());
     stream.Close(error);
   }
+  if (end_.ok() && session_.broken()) end_ = Error{Reason::kHttpFailed};
   co_return end_;
 }
 
@@ -212,6 +213,10 @@ void H2Connection::OnClosed(std::int32_t id, std::uint32_t error_code) {
 
 void H2Connection::OnGoAway(std::int32_t, std::uint32_t) {
 }  // the session opens no more streams; nghttp2 closes the unprocessed ones
+
+void H2Connection::OnRefused(std::int32_t, std::string_view why) {
+  if (refusal_handler_) refusal_handler_(why);
+}
 
 Task<void> H2Connection::ReadLoop(Chunk first, StopSource& both) {
   if (!first.empty() && !FeedAndDispatch(std::move(first))) co_return co_await Farewell(both);

@@ -86,11 +86,16 @@ class H2Connection final : private H2Events {
   // Takes a request that arrived on a server connection. Called by the reading task: spawn and
   // return.
   using RequestHandler = std::function<void(H2StreamPtr)>;
+  // Hears of a request that was refused before it became a stream, for log and metrics.
+  using RefusalHandler = std::function<void(std::string_view why)>;
 
   // `handler` is for servers. `transport` ends with the connection.
   H2Connection(H2Role role, io::StreamPtr transport, const H2Options& options,
                RequestHandler handler = nullptr);
   ~H2Connection();
+
+  // Server, before Run.
+  void set_refusal_handler(RefusalHandler handler) { refusal_handler_ = std::move(handler); }
 
   // Drives the connection until it ends: ok when it ended in good order (GOAWAY, or the peer closed
   // with no stream open). Once only. `first` are bytes that were read before it was known that they
@@ -119,6 +124,7 @@ class H2Connection final : private H2Events {
   void OnTaken(std::int32_t stream) override;
   void OnClosed(std::int32_t stream, std::uint32_t error_code) override;
   void OnGoAway(std::int32_t last_stream, std::uint32_t error_code) override;
+  void OnRefused(std::int32_t stream, std::string_view why) override;
 
   Task<void> ReadLoop(Chunk first, StopSource& both);
   Task<void> Farewell(StopSource& both);
@@ -132,6 +138,7 @@ class H2Connection final : private H2Events {
 
   H2Options options_;
   RequestHandler handler_;
+  RefusalHandler refusal_handler_;
   io::StreamPtr transport_;
   H2Session session_;
   std::unordered_map<std::int32_t, H2Stream*> streams_;

@@ -59,7 +59,8 @@ struct H2Session::Callbacks {
     self.head_ = Head{.request = {},
                       .response = {},
                       .fields = HeaderList(self.settings_.header_limits),
-                      .refused = HeaderError::kNone};
+                      .refused = HeaderError::kNone,
+                      .refusal_told = false};
     return 0;
   }
 
@@ -91,9 +92,17 @@ struct H2Session::Callbacks {
 
   // nghttp2 would leave such a field out and go on; a message with one is malformed (RFC 9113
   // section 8.2.1).
-  static int InvalidHeader(nghttp2_session*, const nghttp2_frame*, const std::uint8_t*, std::size_t,
-                           const std::uint8_t*, std::size_t, std::uint8_t, void*) {
+  static int InvalidHeader(nghttp2_session*, const nghttp2_frame* frame, const std::uint8_t*,
+                           std::size_t, const std::uint8_t*, std::size_t, std::uint8_t,
+                           void* user) {
+    Self(user)->TellRefused(*frame, "a header field that HTTP does not allow");
     return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+  }
+
+  // What nghttp2 resets a stream or ends the connection for.
+  static int InvalidFrame(nghttp2_session*, const nghttp2_frame* frame, int error, void* user) {
+    Self(user)->TellRefused(*frame, nghttp2_strerror(error));
+    return 0;
   }
 
   static int FrameSent(nghttp2_session*, const nghttp2_frame* frame, void* user) {
@@ -105,6 +114,9 @@ struct H2Session::Callbacks {
       if (IsPeersFault(frame->rst_stream.error_code)) self.Spend(2);
       return 0;
     }
+    // nghttp2 takes it upon itself to end the connection, and calls the bytes that did it read.
+    if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR)
+      self.broken_ = true;
     const bool ends = (frame->hd.type == NGHTTP2_DATA || frame->hd.type == NGHTTP2_HEADERS) &&
                       (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
     Stream* const stream = ends ? self.Find(id) : nullptr;
@@ -250,6 +262,7 @@ H2Session::H2Session(H2Role role, const H2Settings& settings, H2Events& events)
   nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, &Callbacks::FrameReceived);
   nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, &Callbacks::FrameSent);
   nghttp2_session_callbacks_set_on_invalid_header_callback(callbacks, &Callbacks::InvalidHeader);
+  nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks, &Callbacks::InvalidFrame);
   nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, &Callbacks::Data);
   nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, &Callbacks::StreamClosed);
   nghttp2_session_callbacks_set_send_data_callback(callbacks, &Callbacks::SendData);
@@ -301,7 +314,8 @@ Status H2Session::Feed(Chunk input, TimePoint now) {
   }
   if (read < 0) {
     static_cast<void>(nghttp2_session_terminate_session(session_, NGHTTP2_PROTOCOL_ERROR));
-    return Error{Reason::kHttpFailed};
+    // Its own count of answers that nobody reads may be full before our budget is empty.
+    return Error{read == NGHTTP2_ERR_FLOODED ? Reason::kOverload : Reason::kHttpFailed};
   }
   return all ? Status() : Status(Error{Reason::kHttpFailed});
 }
@@ -524,7 +538,7 @@ void H2Session::DeliverHead(std::int32_t id, const nghttp2_frame& frame) {
 void H2Session::DeliverRequest(std::int32_t id, EndStream end) {
   RequestHead& request = head_.request;
   if (head_.refused == HeaderError::kTooManyFields || head_.refused == HeaderError::kTooManyBytes)
-    return Refuse(id, 431, end);
+    return Refuse(id, 431, end, "more or longer header fields than are taken");
   const std::optional<std::string_view> host = head_.fields.Get("host");
   if (host && request.authority.empty()) request.authority = *host;
   const bool two_hosts =
@@ -532,7 +546,11 @@ void H2Session::DeliverRequest(std::int32_t id, EndStream end) {
   const bool bad_authority = !request.authority.empty() && !IsAuthority(request.authority);
   const bool bad_path = request.method != "CONNECT" && !IsRequestTarget(request.path);
   if (head_.refused != HeaderError::kNone || two_hosts || bad_authority || bad_path)
-    return Refuse(id, 400, end);
+    return Refuse(id, 400, end,
+                  two_hosts       ? "host differs from :authority, or is there twice"
+                  : bad_authority ? ":authority is none"
+                  : bad_path      ? ":path is no request target"
+                                  : "a header field that HTTP does not allow");
   head_.fields.Remove("host");
   // Crumbs of a cookie are one field everywhere else (RFC 9113 section 8.2.3).
   if (head_.fields.Count("cookie") > 1)
@@ -542,12 +560,20 @@ void H2Session::DeliverRequest(std::int32_t id, EndStream end) {
 }
 
 // Answers a request that nobody gets to see.
-void H2Session::Refuse(std::int32_t id, int status, EndStream end) {
+void H2Session::Refuse(std::int32_t id, int status, EndStream end, std::string_view why) {
   Spend(1);
+  events_.OnRefused(id, why);
   ResponseHead head;
   head.status = status;
   static_cast<void>(Respond(id, head, EndStream::kYes));
   if (end == EndStream::kNo) ResetAfterOutput(id, NGHTTP2_NO_ERROR);
+}
+
+void H2Session::TellRefused(const nghttp2_frame& frame, std::string_view why) {
+  const bool is_request =
+      frame.hd.type == NGHTTP2_HEADERS && frame.headers.cat == NGHTTP2_HCAT_REQUEST;
+  if (role_ != H2Role::kServer || !is_request || Find(frame.hd.stream_id) == nullptr) return;
+  if (!std::exchange(head_.refusal_told, true)) events_.OnRefused(frame.hd.stream_id, why);
 }
 
 // Fields that are decoded only to keep the compression state: a few bytes on the wire can be

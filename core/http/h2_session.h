@@ -62,6 +62,9 @@ class H2Events {
   virtual void OnClosed(std::int32_t stream, std::uint32_t error_code) = 0;
   // No new streams; those above `last_stream` were not processed and will be closed.
   virtual void OnGoAway(std::int32_t last_stream, std::uint32_t error_code) = 0;
+  // A request that is none was answered or reset here; there will be no OnRequest. `why` is ours,
+  // not the peer's words.
+  virtual void OnRefused(std::int32_t /*stream*/, std::string_view /*why*/) {}
 
  protected:
   ~H2Events() = default;
@@ -82,6 +85,9 @@ class H2Session {
   bool WantsOutput() const { return nghttp2_session_want_write(session_) != 0; }
   // Nothing is left to say or to hear: after GOAWAY and the last stream, or after an error.
   bool finished() const { return nghttp2_session_want_read(session_) == 0 && !WantsOutput(); }
+
+  // The peer broke the protocol, and we have told it so.
+  bool broken() const { return broken_; }
 
   // Client: a new stream. kGoAway when the connection takes no more, kOverload when the peer allows
   // no more at present.
@@ -135,6 +141,7 @@ class H2Session {
     ResponseHead response;
     HeaderList fields;
     HeaderError refused = HeaderError::kNone;
+    bool refusal_told = false;
   };
   struct Callbacks;
 
@@ -149,7 +156,8 @@ class H2Session {
   void FinishDrain();
   void DeliverHead(std::int32_t id, const nghttp2_frame& frame);
   void DeliverRequest(std::int32_t id, EndStream end);
-  void Refuse(std::int32_t id, int status, EndStream end);
+  void Refuse(std::int32_t id, int status, EndStream end, std::string_view why);
+  void TellRefused(const nghttp2_frame& frame, std::string_view why);
   void WasteHeader(std::size_t bytes);
   void GrowWindow(std::int32_t id, Stream& stream, TimePoint now);
   void CountEmptyFrames(Bytes input);
@@ -168,6 +176,7 @@ class H2Session {
   bool going_away_ = false;
   bool draining_ = false;
   bool calm_ = false;  // the peer overdrew its budget
+  bool broken_ = false;
   double budget_;
   std::size_t wasted_header_bytes_ = 0;
   int swallowed_ = 0;  // see CountEmptyFrames

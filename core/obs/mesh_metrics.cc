@@ -1,5 +1,7 @@
 #include "core/obs/mesh_metrics.h"
 
+#include <array>
+
 namespace aquifer::obs {
 
 void AddBuildInfo(Registry& registry, std::string_view component, std::string_view tag) {
@@ -25,6 +27,18 @@ void XdsMetrics::CountMessage(std::string_view type_url, std::uint64_t bytes) {
 
 void XdsMetrics::CountTermination(std::string_view reason) {
   terminations_.With({{"reason", reason}})->Add();
+}
+
+HboneMetrics::HboneMetrics(Registry& registry)
+    : refused_(registry.AddCounter(
+          {.name = "aquifer_hbone_refused",
+           .help = "Connections and requests to an HBONE port that did not become a tunnel"})) {}
+
+void HboneMetrics::CountRefused(Stage stage, Reason reason) {
+  constexpr std::array<std::string_view, 3> kStages = {"handshake", "connection", "request"};
+  refused_
+      .With({{"stage", kStages[static_cast<std::size_t>(stage)]}, {"reason", ReasonWord(reason)}})
+      ->Add();
 }
 
 WorkloadManagerMetrics::WorkloadManagerMetrics(Registry& registry)

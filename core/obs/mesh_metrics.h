@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "core/base/reason.h"
 #include "core/obs/metrics.h"
 
 namespace aquifer::obs {
@@ -26,6 +27,22 @@ class XdsMetrics {
   CounterFamily& messages_;
   CounterFamily& message_bytes_;
   CounterFamily& terminations_;
+};
+
+// What came to an HBONE port and did not become a tunnel: aquifer_hbone_refused{stage,reason}.
+class HboneMetrics {
+ public:
+  enum class Stage : std::uint8_t {
+    kHandshake,   // TLS: who the peer is
+    kConnection,  // HTTP/2 broken by an authenticated peer
+    kRequest,     // a CONNECT that is none, or for what is not served here
+  };
+  explicit HboneMetrics(Registry& registry);
+
+  void CountRefused(Stage stage, Reason reason);
+
+ private:
+  CounterFamily& refused_;
 };
 
 class WorkloadManagerMetrics {

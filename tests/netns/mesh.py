@@ -138,7 +138,8 @@ class Side:
     def start_agent(self):
         self.agent = self.node.spawn([self.mesh.program('aquifer-cni', 'redirect'), 'agent', '--manifests', self.mesh.manifests,
                                       '--node-name', self.name, '--zds-socket', self.socket, '--status-file',
-                                      self.mesh.cluster.folder / f'{self.name}-status.json'], log=f'cni-{self.name}')
+                                      self.mesh.cluster.folder / f'{self.name}-status.json', '--admin', '127.0.0.1:15014'],
+                                     log=f'cni-{self.name}')
         return self.agent
 
     def start_proxy(self, **environment):

@@ -37,7 +37,12 @@ class TestPolicy final : public SigningPolicy {
     co_return *request.impersonated;
   }
 
+  void OnMalformed(const http::RequestHead&, const GrpcStatus& status) override {
+    malformed.push_back(status.message);
+  }
+
   std::optional<Identity> instead;
+  std::vector<std::string> malformed;
   std::string authorization;
   std::string cluster;
 };

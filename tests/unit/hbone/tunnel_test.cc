@@ -54,11 +54,15 @@ class EchoHandler final : public ConnectHandler {
     failed.push_back(error.reason);
   }
   void OnBadRequest(const Address&, const Identity&, const Refusal&) override { ++bad_requests; }
+  void OnConnectionBroken(const Address&, const Identity&, const Error& error) override {
+    broken.push_back(error.reason);
+  }
 
   int connects = 0;
   int bad_requests = 0;
   Identity last_peer;
   std::vector<Reason> failed;
+  std::vector<Reason> broken;
 };
 
 struct Mesh {

@@ -217,5 +217,22 @@ TEST_CASE("a resource of another type than its response, or without a name, is r
   CHECK(talk.published.back()->workload_count() == 0);
 }
 
+TEST_CASE("of a name that is twice in a response the first counts, and the second is refused") {
+  Conversation talk;
+  DeltaDiscoveryResponse response = Response(kAddressType);
+  Add(response, "pod-a", Pod("pod-a", "\x0a\x01\x01\x01"));
+  Add(response, "pod-a", Pod("pod-a", "\x0a\x01\x01\x02"));
+  const auto outcome = talk.Say(response);
+  REQUIRE(outcome.ok());
+  REQUIRE(outcome->refused.size() == 1);
+  CHECK(outcome->refused[0].field == "pod-a");
+  CHECK(talk.published.back()->FindWorkloadAt({"", *Ip::Parse("10.1.1.1")}) != nullptr);
+}
+
+TEST_CASE("a nonce without an end is not echoed, the stream is closed") {
+  Conversation talk;
+  CHECK_FALSE(talk.Say(Response(kAddressType, std::string(5000, 'n'))).ok());
+}
+
 }  // namespace
 }  // namespace aquifer::mesh

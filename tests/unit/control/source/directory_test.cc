@@ -136,11 +136,54 @@ TEST_CASE("what cannot be read keeps what was read before") {
   CHECK(directory.Observe().refusals.empty());
 }
 
+TEST_CASE("a policy that was never good denies until it is, and one that was good stays") {
+  const auto policy = [](const std::string& action) {
+    return "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\n"
+           "metadata: {name: p, namespace: default}\n"
+           "spec: {selector: {matchLabels: {app: a}}, action: " +
+           action + ", rules: [{}]}\n";
+  };
+  const TestDirectory files;
+  ManifestDirectory directory(files.path());
+  const auto seen = [&](const std::string& action) {
+    files.Write("p.yaml", policy(action));
+    Reread(directory);
+    return directory.Observe();
+  };
+  const Observation closed = seen("PERHAPS");
+  REQUIRE(closed.objects.authorization_policies.size() == 1);
+  const AuthorizationPolicy& in_force = closed.objects.authorization_policies.begin()->second;
+  CHECK(closed.closed == 1);
+  CHECK(in_force.action == AuthorizationPolicy::Action::kDeny);
+  CHECK(in_force.rules.size() == 1);
+  CHECK(in_force.selector == Labels{{"app", "a"}});
+  CHECK(seen("ALLOW").closed == 0);
+  const Observation kept = seen("PERHAPS");
+  CHECK(kept.closed == 0);
+  CHECK(kept.kept == 1);
+  CHECK(kept.objects.authorization_policies.begin()->second.action ==
+        AuthorizationPolicy::Action::kAllow);
+}
+
+TEST_CASE("a link is followed inside the directory and not out of it") {
+  const TestDirectory files;
+  std::filesystem::create_directory(files.Of("..data"));
+  files.Write("..data/a.yaml", NamespaceYaml("a"));
+  std::filesystem::create_symlink("..data/a.yaml", files.Of("a.yaml"));
+  std::filesystem::create_symlink("/etc/passwd", files.Of("b.yaml"));
+  std::filesystem::create_symlink("../../../../../etc/passwd", files.Of("c.yaml"));
+  ManifestDirectory directory(files.path());
+  Reread(directory);
+  CHECK(Names(directory.Observe()) == "a");
+  CHECK(Refusals(directory.Observe()) == Lines{"b.yaml: is a link that leads out of the folder",
+                                               "c.yaml: is a link that leads out of the folder"});
+}
+
 TEST_CASE("a pipe with the name of a manifest does not block") {
   const TestDirectory files;
   REQUIRE(::mkfifo(files.Of("a.yaml").c_str(), 0600) == 0);
   std::filesystem::create_directory(files.Of("b.yaml"));
-  std::filesystem::create_symlink(files.Of("nowhere"), files.Of("c.yaml"));
+  std::filesystem::create_symlink("nowhere", files.Of("c.yaml"));
   ManifestDirectory directory(files.path());
   Reread(directory);
   CHECK(Refusals(directory.Observe()) ==
