@@ -9,6 +9,9 @@
 namespace aquifer::node {
 namespace {
 
+// For what ended tunnels have said last to reach their peers.
+constexpr std::chrono::seconds kLastWords(1);
+
 hbone::PoolOptions PoolOptionsOf(const Config& config) {
   hbone::PoolOptions options;
   options.idle_timeout = config.pool_idle;
@@ -82,6 +85,7 @@ void Worker::ThreadMain(std::function<void(Status)> started) {
       started(Status());
       std::ignore = co_await state.finished.Wait(StopToken());
       co_await state.ending.Join();
+      co_await state.pool.Drain(kLastWords);
       co_await state.pool.Shutdown();
       worker.state_ = nullptr;
     }

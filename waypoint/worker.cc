@@ -15,6 +15,9 @@
 namespace aquifer::waypoint {
 namespace {
 
+// For what ended tunnels have said last to reach their peers.
+constexpr std::chrono::seconds kLastWords(1);
+
 std::int64_t UnixSeconds() {
   return std::chrono::duration_cast<std::chrono::seconds>(
              std::chrono::system_clock::now().time_since_epoch())
@@ -132,6 +135,7 @@ void Worker::ThreadMain(std::function<void(Status)> started) {
       std::ignore = co_await state.finished.Wait(StopToken());
       co_await state.ending.Join();
       if (state.upstream) co_await state.upstream->Shutdown();
+      co_await state.tunnels_pool.Drain(kLastWords);
       co_await state.tunnels_pool.Shutdown();
       worker.state_ = nullptr;
     }
