@@ -23,6 +23,7 @@ class Ports final : public ConnectHandler {
   static constexpr std::uint16_t kReset = 3;     // after the first bytes
   static constexpr std::uint16_t kEndFirst = 4;  // says its piece and ends, then hears
   static constexpr std::uint16_t kWatch = 5;     // notes how the stream ends
+  static constexpr std::uint16_t kLate = 6;      // ends first, and reads only when told to
 
   Task<void> OnConnect(IncomingTunnel tunnel, StopToken stop) override {
     const std::uint16_t port = std::get<Address>(tunnel.request.authority).port;
@@ -31,6 +32,11 @@ class Ports final : public ConnectHandler {
     if (port == kStall) {
       std::ignore = co_await never_.Wait(stop);
       co_return;
+    }
+    if (port == kLate) {
+      std::ignore = co_await stream.ShutdownWrite(stop);
+      const Status told = co_await read_now.Wait(stop);
+      if (!told) co_return;
     }
     if (port == kEndFirst) {
       std::ignore = co_await stream.Write(Chunk::CopyOf("from the server"), stop);
@@ -59,6 +65,7 @@ class Ports final : public ConnectHandler {
   std::size_t heard = 0;
   int fins = 0;
   Status ended;
+  Event read_now;
 
  private:
   Event never_;
@@ -240,6 +247,27 @@ Task<void> DrainsUnderLoad() {
   co_await mesh.Finish();
 }
 
+// The connection has ended when the far end takes what came over it.
+Task<void> DeliversAfterTheEnd() {
+  Mesh mesh;
+  {
+    const http::H2StreamPtr stream = co_await OpenStream(mesh, Ports::kLate);
+    Status sent;
+    co_await Send(*stream, 200'000, sent);
+    CHECK(sent.ok());
+    const Result<std::size_t> got = co_await ReadToEnd(*stream);
+    CHECK(got.ok());
+  }
+  co_await mesh.pool.Drain(std::chrono::seconds(20));
+  CHECK(mesh.pool.connections() == 0);
+  mesh.ports.read_now.Set();
+  while (mesh.ports.fins == 0 && mesh.ports.ended.ok() && mesh.tasks.live() > 0)
+    std::ignore = co_await SleepFor(milliseconds(1), StopToken());
+  CHECK(mesh.ports.fins == 1);
+  CHECK(mesh.ports.heard == 200'000);
+  co_await mesh.Finish();
+}
+
 // More standing bytes than the connection's window: the sum of all stalled streams' first windows.
 Task<void> StalledNeighbours() {
   Mesh mesh;
@@ -380,6 +408,9 @@ TEST_CASE("a reset by the client reaches the server as a reset, and only on its 
 }
 TEST_CASE("a drain loses no byte of the tunnels that are under way") {
   aquifer::test::Run(DrainsUnderLoad());
+}
+TEST_CASE("what a tunnel brought is delivered after its connection has ended in good order") {
+  aquifer::test::Run(DeliversAfterTheEnd());
 }
 TEST_CASE("seventy tunnels whose far ends do not read leave their neighbours alone") {
   aquifer::test::Run(StalledNeighbours());
