@@ -45,6 +45,10 @@ struct Pool::Connection {
 // One attempt to connect, shared by all who wait for it. Its waiters hold it, so its outcome
 // outlives the task.
 struct Pool::Dial {
+  Dial(std::string origin, StopToken parent) : origin(std::move(origin)), stop(parent) {}
+
+  std::string origin;
+  StopSource stop;
   Event done;
   bool failed = false;
   TunnelError error;
@@ -76,12 +80,13 @@ Task<Result<Tunnel, TunnelError>> Pool::Open(PoolKey key, std::shared_ptr<Dialer
     // As many may wait for one dial as its connection will have room for; the next one dials beside
     // it.
     if (!slot->dial || slot->dial->waiters >= options_.max_streams_per_connection) {
-      slot->dial = std::make_shared<Dial>();
+      slot->dial = std::make_shared<Dial>(key.origin, stop_.token());
       tasks_.Spawn(RunDial(key, slot->dial, dialer, tls));
     }
     const std::shared_ptr<Dial> dial = slot->dial;
     ++dial->waiters;
     const Status waited = co_await dial->done.Wait(stop);
+    --dial->waiters;
     if (!waited) co_return Plain(waited.error());
     if (dial->failed) co_return dial->error;
   }
@@ -122,8 +127,10 @@ Task<Result<Tunnel, TunnelError>> Pool::OpenOn(Connection& connection,
 
 Task<void> Pool::RunDial(PoolKey key, std::shared_ptr<Dial> dial, std::shared_ptr<Dialer> dialer,
                          certs::TlsContextRef tls) {
+  dials_.push_back(dial.get());
   Result<std::unique_ptr<Connection>, TunnelError> made =
-      co_await Establish(key, *dialer, std::move(tls));
+      co_await Establish(key, *dialer, std::move(tls), dial->stop.token());
+  std::erase(dials_, dial.get());
   const auto found = entries_.find(key);
   Entry* const entry = found == entries_.end() ? nullptr : found->second.get();
   if (entry != nullptr && entry->dial == dial) entry->dial.reset();
@@ -142,11 +149,11 @@ Task<void> Pool::RunDial(PoolKey key, std::shared_ptr<Dial> dial, std::shared_pt
 }
 
 Task<Result<std::unique_ptr<Pool::Connection>, TunnelError>> Pool::Establish(
-    PoolKey key, Dialer& dialer, certs::TlsContextRef tls) {
-  TimedStop connecting(stop_.token(), options_.connect_timeout, Reason::kConnectTimeout);
+    PoolKey key, Dialer& dialer, certs::TlsContextRef tls, StopToken stop) {
+  TimedStop connecting(stop, options_.connect_timeout, Reason::kConnectTimeout);
   Result<io::SocketPtr> socket = co_await dialer.Dial(key.gateway, connecting.token());
   if (!socket) co_return Plain(socket.error());
-  TimedStop shaking(stop_.token(), options_.handshake_timeout, Reason::kHandshakeTimeout);
+  TimedStop shaking(stop, options_.handshake_timeout, Reason::kHandshakeTimeout);
   certs::PeerExpectation expectation = ExpectationOf(key);
   Result<certs::TlsStreamPtr, certs::TlsFailure> secure = co_await certs::ClientHandshake(
       *std::move(socket), std::move(tls), std::move(expectation), Now(), shaking.token());
@@ -166,6 +173,7 @@ Task<void> Pool::Drive(PoolKey key, Connection* connection) {
     return c.get() == connection;
   });
   if (entry.connections.empty() && !entry.dial) entries_.erase(found);
+  ended_.Wake();
 }
 
 Task<void> Pool::SweepIdle() {
@@ -184,10 +192,24 @@ Task<void> Pool::SweepIdle() {
 }
 
 void Pool::Forget(const std::string& origin) {
+  for (Dial* const dial : dials_) {
+    if (dial->origin == origin) dial->stop.RequestStop(Reason::kStopped);
+  }
   for (auto& [key, entry] : entries_) {
     if (key.origin != origin) continue;
     for (const std::unique_ptr<Connection>& connection : entry->connections)
       connection->stop.RequestStop(Reason::kStopped);
+  }
+}
+
+Task<void> Pool::Drain(Clock::duration grace) {
+  for (auto& [key, entry] : entries_) {
+    for (const std::unique_ptr<Connection>& connection : entry->connections) connection->h2.Drain();
+  }
+  TimedStop timed(stop_.token(), grace, Reason::kDrained);
+  while (live_ > 0) {
+    const Status waited = co_await ended_.Wait(timed.token());
+    if (!waited) break;
   }
 }
 

@@ -74,9 +74,12 @@ class Pool {
                                          certs::TlsContextRef tls, ConnectRequest request,
                                          StopToken stop);
 
+  // Ends each connection once what its tunnels have said is through; those that still carry tunnels
+  // after `grace` stay as they are. For a shutdown that loses nothing; no Open meanwhile.
+  Task<void> Drain(Clock::duration grace);
   // Ends every connection at once, tunnels included, and waits for them.
   Task<void> Shutdown();
-  // Ends the connections of one origin: its pod is gone.
+  // Ends the connections of one origin, and its dials: its pod is gone.
   void Forget(const std::string& origin);
   std::size_t connections() const { return live_; }
 
@@ -90,7 +93,8 @@ class Pool {
   Task<void> RunDial(PoolKey key, std::shared_ptr<Dial> dial, std::shared_ptr<Dialer> dialer,
                      certs::TlsContextRef tls);
   Task<Result<std::unique_ptr<Connection>, TunnelError>> Establish(PoolKey key, Dialer& dialer,
-                                                                   certs::TlsContextRef tls);
+                                                                   certs::TlsContextRef tls,
+                                                                   StopToken stop);
   Task<void> Drive(PoolKey key, Connection* connection);
   Task<Result<Tunnel, TunnelError>> OpenOn(Connection& connection, const ConnectRequest& request,
                                            StopToken stop);
@@ -98,7 +102,9 @@ class Pool {
 
   PoolOptions options_;
   Entries entries_;
+  std::vector<Dial*> dials_;  // that are under way
   std::size_t live_ = 0;
+  Event ended_;  // woken whenever a connection has ended
   bool sweeping_ = false;
   StopSource stop_;
   Scope tasks_;

@@ -33,8 +33,10 @@ class Requests {
     tunnels_.Spawn(handler_.OnConnect(std::move(tunnel), stop_.token()));
   }
 
-  Task<void> Finish(Reason reason) {
-    stop_.RequestStop(reason);
+  // After an end in good order every stream has ended, too: what it brought may still be on its way
+  // to a destination that takes its time.
+  Task<void> Finish(Status end) {
+    if (!end.ok()) stop_.RequestStop(end.error().reason);
     co_await tunnels_.Join();
   }
 
@@ -112,7 +114,7 @@ Task<void> ServeConnection(io::SocketPtr socket, certs::TlsContextRef tls,
   co_await drains.Join();
   if (!end.ok() && IsPeersDoing(end.error().reason))
     handler.OnConnectionBroken(peer_address, *peer, end.error());
-  co_await requests.Finish(end.ok() ? Reason::kPeerClosed : end.error().reason);
+  co_await requests.Finish(end);
 }
 
 }  // namespace aquifer::hbone

@@ -33,7 +33,8 @@ struct IncomingTunnel {
 class ConnectHandler {
  public:
   virtual ~ConnectHandler() = default;
-  // `stop` fires when the connection or the proxy ends.
+  // `stop` fires when the connection breaks or the proxy ends; an end in good order leaves a tunnel
+  // time to deliver what it has received.
   virtual Task<void> OnConnect(IncomingTunnel tunnel, StopToken stop) = 0;
   // A connection that did not become a tunnel's carrier, for log and metrics. `detail` is for the
   // operator.

@@ -5,6 +5,9 @@
 namespace aquifer::node {
 namespace {
 
+// For what ended tunnels have said last to reach their peers.
+constexpr std::chrono::seconds kLastWords(1);
+
 hbone::PoolOptions PoolOptionsOf(const Config& config) {
   hbone::PoolOptions options;
   options.idle_timeout = config.pool_idle;
@@ -47,6 +50,7 @@ struct Worker::State {
 
   Task<void> End() {
     co_await ending.Join();
+    co_await pool.Drain(kLastWords);
     co_await pool.Shutdown();
   }
 };

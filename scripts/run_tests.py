@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs the test suites and counts: ./dev test calls this after building.
 
-unit, component and fuzz are what meson.build registers in build/asan; lint, netns and peers are the
+unit, component and fuzz are what meson.build registers in build/asan, tsan what it calls threaded in build/tsan; lint, netns and peers are the
 scripts tests/<suite>/*_test.{py,sh} and tests/lint/*.py. A Catch2 program counts its test cases, a script
 prints one line a test: "ok NAME", "not ok NAME: why" or "skip NAME: why".
 """
@@ -16,8 +16,10 @@ import sys
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-ASAN, RELEASE, LOG = ROOT / 'build/asan', ROOT / 'build/release', ROOT / 'build/log'
-COMPILED = ('unit', 'component', 'fuzz')
+ASAN, TSAN, RELEASE, LOG = (ROOT / 'build' / name for name in ('asan', 'tsan', 'release', 'log'))
+# suite: where it is built, and what meson.build calls it
+COMPILED = {'unit': (ASAN, 'unit'), 'component': (ASAN, 'component'), 'fuzz': (ASAN, 'fuzz'),
+            'tsan': (TSAN, 'threaded')}
 SCRIPTED = ('lint', 'netns', 'peers')
 SCRIPT_TIMEOUT_S = 1800
 
@@ -95,11 +97,12 @@ class Test:
 
 
 def compiled_tests(suite):
+    build, label = COMPILED[suite]
     listed = json.loads(subprocess.run(
-        [ROOT / 'build/venv/bin/meson', 'introspect', ASAN, '--tests'],
+        [ROOT / 'build/venv/bin/meson', 'introspect', build, '--tests'],
         check=True, capture_output=True, text=True).stdout)
     return [Test(suite, t['name'], t['cmd'], t['timeout'], t['env']) for t in listed
-            if any(s.endswith(':' + suite) for s in t['suite'])]
+            if any(s.endswith(':' + label) for s in t['suite'])]
 
 
 def scripted_tests(suite):
@@ -116,6 +119,7 @@ def environment():
     """What every test sees: where the programs are, and sanitizers that stop at the first report."""
     env = dict(os.environ, AQUIFER_BUILD=str(RELEASE), AQUIFER_ASAN_BUILD=str(ASAN), PYTHONUNBUFFERED='1')
     env.setdefault('ASAN_OPTIONS', 'strict_string_checks=1:detect_leaks=1')
+    env.setdefault('TSAN_OPTIONS', 'halt_on_error=1:second_deadlock_stack=1')
     env.setdefault('UBSAN_OPTIONS', 'print_stacktrace=1:halt_on_error=1')
     return env
 
@@ -132,10 +136,10 @@ def run_suite(suite, env):
 
 
 def main():
-    suites = sys.argv[1:] or list(COMPILED + SCRIPTED)
-    unknown = [s for s in suites if s not in COMPILED + SCRIPTED]
+    suites = sys.argv[1:] or [*COMPILED, *SCRIPTED]
+    unknown = [s for s in suites if s not in COMPILED and s not in SCRIPTED]
     if unknown:
-        print(f'no suite {unknown[0]!r}: {" ".join(COMPILED + SCRIPTED)}', file=sys.stderr)
+        print(f'no suite {unknown[0]!r}: {" ".join([*COMPILED, *SCRIPTED])}', file=sys.stderr)
         return 2
     LOG.mkdir(parents=True, exist_ok=True)
     env = environment()

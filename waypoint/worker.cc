@@ -12,6 +12,9 @@
 namespace aquifer::waypoint {
 namespace {
 
+// For what ended tunnels have said last to reach their peers.
+constexpr std::chrono::seconds kLastWords(1);
+
 std::int64_t UnixSeconds() {
   return std::chrono::duration_cast<std::chrono::seconds>(
              std::chrono::system_clock::now().time_since_epoch())
@@ -100,6 +103,7 @@ struct Worker::State {
   Task<void> End() {
     co_await ending.Join();
     if (upstream) co_await upstream->Shutdown();
+    co_await tunnels_pool.Drain(kLastWords);
     co_await tunnels_pool.Shutdown();
   }
 };

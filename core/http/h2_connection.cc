@@ -9,8 +9,8 @@ namespace aquifer::http {
 namespace {
 
 constexpr std::size_t kWriteBatchBytes = 256 * 1024;  // what one write to the transport gathers
-constexpr std::chrono::seconds kFarewell(
-    1);  // for a GOAWAY to get through to a peer that broke the rules
+// For the last words to get through: to a peer that broke the rules, or that is slow to close.
+constexpr std::chrono::seconds kFarewell(1);
 constexpr std::size_t kStreamQueueBytes =
     128 * 1024;  // what a stream may have waiting for the peer's window
 
@@ -135,8 +135,20 @@ Task<Status> H2Connection::Run(StopToken stop, Chunk first) {
     streams_.erase(streams_.begin());
     stream.Close(error);
   }
+  if (end_.ok() && !peer_closed_) co_await Linger(stop);
   if (end_.ok() && session_.broken()) end_ = Error{Reason::kHttpFailed};
   co_return end_;
+}
+
+// To close a socket on which something of the peer is unread is to reset it: what we said last
+// would be lost on the way.
+Task<void> H2Connection::Linger(StopToken stop) {
+  TimedStop timed(stop, kFarewell, Reason::kTimeout);
+  const Status shut = co_await transport_->ShutdownWrite(timed.token());
+  while (shut.ok()) {
+    const Result<Chunk> got = co_await transport_->Read(timed.token());
+    if (!got || got->empty()) break;
+  }
 }
 
 Result<H2StreamPtr> H2Connection::Open(const RequestHead& head, EndStream end) {
@@ -224,6 +236,7 @@ Task<void> H2Connection::ReadLoop(Chunk first, StopSource& both) {
     Result<Chunk> got = co_await transport_->Read(both.token());
     if (!got) co_return Break(both, got.error());
     if (got->empty()) {
+      peer_closed_ = true;
       if (!streams_.empty()) co_return Break(both, Error{Reason::kPeerClosed});
       both.RequestStop(Reason::kPeerClosed);
       co_return;

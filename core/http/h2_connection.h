@@ -130,6 +130,7 @@ class H2Connection final : private H2Events {
   Task<void> Farewell(StopSource& both);
   Task<void> WriteLoop(StopSource& both);
   Task<void> WatchLoop(StopSource& both);
+  Task<void> Linger(StopToken stop);
   bool FeedAndDispatch(Chunk input);
   void Break(StopSource& both, const Error& error);
   H2Stream* Find(std::int32_t id);
@@ -150,6 +151,7 @@ class H2Connection final : private H2Events {
   TimePoint last_heard_{};
   bool ended_ = false;
   bool drain_asked_ = false;
+  bool peer_closed_ = false;  // the transport's end has been read
   Status end_;
 };
 

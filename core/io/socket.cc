@@ -153,8 +153,8 @@ Task<Status> Socket::WriteMany(std::vector<Chunk> chunks, StopToken stop) {
 }
 
 Task<Status> Socket::ShutdownWrite(StopToken) {
-  write_ended_ = true;
   if (::shutdown(fd_.get(), SHUT_WR) != 0) co_return Error{ReasonFromErrno(errno), errno};
+  write_ended_ = true;
   co_return Status();
 }
 

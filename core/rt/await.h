@@ -40,9 +40,10 @@ class OpAwaiter final : private StopCallback {
   StopToken stop_;
 };
 
-// The error of a negative result: the stop's reason if that is why, else the errno's.
+// The error of a negative result: the stop's reason if that is why, else the errno's. An operation
+// that a thread of the kernel was at work on is interrupted by its cancellation.
 inline Error ErrorFromResult(int result, StopToken stop) {
-  if (result == -ECANCELED && stop.requested()) return stop.error();
+  if ((result == -ECANCELED || result == -EINTR) && stop.requested()) return stop.error();
   return Error{ReasonFromErrno(-result), -result};
 }
 
