@@ -7,6 +7,7 @@
 #include "redirect/netns.h"
 #include "redirect/nft.h"
 #include "redirect/policy_routing.h"
+#include "redirect/tracking.h"
 
 namespace aquifer::redirect {
 namespace {
@@ -61,7 +62,10 @@ Result<void, Refusal> ApplyRules(const RuleOptions& options) {
   // Routes first: they concern marked packets alone, and the rules that mark rely on them.
   AQ_TRY_STATUS(AddPolicyRouting());
   const auto applied = nft.Run(RuleText(options));
-  if (applied) return {};
+  if (applied) {
+    KeepHalfClosed();  // the setting is there once rules ask for tracking
+    return {};
+  }
   // The kernel kept what it had. If that is nothing, nothing of ours stays.
   if (!List(nft)) static_cast<void>(RemovePolicyRouting());
   return applied.error();
@@ -71,6 +75,7 @@ Result<void, Refusal> RemoveRules() {
   AQ_TRY(Nft nft, Nft::Open());
   const auto removed = nft.Run(RemovalText());
   if (!removed) return removed.error();
+  RestoreHalfClosed();
   return RemovePolicyRouting();
 }
 

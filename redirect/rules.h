@@ -1,5 +1,6 @@
-// Capture of a pod: its rules and routes put into force, taken away, and read back from the kernel
-// as the proof that they hold. All act on the network namespace of the calling thread (Netns::Run).
+// Capture of a pod: its rules and routes (and how long half-closed connections are tracked) put
+// into force, taken away, and read back from the kernel as the proof that they hold. All act on the
+// network namespace of the calling thread (Netns::Run).
 #pragma once
 
 #include <map>

@@ -76,7 +76,6 @@ class Churn:
                        'no tunnel is open', 20)
 
     def start_load(self, side, other, first):
-        side.app.sysctl('net.ipv4.ip_local_port_range', '16384 65535')
         amount = ['--seconds', self.options.seconds] if self.options.seconds else ['--connections', self.options.connections // 2]
         load = side.app.spawn([PYTHON, LOAD, '--to', other.app.address, '--to', other.service, '--first', first, *amount,
                                '--seed', self.options.seed, '--population', self.options.population // 2,

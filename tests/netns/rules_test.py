@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The rules of a captured pod in a real kernel: into force, proven, away again, and what they do to packets."""
 import os
+import pathlib
 import socket
 import struct
 import threading
@@ -32,6 +33,11 @@ def original_destination(connection):
     except OSError:
         found = connection.getsockopt(socket.IPPROTO_IPV6, ORIGINAL_DST, 28)
         return socket.inet_ntop(socket.AF_INET6, found[8:24]), struct.unpack('!H', found[2:4])[0]
+
+
+def half_closed_seconds(netns):
+    with netns.entered():
+        return int(pathlib.Path('/proc/sys/net/netfilter/nf_conntrack_tcp_timeout_close_wait').read_text())
 
 
 def state(netns):
@@ -148,6 +154,19 @@ def hbone_goes_to_its_own_port():
             listener.accept()[0].close()
 
 
+def a_half_closed_connection_is_tracked_for_longer_than_its_silence():
+    with support.two_pods() as (_, pod, _):
+        before = half_closed_seconds(pod)
+        support.cni('enrol', pod.name)
+        lib.equal(half_closed_seconds(pod), 3600, 'seconds')
+        support.cni('remove', pod.name)
+        lib.equal(half_closed_seconds(pod), before, 'seconds afterwards')
+        pod.sysctl('net.netfilter.nf_conntrack_tcp_timeout_close_wait', 7200)
+        support.cni('enrol', pod.name)
+        support.cni('remove', pod.name)
+        lib.equal(half_closed_seconds(pod), 7200, 'seconds that somebody else chose')
+
+
 def loopback_is_left_alone():
     with support.two_pods() as (_, pod, _), support.EchoServer(pod, 8080):
         support.cni('enrol', pod.name)
@@ -216,6 +235,7 @@ lib.main([
     inbound_connections_reach_the_proxy_with_their_destination,
     what_the_proxy_sends_is_not_sent_back_to_it,
     hbone_goes_to_its_own_port,
+    a_half_closed_connection_is_tracked_for_longer_than_its_silence,
     loopback_is_left_alone,
     health_probes_reach_the_application,
     replacing_the_rules_lets_nothing_pass,
