@@ -9,7 +9,7 @@
 namespace aquifer::waypoint {
 namespace {
 
-constexpr std::size_t kMaxWaiting = 256 * 1024;       // of a body, until the backend takes it
+constexpr std::size_t kMaxWaiting = 512 * 1024;       // of a body, until the backend takes it
 constexpr std::size_t kMaxAnswer = 1024 * 1024;       // read so that its connection can be kept
 constexpr auto kPatience = std::chrono::seconds(15);  // for the whole of a copy
 

@@ -19,7 +19,8 @@ Task<Result<UpstreamCallPtr>> UpstreamPool::Open(UpstreamRequest request, Endpoi
   if (http2) {
     if (H2Ref shared = FindShared(key)) co_return UpstreamCallPtr(new H2Call(std::move(shared)));
   }
-  H1ConnectionPtr connection = http2 ? nullptr : TakeIdle(key, request.may_repeat);
+  H1ConnectionPtr connection;
+  if (!http2) connection = co_await TakeIdle(key, request.may_repeat);
   if (connection == nullptr) {
     TimedStop timed(stop, options_.connect_timeout, Reason::kConnectTimeout);
     Result<io::StreamPtr> stream = co_await backends_.Dial(*std::move(backend), timed.token());
@@ -32,28 +33,49 @@ Task<Result<UpstreamCallPtr>> UpstreamPool::Open(UpstreamRequest request, Endpoi
       std::move(connection), [this, key](H1ConnectionPtr back) { Keep(key, std::move(back)); }));
 }
 
-H1ConnectionPtr UpstreamPool::TakeIdle(const std::string& key, bool may_repeat) {
+Task<H1ConnectionPtr> UpstreamPool::TakeIdle(const std::string& key, bool may_repeat) {
+  while (IdleRef idle = PopIdle(key, may_repeat)) {
+    idle->stop.RequestStop();
+    (void)co_await idle->ended.Wait(StopToken());
+    if (idle->good) co_return std::move(idle->connection);
+  }
+  co_return nullptr;
+}
+
+UpstreamPool::IdleRef UpstreamPool::PopIdle(const std::string& key, bool may_repeat) {
   const auto found = entries_.find(key);
   if (found == entries_.end() || found->second.idle.empty()) return nullptr;
-  std::vector<H1ConnectionPtr>& idle = found->second.idle;
-  const TimePoint now = Loop::Current().now();
-  const Clock::duration age = now - idle.back()->idle_since;
+  std::vector<IdleRef>& idle = found->second.idle;
+  const Clock::duration age = Loop::Current().now() - idle.back()->connection->idle_since;
   if (age > (may_repeat ? options_.idle_timeout : options_.trusted_idle)) return nullptr;
-  H1ConnectionPtr connection = std::move(idle.back());
+  IdleRef popped = std::move(idle.back());
   idle.pop_back();
   --idle_count_;
-  return connection;
+  return popped;
 }
 
 void UpstreamPool::Keep(const std::string& key, H1ConnectionPtr connection) {
   if (stop_.requested() || idle_count_ >= options_.max_idle) return;
   Entry& entry = entries_[key];
   if (entry.idle.size() >= options_.max_idle_per_endpoint) return;
-  entry.idle.push_back(std::move(connection));
+  auto idle = std::make_shared<Idle>(std::move(connection), stop_.token());
+  entry.idle.push_back(idle);
   ++idle_count_;
+  tasks_.Spawn(WatchIdle(key, std::move(idle)));
   if (sweeping_) return;
   sweeping_ = true;
   tasks_.Spawn(Sweep());
+}
+
+// Until it is taken or grows too old. A byte that comes belongs to nobody's request and spoils the
+// connection like an end.
+Task<void> UpstreamPool::WatchIdle(std::string key, IdleRef idle) {
+  const Result<Chunk> got = co_await idle->connection->stream->Read(idle->stop.token());
+  idle->good = !got && idle->stop.requested();
+  idle->ended.Set();
+  const auto found = entries_.find(key);
+  if (idle->good || found == entries_.end()) co_return;
+  idle_count_ -= std::erase(found->second.idle, idle);
 }
 
 UpstreamPool::H2Ref UpstreamPool::FindShared(const std::string& key) {
@@ -89,8 +111,10 @@ Task<void> UpstreamPool::Sweep() {
     const TimePoint now = Loop::Current().now();
     absl::erase_if(entries_, [&](auto& item) {
       Entry& entry = item.second;
-      idle_count_ -= std::erase_if(entry.idle, [&](const H1ConnectionPtr& connection) {
-        return now - connection->idle_since >= options_.idle_timeout;
+      idle_count_ -= std::erase_if(entry.idle, [&](const IdleRef& idle) {
+        const bool old = now - idle->connection->idle_since >= options_.idle_timeout;
+        if (old) idle->stop.RequestStop();
+        return old;
       });
       return entry.idle.empty() && entry.shared.empty();
     });

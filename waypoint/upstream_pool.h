@@ -1,5 +1,6 @@
 // Connections to backends, kept between requests: HTTP/1.1 ones one request at a time, HTTP/2 ones
-// shared. Bounded in number and age. One a worker; ends with Shutdown.
+// shared. Bounded in number and age; one that its backend closes meanwhile is dropped at once. One
+// a worker; ends with Shutdown.
 #pragma once
 
 #include <absl/container/flat_hash_map.h>
@@ -8,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "core/rt/event.h"
 #include "core/rt/scope.h"
 #include "core/rt/timer.h"
 #include "waypoint/backends.h"
@@ -22,10 +24,10 @@ struct UpstreamPoolOptions {
   std::size_t max_idle = 1024;
   Clock::duration idle_timeout = std::chrono::seconds(60);
   // Beyond this a connection is used only for what may be sent twice: the backend's own idle
-  // timeout, often a few seconds, may be closing it.
+  // timeout, often a few seconds, may be closing it, and the news may still be on its way.
   Clock::duration trusted_idle = std::chrono::milliseconds(500);
   Clock::duration connect_timeout = std::chrono::seconds(10);
-  std::size_t max_detached = 256;
+  std::size_t max_detached = 128;
 };
 
 class UpstreamPool final : public Upstream {
@@ -43,12 +45,25 @@ class UpstreamPool final : public Upstream {
 
  private:
   using H2Ref = std::shared_ptr<http::H2Connection>;
+  // Read while it is idle, as only reading shows that the other side has closed.
+  struct Idle {
+    Idle(H1ConnectionPtr connection, StopToken ending)
+        : connection(std::move(connection)), stop(ending) {}
+
+    H1ConnectionPtr connection;
+    StopSource stop;
+    Event ended;        // the reading
+    bool good = false;  // and nothing came
+  };
+  using IdleRef = std::shared_ptr<Idle>;
   struct Entry {
-    std::vector<H1ConnectionPtr> idle;  // the freshest last
+    std::vector<IdleRef> idle;  // the freshest last
     std::vector<H2Ref> shared;
   };
 
-  H1ConnectionPtr TakeIdle(const std::string& key, bool may_repeat);
+  Task<H1ConnectionPtr> TakeIdle(const std::string& key, bool may_repeat);
+  IdleRef PopIdle(const std::string& key, bool may_repeat);
+  Task<void> WatchIdle(std::string key, IdleRef idle);
   void Keep(const std::string& key, H1ConnectionPtr connection);
   H2Ref FindShared(const std::string& key);
   H2Ref Share(const std::string& key, io::StreamPtr stream);

@@ -4,7 +4,7 @@ test, so that a test reads `requests` and `abandoned` directly. The request's x-
 separated by blanks:
 
     status=N  header=NAME:VALUE  delay=MS  chunked  until-close  trailer=NAME:VALUE  stream=BYTES  drip=COUNT*MS
-    early (answers before the body)  stall=MS (before it reads the body)  close  reset  fail=N (so many times for this path)  upgrade  interim  raw=HEX
+    hangup (closes after the answer, unannounced)  early (answers before the body)  stall=MS (before it reads the body)  close  reset  fail=N (so many times for this path)  upgrade  interim  raw=HEX
 """
 import collections
 import contextlib
@@ -143,7 +143,7 @@ class Http1:
         if 'upgrade' in todo:
             return self.tunnel(request)
         self.send(request, todo)
-        return 'until-close' not in todo and 'early' not in todo
+        return not {'until-close', 'early', 'hangup'} & set(todo)
 
     def send(self, request, todo):
         body = request.described(self.server.name)

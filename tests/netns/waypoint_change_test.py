@@ -5,8 +5,10 @@ import contextlib
 import json
 import math
 import os
-import pathlib
+import random
 import re
+import socket
+import struct
 import threading
 import time
 
@@ -15,7 +17,7 @@ import lib
 from support import EchoServer
 from waypoint_world import Connection, World, backend, main, policy, request_bytes, route
 
-BODY = os.urandom(300_000)
+BODY = os.urandom(200_000)
 
 
 class Load:
@@ -231,13 +233,59 @@ def near(text, name):
     return [line for line in text.splitlines() if line.startswith(name) and 'service_name="v1"' in line][:3]
 
 
-def nothing_is_left_behind(world):
+def misbehave(world, chance):
+    """One client: some requests, cut somewhere, then an end, a reset or silence for a moment."""
+    connection = world.connect(chance.choice(('v1', 'mirror')), chance.choice((80, 82, 9080)))
+    version2 = chance.random() < 0.4
+    orders = ('', 'chunked', 'drip=3*20', 'delay=50', 'stream=300000', 'close', 'reset', 'trailer=a:b', 'status=204')
+    text = b'' if not version2 else h2.PREFACE + h2.frame(h2.SETTINGS, 0, 0)
+    for number in range(chance.randrange(1, 8)):
+        body, target, todo = chance.randbytes(chance.choice((0, 0, 10, 70000))), f'/all/{number}', chance.choice(orders)
+        if version2:
+            fields = [(':method', 'POST'), (':scheme', 'http'), (':path', target), (':authority', 'a'), ('x-do', todo)]
+            text += h2.headers(2 * number + 1, fields, end=not body) + (h2.data(2 * number + 1, body[:30000], end=True) if body else b'')
+            if chance.random() < 0.3:
+                text += h2.frame(h2.RST_STREAM, 0, 2 * number + 1, b'\0\0\0\x08')
+        else:
+            text += request_bytes('POST', target, {'x-do': todo}, body)
+    with contextlib.suppress(OSError):
+        connection.send(text[:chance.choice((len(text), chance.randrange(len(text))))])
+        connection.socket.settimeout(chance.choice((0.001, 0.05, 0.2)))
+        connection.more()
+        if chance.random() < 0.3:
+            connection.socket.shutdown(socket.SHUT_WR)
+            connection.more()
+    if chance.random() < 0.5:
+        connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
+    connection.close()
+
+
+def clients_that_break_off_leave_nothing_behind(world):
+    seed = int.from_bytes(os.urandom(4), 'big')
+    print(f'  seed {seed}')
     pid = world.waypoint.process.pid
 
     def descriptors():
         return len(os.listdir(f'/proc/{pid}/fd'))
-    lib.check(pathlib.Path(f'/proc/{pid}').exists(), 'the waypoint runs')
-    lib.eventually(lambda: descriptors() < 120, f'{descriptors()} descriptors are open', 20)
+
+    def run(number):
+        chance = random.Random(seed + number)
+        for _ in range(40):
+            try:
+                misbehave(world, chance)
+            except OSError as problem:
+                failed.append(problem)
+    failed = []
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(12)]
+    with Load(world, 'live', clients=2) as load:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    lib.equal((load.failures, failed), ([], []), f'of {load.answers} requests beside them, seed {seed}')
+    lib.check(world.waypoint.process.running(), 'the waypoint runs')
+    lib.eventually(lambda: descriptors() < 120, f'{descriptors()} descriptors are open', 30)
+    lib.equal(world.ask('mirror', path='/all/after').status, 200, 'afterwards')
 
 
 def make_world():
@@ -254,4 +302,4 @@ if __name__ == '__main__':
     main(make_world, [
         a_route_changes_under_load, a_policy_changes_under_load, open_connections_are_judged_anew, copies_of_requests_are_sent,
         a_slow_copy_holds_nobody_up, a_client_that_leaves_takes_its_request_along, requests_and_connections_are_counted_as_istio_does,
-        nothing_is_left_behind])
+        clients_that_break_off_leave_nothing_behind])

@@ -317,6 +317,18 @@ def a_backend_that_breaks_off_is_told(world):
     lib.equal(answer.status, 503, 'a reset stream')
 
 
+def a_connection_that_the_backend_closed_is_not_used(world):
+    failed = []
+    with world.connect() as connection:
+        for number in range(40):
+            connection.send(request_bytes('POST', f'/hangup/{number}', {'x-do': 'hangup'}, b'x'))
+            status = connection.answer().status
+            if status != 200:
+                failed.append((number, status))
+            time.sleep(0.01)
+    lib.equal(failed, [], 'requests that may not be repeated, after the backend hung up')
+
+
 def an_early_answer_is_delivered(world):
     with world.connect() as connection:
         connection.send(request_bytes('POST', '/early', {'Content-Length': '1000000', 'x-do': 'early'}) + b'x' * 1000)
@@ -434,6 +446,6 @@ if __name__ == '__main__':
         trailers_go_both_ways, large_bodies_stream_both_ways, a_slow_reader_holds_the_sender_back, parts_arrive_as_they_are_sent,
         a_client_that_asks_is_told_to_continue, answers_without_a_body_have_none, a_websocket_goes_through, an_old_version_is_told_to_upgrade,
         an_absolute_target_names_the_host, what_can_be_read_in_two_ways_is_refused, too_much_is_refused, a_response_in_two_readings_is_refused,
-        a_backend_that_breaks_off_is_told, an_early_answer_is_delivered, interim_responses_do_not_end_a_request,
+        a_backend_that_breaks_off_is_told, a_connection_that_the_backend_closed_is_not_used, an_early_answer_is_delivered, interim_responses_do_not_end_a_request,
         fields_are_added_kept_and_removed, a_gateway_does_not_believe_the_outside, a_port_of_another_protocol_is_copied,
         streams_of_one_connection_do_not_stop_each_other, malformed_http2_is_refused, many_clients_at_once])

@@ -313,6 +313,19 @@ TEST_CASE("what is no request is answered 400 and the connection ends") {
   }
 }
 
+TEST_CASE("a connection that its backend has closed is not used again") {
+  World* world = nullptr;
+  const std::string post = "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\n\r\nx";
+  const std::string got =
+      Answer([](World& w) { w.httpbin().answers = {"->" + std::string(kOk), kOk, kOk}; },
+             post + post + post, 0, &world);
+  CHECK(got.find("503") == std::string::npos);
+  CHECK(world->records.size() == 3);
+  CHECK(world->httpbin().connections == 2);
+  CHECK(world->pool.idle() == 0);
+  delete world;
+}
+
 TEST_CASE("an upgrade joins client and backend") {
   const std::string got = Answer(
       [](World& w) {

@@ -110,7 +110,7 @@ TEST_CASE("no more copies run at a time than the pool allows") {
       },
       &got);
   CHECK(world->httpbin().next == 300);
-  CHECK(world->backends.scripts["copy"].connections == 256);
+  CHECK(world->backends.scripts["copy"].connections == 128);
 }
 
 }  // namespace
