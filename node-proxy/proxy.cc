@@ -142,7 +142,7 @@ Result<void, Refusal> Proxy::StartServers() {
 
 void Proxy::SpawnClients() {
   control_plane_.ServeCertificates(tasks_, ended_.token());
-  tasks_.Spawn(obs::ExpireSeries(tcp_metrics_, registry_, {}, ended_.token()));
+  tasks_.Spawn(app::ExpireSeries(tcp_metrics_, registry_, {}, ended_.token()));
   if (!config_.xds_address.empty()) {
     control_plane_.Follow(
         {std::string(mesh::kAddressType), std::string(mesh::kAuthorizationType)},

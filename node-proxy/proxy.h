@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "core/app/expiry.h"
 #include "core/app/local_servers.h"
-#include "core/obs/expiry.h"
 #include "core/obs/log.h"
 #include "core/obs/mesh_metrics.h"
 #include "core/obs/metrics.h"

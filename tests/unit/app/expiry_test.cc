@@ -1,14 +1,18 @@
-#include "core/obs/expiry.h"
+#include "core/app/expiry.h"
 
 #include "core/rt/scope.h"
 #include "core/rt/timer.h"
 #include "tests/support/catch.h"
 #include "tests/support/run_task.h"
 
-namespace aquifer::obs {
+namespace aquifer::app {
 namespace {
 
 using namespace std::chrono_literals;
+using obs::Registry;
+using obs::TcpConnection;
+using obs::TcpLabels;
+using obs::TcpMetrics;
 
 TcpLabels From(const std::string& workload) {
   TcpLabels labels;
@@ -53,7 +57,7 @@ Task<void> ForgetsWhatIsOver() {
 }
 
 TEST_CASE("series of connections that are over go after an hour, those of open ones stay") {
-  test::RunVirtual(ForgetsWhatIsOver());
+  aquifer::test::RunVirtual(ForgetsWhatIsOver());
 }
 
 Task<void> MakesRoom() {
@@ -74,7 +78,9 @@ Task<void> MakesRoom() {
   co_await scope.Join();
 }
 
-TEST_CASE("workloads that come and go never fill the bound") { test::RunVirtual(MakesRoom()); }
+TEST_CASE("workloads that come and go never fill the bound") {
+  aquifer::test::RunVirtual(MakesRoom());
+}
 
 }  // namespace
-}  // namespace aquifer::obs
+}  // namespace aquifer::app

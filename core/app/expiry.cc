@@ -1,10 +1,10 @@
-#include "core/obs/expiry.h"
+#include "core/app/expiry.h"
 
 #include "core/rt/timer.h"
 
-namespace aquifer::obs {
+namespace aquifer::app {
 
-Task<void> ExpireSeries(TcpMetrics& metrics, Registry& registry, ExpiryOptions options,
+Task<void> ExpireSeries(obs::TcpMetrics& metrics, obs::Registry& registry, ExpiryOptions options,
                         StopToken stop) {
   while ((co_await SleepFor(options.interval, stop)).ok()) {
     metrics.ForgetIdle();
@@ -12,4 +12,4 @@ Task<void> ExpireSeries(TcpMetrics& metrics, Registry& registry, ExpiryOptions o
   }
 }
 
-}  // namespace aquifer::obs
+}  // namespace aquifer::app

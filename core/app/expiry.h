@@ -12,7 +12,7 @@
 #include "core/rt/task.h"
 #include "core/rt/timer_queue.h"
 
-namespace aquifer::obs {
+namespace aquifer::app {
 
 struct ExpiryOptions {
   Clock::duration interval = std::chrono::minutes(1);
@@ -22,7 +22,7 @@ struct ExpiryOptions {
 };
 
 // Until `stop`.
-Task<void> ExpireSeries(TcpMetrics& metrics, Registry& registry, ExpiryOptions options,
+Task<void> ExpireSeries(obs::TcpMetrics& metrics, obs::Registry& registry, ExpiryOptions options,
                         StopToken stop);
 
-}  // namespace aquifer::obs
+}  // namespace aquifer::app
