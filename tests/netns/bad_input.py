@@ -77,6 +77,8 @@ class Program:
         text = self.process.log()
         report = REPORT.search(text)
         lib.check(report is None, f'{self.name}: {report and text[report.start():report.start() + 2000]}')
+        # Entries send text that would be a line of its own.
+        lib.check(not re.search(r'^ERROR forged', text, re.M), f'a peer has written a line into the log of {self.name}')
 
     def healthy(self):
         self.clean()
