@@ -21,6 +21,15 @@ void SetInt(int fd, int level, int option, int value) {
   static_cast<void>(::setsockopt(fd, level, option, &value, sizeof value));
 }
 
+// A half-closed connection may be silent for hours, and connection tracking forgets it in a minute
+// or two: a captured one is then cut off from its peer. Probes, where there are any, come more
+// often.
+void ProbeHalfClosed(int fd) {
+  constexpr int kSeconds = 30;
+  SetInt(fd, IPPROTO_TCP, TCP_KEEPIDLE, kSeconds);
+  SetInt(fd, IPPROTO_TCP, TCP_KEEPINTVL, kSeconds);
+}
+
 Result<Chunk> Failed(int result, StopToken stop) { return ErrorFromResult(result, stop); }
 
 Result<UniqueFd> MakeSocket(int family, int type) {
@@ -81,12 +90,12 @@ Task<Result<Chunk>> Socket::Read(StopToken stop) {
 // A read of nothing: the peer's FIN. Or its reset, when a write was told of that: the kernel says
 // so once and reads nothing from then on. Only a reset closes a socket that may still write.
 Result<Chunk> Socket::End() const {
+  if (write_ended_) return Chunk();
   tcp_info info{};
   socklen_t length = sizeof info;
-  if (!write_ended_ && ::getsockopt(fd_.get(), IPPROTO_TCP, TCP_INFO, &info, &length) == 0 &&
-      info.tcpi_state == TCP_CLOSE) {
-    return Error{Reason::kPeerReset, ECONNRESET};
-  }
+  if (::getsockopt(fd_.get(), IPPROTO_TCP, TCP_INFO, &info, &length) != 0) return Chunk();
+  if (info.tcpi_state == TCP_CLOSE) return Error{Reason::kPeerReset, ECONNRESET};
+  ProbeHalfClosed(fd_.get());
   return Chunk();
 }
 
@@ -155,6 +164,7 @@ Task<Status> Socket::WriteMany(std::vector<Chunk> chunks, StopToken stop) {
 Task<Status> Socket::ShutdownWrite(StopToken) {
   if (::shutdown(fd_.get(), SHUT_WR) != 0) co_return Error{ReasonFromErrno(errno), errno};
   write_ended_ = true;
+  ProbeHalfClosed(fd_.get());
   co_return Status();
 }
 

@@ -102,9 +102,11 @@ class Churn:
         for number, process in enumerate(self.processes):
             lib.check(process.running(), f'{process.log_path.stem} ended')
             self.most[number] = max(self.most[number], len(os.listdir(f'/proc/{process.pid}/fd')))
-        lib.check(load.running(), f'a load ended: {load.log()[-2000:]}')
         time.sleep(0.05)
-        return 'clients are done' in load.log()
+        log = load.log()
+        # A load that gives up has written down what it had open: the ledger says more than its end.
+        lib.check(load.running() or 'nothing moved' in log, f'a load ended: {log[-2000:]}')
+        return 'clients are done' in log or 'nothing moved' in log
 
     def nothing_is_left(self):
         for side in self.mesh.sides:

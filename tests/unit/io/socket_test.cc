@@ -1,5 +1,8 @@
 #include "core/io/socket.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+
 #include <random>
 #include <string>
 #include <tuple>
@@ -52,6 +55,13 @@ std::string Noise(size_t size) {
   std::string text(size, 0);
   for (char& c : text) c = static_cast<char>(random());
   return text;
+}
+
+int KeepaliveSeconds(const Socket& socket) {
+  int seconds = 0;
+  socklen_t size = sizeof seconds;
+  REQUIRE(::getsockopt(socket.fd(), IPPROTO_TCP, TCP_KEEPIDLE, &seconds, &size) == 0);
+  return seconds;
 }
 
 Task<void> RelayOnce(Stream& a, Stream& b, CopyTotals& totals, Status& result, StopToken stop) {
@@ -147,6 +157,20 @@ TEST_CASE("a reset that a write was told of is no FIN to the reader") {
     const Result<Chunk> end = co_await pair.server->Read(StopToken());
     REQUIRE_FALSE(end.ok());
     CHECK(end.error().reason == Reason::kPeerReset);
+  };
+  test::Run(body());
+}
+
+TEST_CASE("a half-closed connection is probed before connection tracking forgets it") {
+  const auto body = []() -> Task<void> {
+    Pair pair = co_await MakePair();
+    SetTunnelOptions(pair.client->fd());
+    SetTunnelOptions(pair.server->fd());
+    CHECK(KeepaliveSeconds(*pair.client) == 180);
+    std::ignore = co_await pair.client->ShutdownWrite(StopToken());
+    CHECK(KeepaliveSeconds(*pair.client) == 30);
+    std::ignore = co_await pair.server->Read(StopToken());
+    CHECK(KeepaliveSeconds(*pair.server) == 30);
   };
   test::Run(body());
 }
