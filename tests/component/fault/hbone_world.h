@@ -44,6 +44,8 @@ class World final : public ConnectHandler {
   void OnBadRequest(const Address&, const certs::Identity&, const Refusal& refusal) override {
     Complain("a request was refused: " + refusal.ToString());
   }
+  // That is what the storm is about.
+  void OnConnectionBroken(const Address&, const certs::Identity&, const Error&) override {}
 
  private:
   friend class StormDialer;

@@ -36,6 +36,7 @@ class Counting final : public ConnectHandler {
     failed.push_back(error.reason);
   }
   void OnBadRequest(const Address&, const certs::Identity&, const Refusal&) override { ++refused; }
+  void OnConnectionBroken(const Address&, const certs::Identity&, const Error&) override {}
 
   std::vector<ConnectRequest> requests;
   std::vector<Reason> failed;

@@ -61,6 +61,7 @@ class Ports final : public ConnectHandler {
   void OnHandshakeFailed(const Address&, const Address&, const Error&,
                          const std::string&) override {}
   void OnBadRequest(const Address&, const certs::Identity&, const Refusal&) override {}
+  void OnConnectionBroken(const Address&, const certs::Identity&, const Error&) override {}
 
   std::size_t heard = 0;
   int fins = 0;
