@@ -75,12 +75,14 @@ Task<void> Churn() {
   obs::Logger log(NoOutput());
   obs::Registry registry;
   obs::TcpMetrics metrics(registry);
+  obs::HboneMetrics hbone_metrics(registry);
   NoAuthority authority;
   certs::CertStore store(authority, &certs::SystemWallTime);
   mesh::Builder builder;
   const WorkerInputs inputs{.config = config,
                             .log = log,
                             .tcp_metrics = metrics,
+                            .hbone_metrics = hbone_metrics,
                             .store = store,
                             .control = Loop::Current(),
                             .home = nullptr};
