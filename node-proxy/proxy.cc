@@ -107,7 +107,7 @@ Result<void, Refusal> Proxy::StartWorkers() {
   const WorkerInputs inputs{.config = config_,
                             .log = log_,
                             .tcp_metrics = tcp_metrics_,
-                              .hbone_metrics = hbone_metrics_,
+                            .hbone_metrics = hbone_metrics_,
                             .store = control_plane_.store(),
                             .control = Loop::Current(),
                             .home = home};

@@ -321,7 +321,7 @@ ENTRIES = [
     *tolerated(),
     Entry('a pod gets a CONNECT: for another pod', lambda world: elsewhere(world, f'{world.mesh.a.app.address}:80', (400, 404, 503)),
           World.proxy_b,
-          ['connection complete', 'error='], hbone(REQUEST, 'address_mismatch')),
+          ['connection failed', 'error='], hbone(REQUEST, 'address_mismatch')),
     Entry('a waypoint gets a CONNECT: for what it does not guard',
           lambda world: request(lambda w, t: wire.connect_fields(f'{w.mesh.a.app.address}:80'), (404,))(world, WAY), World.waypoint,
           ['tunnel refused', 'authority', 'error='], hbone(REQUEST, 'unknown_destination')),

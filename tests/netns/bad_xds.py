@@ -210,7 +210,7 @@ def stream(what, act, why):
             act(world.xds, client)
             world.xds.await_new_stream(client, opened)
         yield Entry(f'{"a node" if client == "node" else "a waypoint"} gets xDS: {what}', send, PROGRAMS[client],
-                    ['stream ended' if client == 'node' else 'disconnected', why],
+                    ['stream ended', why],
                     Metric('istio_xds_connection_terminations_total', reason='Error'), change=CHANGES[client])
 
 
