@@ -63,7 +63,7 @@ Result<void, Refusal> ApplyRules(const RuleOptions& options) {
   AQ_TRY_STATUS(AddPolicyRouting());
   const auto applied = nft.Run(RuleText(options));
   if (applied) {
-    KeepHalfClosed();  // the setting is there once rules ask for tracking
+    SetTracking();  // the settings are there once rules ask for tracking
     return {};
   }
   // The kernel kept what it had. If that is nothing, nothing of ours stays.
@@ -75,7 +75,7 @@ Result<void, Refusal> RemoveRules() {
   AQ_TRY(Nft nft, Nft::Open());
   const auto removed = nft.Run(RemovalText());
   if (!removed) return removed.error();
-  RestoreHalfClosed();
+  RestoreTracking();
   return RemovePolicyRouting();
 }
 

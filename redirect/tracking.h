@@ -1,16 +1,16 @@
-// How long the kernel's connection tracking keeps a connection of which one direction has ended. A
-// captured connection lives by its entry: without it the next packet is no longer redirected, or
-// no longer turned back, and both ends wait for ever. The kernel's minute is too short: the other
-// direction may be silent for hours. For the network namespace of the calling thread.
+// What the kernel's connection tracking is told in a captured pod's network namespace. A captured
+// connection lives by its entry: without it the next packet is no longer redirected, or no longer
+// turned back, and both ends wait for ever. The kernel's defaults forget connections of which one
+// direction has ended, and take packets out that only look wrong. For the network namespace of the
+// calling thread.
 #pragma once
 
 namespace aquifer::redirect {
 
-// An hour: the node proxy's sockets send keep-alive probes every three minutes, each of which
-// renews the entry. A longer time that somebody else chose stays. Where the kernel does not let us
-// write the setting, capture goes on without.
-void KeepHalfClosed();
-// Back to the kernel's own time, if it is still ours that is set.
-void RestoreHalfClosed();
+// A value that somebody else chose and that is as good or better stays. Where the kernel does not
+// let us write a setting, capture goes on without.
+void SetTracking();
+// Back to the kernel's own values, where it is still ours that is set.
+void RestoreTracking();
 
 }  // namespace aquifer::redirect

@@ -87,6 +87,13 @@ Task<Status> H2Stream::Write(Chunk chunk, StopToken stop) {
 
 Task<Status> H2Stream::ShutdownWrite(StopToken) { co_return ShutdownWithTrailers(HeaderList()); }
 
+Task<Status> H2Stream::WaitBroken(StopToken stop) {
+  StopSource either(stop);
+  const StopLink link(gone_.token(), either);
+  Event never;
+  co_return co_await never.Wait(either.token());
+}
+
 Status H2Stream::ShutdownWithTrailers(HeaderList trailers) {
   if (ended_) return Status();
   ended_ = true;

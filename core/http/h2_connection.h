@@ -45,6 +45,7 @@ class H2Stream final : public io::Stream {
   Task<Result<Chunk>> Read(StopToken stop) override;
   Task<Status> Write(Chunk chunk, StopToken stop) override;
   Task<Status> ShutdownWrite(StopToken stop) override;
+  Task<Status> WaitBroken(StopToken stop) override;
   // Ends our direction with trailers instead of a bare END_STREAM.
   Status ShutdownWithTrailers(HeaderList trailers);
   // Whatever trailers came before the end; complete once Read has returned the end.

@@ -7,7 +7,7 @@ namespace {
 
 // What the two directions share: the first error of either stops both.
 struct Copy {
-  explicit Copy(StopToken parent) : both(parent) {}
+  explicit Copy(StopToken parent) : both(parent), watches(both.token()) {}
 
   void Break(const Error& error) {
     if (first_error.ok()) first_error = error;
@@ -15,6 +15,8 @@ struct Copy {
   }
 
   StopSource both;
+  StopSource watches;  // stops when no direction carries bytes any more
+  int carrying = 2;
   Status first_error;
 };
 
@@ -30,7 +32,12 @@ Task<void> Pump(Stream& from, Stream& to, std::uint64_t& bytes, Copy& copy) {
     bytes += size;
   }
   const Status shut = co_await to.ShutdownWrite(stop);
-  if (!shut) copy.Break(shut.error());
+  if (!shut) co_return copy.Break(shut.error());
+  if (--copy.carrying == 0) co_return copy.watches.RequestStop(Reason::kStopped);
+  // A peer that has said all may still go away, and the other end must hear of it before it has
+  // something to say.
+  const Status broken = co_await from.WaitBroken(copy.watches.token());
+  if (!broken && !copy.watches.requested()) copy.Break(broken.error());
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/un.h>
 
 #include <array>
@@ -166,6 +167,18 @@ Task<Status> Socket::ShutdownWrite(StopToken) {
   write_ended_ = true;
   ProbeHalfClosed(fd_.get());
   co_return Status();
+}
+
+// The kernel ends the poll on a reset, and when both directions have ended.
+Task<Status> Socket::WaitBroken(StopToken stop) {
+  Op op;
+  op.kind = OpKind::kPoll;
+  op.fd = fd_.get();
+  op.poll_events = POLLERR | POLLHUP;
+  const int result = co_await OpAwaiter(op, stop);
+  if (result < 0) co_return ErrorFromResult(result, stop);
+  if (write_ended_) co_return Status();
+  co_return Error{Reason::kPeerReset, ECONNRESET};
 }
 
 void Socket::Reset() {

@@ -22,6 +22,7 @@ class Socket final : public Stream {
   Task<Status> Write(Chunk chunk, StopToken stop) override;
   Task<Status> WriteMany(std::vector<Chunk> chunks, StopToken stop) override;
   Task<Status> ShutdownWrite(StopToken stop) override;
+  Task<Status> WaitBroken(StopToken stop) override;
   void Reset() override;
 
   int fd() const { return fd_.get(); }

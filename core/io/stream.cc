@@ -1,5 +1,7 @@
 #include "core/io/stream.h"
 
+#include "core/rt/event.h"
+
 namespace aquifer::io {
 
 Task<Status> Stream::WriteMany(std::vector<Chunk> chunks, StopToken stop) {
@@ -8,6 +10,11 @@ Task<Status> Stream::WriteMany(std::vector<Chunk> chunks, StopToken stop) {
     if (!written) co_return written;
   }
   co_return Status();
+}
+
+Task<Status> Stream::WaitBroken(StopToken stop) {
+  Event never;
+  co_return co_await never.Wait(stop);
 }
 
 }  // namespace aquifer::io

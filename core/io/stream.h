@@ -31,6 +31,11 @@ class Stream {
   // Ends our direction after what was written: FIN, END_STREAM. The other direction stays open.
   virtual Task<Status> ShutdownWrite(StopToken stop) = 0;
 
+  // For who has read the end and waits for others: a reset by the peer would be seen by nobody
+  // until the next write. An error when the peer has reset the stream, ok when there is nothing
+  // more to watch for, the stop's reason before that. Beside writes, not beside a Read.
+  virtual Task<Status> WaitBroken(StopToken stop);
+
   // Marks the stream as broken: its destruction resets (RST, RST_STREAM CANCEL) where it would have
   // closed.
   virtual void Reset() = 0;

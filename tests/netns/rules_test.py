@@ -35,9 +35,12 @@ def original_destination(connection):
         return socket.inet_ntop(socket.AF_INET6, found[8:24]), struct.unpack('!H', found[2:4])[0]
 
 
-def half_closed_seconds(netns):
+TRACKING = {'timeout_close_wait': 3600, 'timeout_fin_wait': 180, 'timeout_last_ack': 180, 'timeout_time_wait': 180, 'be_liberal': 1}
+
+
+def tracking(netns):
     with netns.entered():
-        return int(pathlib.Path('/proc/sys/net/netfilter/nf_conntrack_tcp_timeout_close_wait').read_text())
+        return {name: int(pathlib.Path(f'/proc/sys/net/netfilter/nf_conntrack_tcp_{name}').read_text()) for name in TRACKING}
 
 
 def state(netns):
@@ -156,15 +159,15 @@ def hbone_goes_to_its_own_port():
 
 def a_half_closed_connection_is_tracked_for_longer_than_its_silence():
     with support.two_pods() as (_, pod, _):
-        before = half_closed_seconds(pod)
+        before = tracking(pod)
         support.cni('enrol', pod.name)
-        lib.equal(half_closed_seconds(pod), 3600, 'seconds')
+        lib.equal(tracking(pod), TRACKING, 'settings')
         support.cni('remove', pod.name)
-        lib.equal(half_closed_seconds(pod), before, 'seconds afterwards')
+        lib.equal(tracking(pod), before, 'settings afterwards')
         pod.sysctl('net.netfilter.nf_conntrack_tcp_timeout_close_wait', 7200)
         support.cni('enrol', pod.name)
         support.cni('remove', pod.name)
-        lib.equal(half_closed_seconds(pod), 7200, 'seconds that somebody else chose')
+        lib.equal(tracking(pod), before | {'timeout_close_wait': 7200}, 'settings, one of which somebody else chose')
 
 
 def loopback_is_left_alone():

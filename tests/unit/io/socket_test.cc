@@ -175,6 +175,26 @@ TEST_CASE("a half-closed connection is probed before connection tracking forgets
   test::Run(body());
 }
 
+TEST_CASE("a reset after the FIN reaches the other end, though nobody reads or writes") {
+  const auto body = []() -> Task<void> {
+    Pair left = co_await MakePair();
+    Pair right = co_await MakePair();
+    CopyTotals totals;
+    Status result;
+    Scope copies;
+    copies.Spawn(RelayOnce(*left.server, *right.client, totals, result, StopToken()));
+    std::ignore = co_await left.client->ShutdownWrite(StopToken());
+    const Result<Chunk> end = co_await right.server->Read(StopToken());
+    REQUIRE(end.ok());
+    CHECK(end->empty());
+    left.client->Reset();
+    left.client.reset();
+    co_await copies.Join();
+    CHECK(result.error().reason == Reason::kPeerReset);
+  };
+  test::Run(body());
+}
+
 TEST_CASE("a stop ends a copy in both directions with its reason") {
   const auto body = []() -> Task<void> {
     Pair left = co_await MakePair();
