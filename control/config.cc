@@ -5,6 +5,7 @@
 
 #include "certs/identity.h"
 #include "control/names.h"
+#include "core/app/arguments.h"
 
 namespace aquifer::control {
 namespace {
@@ -92,36 +93,24 @@ std::string HelpText() {
 }
 
 Decoded<ControlConfig> ParseFlags(std::span<char* const> arguments) {
+  std::vector<app::Flag> flags = {{"--check", ""}, {"--help", ""}};
+  for (const Flag& flag : Flags()) flags.push_back({flag.name, flag.value});
+  const std::vector<std::string_view> words(arguments.begin(), arguments.end());
+  AQ_TRY(const app::Arguments given, app::Arguments::Parse(words, flags));
   ControlConfig config;
-  for (std::size_t i = 0; i < arguments.size(); ++i) {
-    std::string name = arguments[i];
-    if (name == "--help" || name == "-h" || name == "help") {
-      config.help = true;
-      return config;
-    }
-    if (name == "--check") {
-      config.check = true;
-      continue;
-    }
-    std::string value;
-    const std::size_t equals = name.find('=');
-    const bool joined = equals != std::string::npos;
-    if (joined) {
-      value = name.substr(equals + 1);
-      name.resize(equals);
-    }
-    const Flag* found = nullptr;
-    for (const Flag& flag : Flags()) {
-      if (name == flag.name) found = &flag;
-    }
-    if (found == nullptr) return Refusal{name, "is no flag; try --help"};
-    if (!joined && i + 1 == arguments.size())
-      return Refusal{name, std::string("needs ") + found->value};
-    if (!joined) value = arguments[++i];
-    if (!found->apply(config, value))
-      return Refusal{name, std::string("is not ") + found->value + ": " + value};
+  config.help = given.Has("--help");
+  config.check = given.Has("--check");
+  for (const std::string& word : given.plain()) {
+    if (word != "-h" && word != "help") return Refusal{word, "is no flag here"};
+    config.help = true;
   }
-  if (config.manifests.empty()) return Refusal{"--manifests", "is needed; try --help"};
+  if (config.help) return config;
+  for (const Flag& flag : Flags()) {
+    const std::string value = given.Value(flag.name);
+    if (given.Has(flag.name) && !flag.apply(config, value))
+      return Refusal{flag.name, std::string("is not ") + flag.value + ": " + value};
+  }
+  if (config.manifests.empty()) return Refusal{"--manifests", "is needed"};
   return config;
 }
 

@@ -9,6 +9,7 @@ namespace aquifer::control {
 namespace {
 
 constexpr auto kHandshakeTimeout = std::chrono::seconds(5);
+constexpr auto kTokenFilesPeriod = std::chrono::seconds(10);
 constexpr auto kServerCertificateLife = std::chrono::hours(24 * 30);
 // From anybody: a CSR and what goes with it. Discovery takes more from those who have shown a
 // token.
@@ -71,6 +72,7 @@ Task<Result<void, Refusal>> ControlPlane::Run(StopToken stop) {
   Result<void, Refusal> outcome = StartServers(ended.token());
   if (outcome.ok()) {
     tasks_.Spawn(RenewLoop(ended.token()));
+    tasks_.Spawn(FollowTokenFiles(ended.token()));
     outcome = co_await FollowManifests(ended.token());
   }
   ended.RequestStop();
@@ -160,13 +162,26 @@ Result<void, Refusal> ControlPlane::StartServers(StopToken stop) {
 }
 
 void ControlPlane::Take(PublicationRef publication) {
-  const Result<void, Refusal> tokens = tokens_.Follow(publication->callers);
-  if (!tokens.ok())
-    log_.Error("ca", "a token could not be kept", {{"error", tokens.error().ToString()}});
+  FollowTokens(publication->callers);
   objects_ = publication->objects;
   publication_ = std::move(publication);
   xds_.Publish(publication_->table);
   known_.Set();
+}
+
+void ControlPlane::FollowTokens(const std::set<Caller>& callers) {
+  const Result<void, Refusal> tokens = tokens_.Follow(callers);
+  const std::string problem = tokens.ok() ? "" : tokens.error().ToString();
+  if (!problem.empty() && problem != token_problem_)
+    log_.Error("ca", "a token could not be kept", {{"error", problem}});
+  token_problem_ = problem;
+}
+
+// An operator exchanges a token without a change of the manifests.
+Task<void> ControlPlane::FollowTokenFiles(StopToken stop) {
+  while (co_await SleepFor(kTokenFilesPeriod, stop)) {
+    if (publication_ != nullptr) FollowTokens(publication_->callers);
+  }
 }
 
 Task<void> ControlPlane::AcceptLoop(StopToken stop) {

@@ -45,6 +45,8 @@ class ControlPlane {
   Result<void, Refusal> StartServers(StopToken stop);
   Task<Result<void, Refusal>> FollowManifests(StopToken stop);
   void Take(PublicationRef publication);
+  void FollowTokens(const std::set<Caller>& callers);
+  Task<void> FollowTokenFiles(StopToken stop);
   Task<void> AcceptLoop(StopToken stop);
   bool Admit(const Ip& peer);
   Task<void> ServeConnection(io::SocketPtr socket, StopToken stop);
@@ -61,6 +63,7 @@ class ControlPlane {
   certs::TlsContextRef tls_;
   Controller controller_;  // of the follower's thread
   Tokens tokens_;
+  std::string token_problem_;  // as logged last
   std::shared_ptr<const ObjectSet> objects_ = std::make_shared<const ObjectSet>();
   TokenPolicy policy_;
   XdsServer xds_;

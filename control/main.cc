@@ -41,7 +41,7 @@ int Run(std::span<char* const> arguments) {
     if (const std::optional<int> answered = self.Answer(arguments[0])) return *answered;
   }
   const Decoded<ControlConfig> config = ParseFlags(arguments);
-  if (!config) return self.Refused(config.error());
+  if (!config) return self.Misused(config.error().ToString());
   if (config->help) return *self.Answer("help");
   if (config->check) return Check(*config);
   const Decoded<obs::LevelFilter> levels = obs::LevelFilter::Parse(config->log_levels);

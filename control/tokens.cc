@@ -5,7 +5,9 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <filesystem>
+#include <utility>
 
 #include "absl/strings/ascii.h"
 #include "certs/file.h"
@@ -98,35 +100,47 @@ std::set<Caller> CallersOf(const ObjectSet& objects, const MeshSettings& setting
 
 Result<void, Refusal> Tokens::Follow(const std::set<Caller>& callers) {
   Result<void, Refusal> outcome;
+  const std::map<Caller, Known> before = std::exchange(known_, {});
+  by_token_hash_.clear();
   for (const Caller& caller : callers) {
-    if (known_.contains(caller)) continue;
-    Result<void, Refusal> made = Ensure(caller);
-    if (outcome.ok() && !made.ok()) outcome = std::move(made);
+    const auto found = before.find(caller);
+    Result<void, Refusal> ensured =
+        Ensure(caller, found == before.end() ? nullptr : &found->second);
+    if (outcome.ok() && !ensured.ok()) outcome = std::move(ensured);
   }
   return outcome;
 }
 
-Result<void, Refusal> Tokens::Ensure(const Caller& caller) {
+Result<void, Refusal> Tokens::Ensure(const Caller& caller, const Known* before) {
   const std::string path = PathOf(caller);
   if (path.empty()) return Refusal{ToString(caller), "cannot be the name of a token's file"};
-  const std::filesystem::path file = std::filesystem::path(directory_) / path;
-  Result<std::string> token = certs::ReadSmallFile(file.string(), kMaxTokenFileBytes);
+  const std::string file = directory_ + "/" + path;
+  const auto stamp = StampOf(file, std::chrono::system_clock::now());
+  const bool unchanged = before != nullptr && stamp && IsUnchanged(before->file, *stamp);
+  AQ_TRY(Known known, unchanged ? Decoded<Known>(*before) : Read(file));
+  if (!unchanged && stamp) known.file = *stamp;
+  const auto [place, added] = by_token_hash_.emplace(known.hash, caller);
+  // Two callers with one token would be each other.
+  if (!added) return Refusal{file, "holds the token of " + ToString(place->second)};
+  known_.emplace(caller, std::move(known));
+  return {};
+}
+
+// Makes the file if it is not there.
+Decoded<Tokens::Known> Tokens::Read(const std::string& file) {
+  Result<std::string> token = certs::ReadSmallFile(file, kMaxTokenFileBytes);
   if (!token && token.error().reason == Reason::kNotFound) {
     token = NewToken();
-    const Status made = MakePrivateDirectories(file.parent_path());
-    if (!made)
-      return Refusal{file.parent_path().string(), "cannot be made: " + Describe(made.error())};
-    const Status written = certs::WriteFileWhole(file.string(), *token, 0600);
-    if (!written) return Refusal{file.string(), "cannot be written: " + Describe(written.error())};
+    const std::filesystem::path parent = std::filesystem::path(file).parent_path();
+    const Status made = MakePrivateDirectories(parent);
+    if (!made) return Refusal{parent.string(), "cannot be made: " + Describe(made.error())};
+    const Status written = certs::WriteFileWhole(file, *token, 0600);
+    if (!written) return Refusal{file, "cannot be written: " + Describe(written.error())};
   }
-  if (!token) return Refusal{file.string(), "cannot be read: " + Describe(token.error())};
+  if (!token) return Refusal{file, "cannot be read: " + Describe(token.error())};
   const std::string_view text = absl::StripAsciiWhitespace(*token);
-  if (text.size() < kTokenBytes) return Refusal{file.string(), "is too short to be a token"};
-  const auto [place, added] = by_token_hash_.emplace(ContentVersion(text), caller);
-  // Two callers with one token would be each other.
-  if (!added) return Refusal{file.string(), "holds the token of " + ToString(place->second)};
-  known_.insert(caller);
-  return {};
+  if (text.size() < kTokenBytes) return Refusal{file, "is too short to be a token"};
+  return Known{{}, ContentVersion(text)};
 }
 
 std::optional<Caller> Tokens::CallerOf(const http::RequestHead& head) const {
@@ -152,8 +166,11 @@ bool TokenPolicy::RunsOn(const std::string& node, const certs::Identity& identit
 Decoded<certs::Identity> TokenPolicy::Decide(
     const Caller& caller, const std::optional<certs::Identity>& impersonated) const {
   if (const auto* workload = std::get_if<WorkloadCaller>(&caller)) {
-    if (!impersonated || *impersonated == workload->identity) return workload->identity;
-    return Refusal{"", "this token is for " + workload->identity.ToString()};
+    if (impersonated && *impersonated != workload->identity) {
+      return Refusal{"", "this token is for " + workload->identity.ToString()};
+    }
+    if (tokens_.Knows(caller)) return workload->identity;
+    return Refusal{"", "no gateway or waypoint runs as " + workload->identity.ToString()};
   }
   if (!impersonated) {
     return Refusal{"", "a node asks in the name of a workload (ImpersonatedIdentity)"};

@@ -5,7 +5,8 @@
 //   <state>/tokens/workload/<namespace>/<account>
 // A node's token may ask for certificates of the pods that are scheduled there and of nobody else,
 // an account's token for that account. A file that is there is kept: a restart changes nothing.
-// One loop.
+// What the file holds is what counts: one that is rewritten exchanges the token, one that is
+// removed is made anew, and who is called for no longer has no token. One loop.
 #pragma once
 
 #include <map>
@@ -19,6 +20,7 @@
 #include "control/metrics.h"
 #include "control/object_set.h"
 #include "control/reconcile/settings.h"
+#include "core/base/file_stamp.h"
 #include "core/obs/log.h"
 #include "core/obs/rate_limiter.h"
 
@@ -46,20 +48,28 @@ class Tokens {
   // `directory` is made when it is needed.
   explicit Tokens(std::string directory) : directory_(std::move(directory)) {}
 
-  // Reads the tokens of those who are new and makes what is missing. One that cannot be had does
-  // not keep the others waiting; the refusal is the first, its field a path.
+  // From now on `callers` have tokens and nobody else: reads those of files that are new or have
+  // changed and makes what is missing. One that cannot be had does not keep the others waiting; the
+  // refusal is the first, its field a path.
   Result<void, Refusal> Follow(const std::set<Caller>& callers);
   // By the authorization field of a call.
   std::optional<Caller> CallerOf(const http::RequestHead& head) const;
+  bool Knows(const Caller& caller) const { return known_.contains(caller); }
 
  private:
-  Result<void, Refusal> Ensure(const Caller& caller);
+  struct Known {
+    FileStamp file;
+    std::string hash;  // of the token
+  };
+
+  Result<void, Refusal> Ensure(const Caller& caller, const Known* before);
+  static Decoded<Known> Read(const std::string& file);
 
   std::string directory_;
   // By a hash of the token, so that the time of a look-up says nothing about how much of one was
   // right.
   std::map<std::string, Caller> by_token_hash_;
-  std::set<Caller> known_;
+  std::map<Caller, Known> known_;
 };
 
 // What the CA signs for whom, by the objects of the moment.

@@ -1,15 +1,15 @@
 // aquifer-cni: the node agent, and capture of a single network namespace by hand. Reads its
 // arguments and starts what they ask for; nothing else.
-#include <algorithm>
+#include <array>
 #include <cstdio>
 #include <filesystem>
-#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <system_error>
 #include <vector>
 
+#include "core/app/arguments.h"
 #include "core/app/process.h"
 #include "core/app/program.h"
 #include "redirect/agent.h"
@@ -54,47 +54,19 @@ enrol
 
 constexpr app::Program kProgram{.name = "aquifer-cni", .help = kHelp};
 
-// What the command line says, with every flag known and used once.
-class Arguments {
- public:
-  static Decoded<Arguments> Parse(const std::vector<std::string_view>& words,
-                                  const std::vector<std::string_view>& with_value,
-                                  const std::vector<std::string_view>& without) {
-    Arguments parsed;
-    for (size_t i = 0; i < words.size(); ++i) {
-      std::string_view word = words[i];
-      if (!word.starts_with("--")) {
-        parsed.plain_.emplace_back(word);
-        continue;
-      }
-      const size_t equals = word.find('=');
-      const std::string name(word.substr(0, equals));
-      std::string value;
-      if (std::find(with_value.begin(), with_value.end(), name) != with_value.end()) {
-        if (equals == std::string_view::npos && ++i == words.size()) {
-          return Refusal{name, "needs a value"};
-        }
-        value = equals == std::string_view::npos ? words[i] : word.substr(equals + 1);
-        if (value.empty()) return Refusal{name, "needs a value"};
-      } else if (std::find(without.begin(), without.end(), word) == without.end()) {
-        return Refusal{std::string(word), "is not known here"};
-      }
-      if (!parsed.flags_.emplace(name, value).second) return Refusal{name, "is given twice"};
-    }
-    return parsed;
-  }
+using app::Arguments;
+using app::Flag;
 
-  const std::vector<std::string>& plain() const { return plain_; }
-  bool Has(const std::string& flag) const { return flags_.contains(flag); }
-  std::string Value(const std::string& flag, const std::string& absent) const {
-    const auto found = flags_.find(flag);
-    return found == flags_.end() ? absent : found->second;
-  }
-
- private:
-  std::vector<std::string> plain_;
-  std::map<std::string, std::string> flags_;
-};
+// Of each command that has any.
+constexpr Flag kDnsCapture = {"--dns-capture", ""};
+constexpr std::array<Flag, 2> kEnrolFlags = {kDnsCapture, {"--no-inbound", ""}};
+constexpr std::array<Flag, 7> kAgentFlags = {kDnsCapture,
+                                             {"--manifests", "DIR"},
+                                             {"--node-name", "NAME"},
+                                             {"--zds-socket", "PATH"},
+                                             {"--status-file", "PATH"},
+                                             {"--admin", "IP:PORT"},
+                                             {"--log-level", "LEVELS"}};
 
 // Runs `inside` in the namespace that the one plain argument names.
 template <class Inside>
@@ -114,7 +86,7 @@ int InNamespace(const Arguments& arguments, Inside&& inside) {
 }
 
 int Enrol(const std::vector<std::string_view>& words) {
-  const auto arguments = Arguments::Parse(words, {}, {"--dns-capture", "--no-inbound"});
+  const auto arguments = Arguments::Parse(words, kEnrolFlags);
   if (!arguments) return kProgram.Misused(arguments.error().ToString());
   const RuleOptions rules{.inbound = !arguments->Has("--no-inbound"),
                           .dns = arguments->Has("--dns-capture")};
@@ -126,7 +98,7 @@ int Enrol(const std::vector<std::string_view>& words) {
 }
 
 int Remove(const std::vector<std::string_view>& words) {
-  const auto arguments = Arguments::Parse(words, {}, {});
+  const auto arguments = Arguments::Parse(words, {});
   if (!arguments) return kProgram.Misused(arguments.error().ToString());
   return InNamespace(*arguments, [] { return RemoveRules(); });
 }
@@ -146,7 +118,7 @@ Result<void, Refusal> PrintAndVerify() {
 }
 
 int Verify(const std::vector<std::string_view>& words) {
-  const auto arguments = Arguments::Parse(words, {}, {});
+  const auto arguments = Arguments::Parse(words, {});
   if (!arguments) return kProgram.Misused(arguments.error().ToString());
   return InNamespace(*arguments, [] { return PrintAndVerify(); });
 }
@@ -162,13 +134,10 @@ Task<Result<void, Refusal>> Serve(Agent& agent, const AgentOptions& options, obs
 }
 
 int RunAgentCommand(const std::vector<std::string_view>& words) {
-  const auto arguments = Arguments::Parse(
-      words,
-      {"--manifests", "--node-name", "--zds-socket", "--status-file", "--admin", "--log-level"},
-      {"--dns-capture"});
+  const auto arguments = Arguments::Parse(words, kAgentFlags);
   if (!arguments) return kProgram.Misused(arguments.error().ToString());
   if (!arguments->plain().empty())
-    return kProgram.Misused(arguments->plain()[0] + ": is not known here");
+    return kProgram.Misused(arguments->plain()[0] + ": is no flag here");
   for (const std::string needed : {"--manifests", "--node-name"}) {
     if (!arguments->Has(needed)) return kProgram.Misused(needed + " is needed");
   }

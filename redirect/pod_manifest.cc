@@ -82,6 +82,16 @@ Decoded<std::optional<std::string>> ReadMode(const YAML::Node& metadata) {
   return Text(labels, "metadata.labels", kModeLabel);
 }
 
+// The API server's rule: the field's old name counts where the new one says nothing, and empty is
+// nothing. As in control/decode/core.cc, for a pod has one identity.
+Decoded<std::string> ReadServiceAccount(const YAML::Node& spec) {
+  for (const std::string_view key : {"serviceAccountName", "serviceAccount"}) {
+    AQ_TRY(const auto account, Text(spec, "spec", key));
+    if (account && !account->empty()) return *account;
+  }
+  return std::string("default");
+}
+
 Decoded<PodManifest> ReadPod(const YAML::Node& document) {
   PodManifest pod;
   AQ_TRY(const YAML::Node metadata, Child(document, "Pod", "metadata"));
@@ -92,11 +102,9 @@ Decoded<PodManifest> ReadPod(const YAML::Node& document) {
   AQ_TRY_STATUS(ReadAnnotations(metadata, pod));
   AQ_TRY(const YAML::Node spec, Child(document, "Pod", "spec"));
   AQ_TRY(const auto node, Text(spec, "spec", "nodeName"));
-  AQ_TRY(const auto account, Text(spec, "spec", "serviceAccountName"));
+  AQ_TRY(const std::string account, ReadServiceAccount(spec));
   AQ_TRY(pod.host_network, Flag(spec, "spec", "hostNetwork", false));
-  pod.info = {.name = name.value_or(""),
-              .ns = ns.value_or("default"),
-              .service_account = account.value_or("default")};
+  pod.info = {.name = name.value_or(""), .ns = ns.value_or("default"), .service_account = account};
   if (const auto usable = CheckPodInfo(pod.info); !usable) return usable.error();
   pod.uid = uid.value_or(pod.info.ns + "/" + pod.info.name);
   pod.node = node.value_or("");

@@ -73,41 +73,85 @@ void PodSource::Scan() {
     Refuse(names.error().field, names.error().why);
     return;
   }
-  std::map<std::string, PodManifests> files;
+  std::map<std::string, FileRef> files;
+  std::map<std::string, std::optional<FileStamp>> changed;
+  size_t total_bytes = 0;
   for (const std::string& name : *names) {
-    const auto before = files_.find(name);
-    ScanFile(name, before == files_.end() ? nullptr : &before->second, files[name]);
+    const auto stamp = StampOf(options_.directory + "/" + name, options_.now());
+    const FileRef before = Before(name);
+    if (before == nullptr || !stamp || !IsUnchanged(before->stamp, *stamp)) {
+      changed.emplace(name, stamp);
+      continue;
+    }
+    total_bytes += before->bytes;
+    files.emplace(name, before);
+  }
+  for (const auto& [name, stamp] : changed) {
+    const FileRef file = ReadFile(name, stamp, total_bytes);
+    if (file == nullptr) continue;
+    total_bytes += file->bytes;
+    files.emplace(name, file);
   }
   files_ = std::move(files);
+  RefuseOfFiles();
   Select();
 }
 
-void PodSource::ScanFile(const std::string& name, const PodManifests* before, PodManifests& now) {
-  const auto text = ReadFolderFile(options_.directory, name, kMaxFileBytes);
+PodSource::FileRef PodSource::Before(const std::string& name) const {
+  const auto found = files_.find(name);
+  return found == files_.end() ? nullptr : found->second;
+}
+
+// Null for a file that was removed since it was listed. One that could not be read has no stamp, so
+// that it is tried again.
+PodSource::FileRef PodSource::ReadFile(const std::string& name,
+                                       const std::optional<FileStamp>& stamp, size_t total_bytes) {
+  auto file = std::make_shared<File>();
+  PodManifests& now = file->manifests;
+  const FileRef before = Before(name);
+  const auto size = static_cast<size_t>(stamp ? stamp->size : 0);
+  Result<std::string, FileRefusal> text =
+      FileRefusal{"is larger than " + std::to_string(kMaxFileBytes) + " bytes"};
+  if (size <= kMaxFileBytes && size + total_bytes > options_.total_bytes) {
+    text = FileRefusal{"is not read: all manifests together would be larger than " +
+                       std::to_string(options_.total_bytes) + " bytes"};
+  } else if (size <= kMaxFileBytes) {
+    text = ReadFolderFile(options_.directory, name, kMaxFileBytes);
+    ++reads_;
+  }
   if (text) {
     now = ReadPodManifests(*text);
+    file->bytes = text->size();
+    if (stamp) file->stamp = *stamp;
   } else if (text.error().missing) {
-    return;  // removed since it was listed
+    return nullptr;
   } else {
     now.refusals.push_back({"", text.error().why});
+    if (before != nullptr) file->bytes = before->bytes;
   }
-  for (const Refusal& refusal : now.refusals) {
-    Refuse(name + (refusal.field.empty() ? "" : ": " + refusal.field), refusal.why);
+  if (!now.refusals.empty() && before != nullptr) KeepMissing(before->manifests, now);
+  return file;
+}
+
+void PodSource::RefuseOfFiles() {
+  for (const auto& [name, file] : files_) {
+    for (const Refusal& refusal : file->manifests.refusals) {
+      Refuse(name + (refusal.field.empty() ? "" : ": " + refusal.field), refusal.why);
+      complete_ = false;
+    }
   }
-  if (!now.refusals.empty()) complete_ = false;
-  if (!now.refusals.empty() && before != nullptr) KeepMissing(*before, now);
 }
 
 void PodSource::Select() {
   std::map<std::string, std::string> modes;
   for (const auto& [name, file] : files_) {
-    for (const NamespaceManifest& ns : file.namespaces) {
+    for (const NamespaceManifest& ns : file->manifests.namespaces) {
       if (ns.mode) modes.emplace(ns.name, *ns.mode);
     }
   }
   wanted_.clear();
   for (const auto& [name, file] : files_) {
-    for (const PodManifest& pod : file.pods) {
+    for (const PodManifest& pod : file->manifests.pods) {
       const auto mode = modes.find(pod.info.ns);
       const std::string* const ns_mode = mode == modes.end() ? nullptr : &mode->second;
       if (IsEnrolled(pod, ns_mode, options_.node_name)) Want(pod);

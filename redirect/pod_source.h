@@ -1,13 +1,17 @@
 // Which pods of this node are to be captured, from a directory of ordinary manifests: the stand-in
 // for a Kubernetes API server. What was good is not lost to a mistake: while a file cannot be read,
-// or has documents that are refused, its pods and namespaces stay as they were. Blocking file I/O;
-// one thread.
+// or has documents that are refused, its pods and namespaces stay as they were. A file that has not
+// changed is not read again. Blocking file I/O; one thread.
 #pragma once
 
+#include <chrono>
 #include <map>
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "core/base/file_stamp.h"
 #include "redirect/pod_manifest.h"
 #include "redirect/rule_text.h"
 
@@ -25,6 +29,8 @@ struct PodSourceOptions {
   std::string node_name;
   // Whether the node's proxies serve DNS at all.
   bool dns = false;
+  size_t total_bytes = 64 << 20;  // of all manifests, as for the control plane
+  std::chrono::system_clock::time_point (*now)() = &std::chrono::system_clock::now;
 };
 
 // Label istio.io/dataplane-mode: the pod's own beats its namespace's. Never a pod of the host's
@@ -43,18 +49,31 @@ class PodSource {
   const std::vector<Refusal>& refusals() const { return refusals_; }
   // Whether the last scan could read everything, so that what it lacks is really gone.
   bool complete() const { return complete_; }
+  // How many files have been read since the start.
+  size_t reads() const { return reads_; }
 
  private:
-  void ScanFile(const std::string& name, const PodManifests* before, PodManifests& now);
+  struct File {
+    FileStamp stamp;   // of the content that was read, if it was
+    size_t bytes = 0;  // of the content that the manifests are from
+    PodManifests manifests;
+  };
+  using FileRef = std::shared_ptr<const File>;
+
+  FileRef Before(const std::string& name) const;
+  FileRef ReadFile(const std::string& name, const std::optional<FileStamp>& stamp,
+                   size_t total_bytes);
   void Refuse(const std::string& field, const std::string& why);
+  void RefuseOfFiles();
   void Select();
   void Want(const PodManifest& pod);
 
   const PodSourceOptions options_;
-  std::map<std::string, PodManifests> files_;
+  std::map<std::string, FileRef> files_;
   std::map<std::string, WantedPod> wanted_;
   std::vector<Refusal> refusals_;
   bool complete_ = false;
+  size_t reads_ = 0;
 };
 
 }  // namespace aquifer::redirect

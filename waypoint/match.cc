@@ -115,7 +115,7 @@ RouteTable::RouteTable(const std::vector<RoutePtr>& routes) : routes_(routes) {
   // Longer patterns first, in the order they have among their like.
   std::vector<std::pair<size_t, std::uint32_t>> by_length;
   for (const std::uint32_t index : regex_) {
-    by_length.emplace_back(Regex::kMaxPatternBytes - entries_[index].match->path.value.size(),
+    by_length.emplace_back(mesh::kMaxRegexBytes - entries_[index].match->path.value.size(),
                            by_length.size());
   }
   std::sort(by_length.begin(), by_length.end());

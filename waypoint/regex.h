@@ -1,6 +1,6 @@
-// Regular expressions from configuration: RE2 syntax, compiled once, matched against whole values
-// in linear time. Bounded in pattern and program size, because who writes a route is not who pays
-// for the proxy's memory. A value; copies share the program; matching is safe on any thread.
+// Regular expressions from configuration: those that mesh/regex.h takes, compiled once, matched
+// against whole values in linear time. A value; copies share the program; matching is safe on any
+// thread.
 #pragma once
 
 #include <memory>
@@ -8,18 +8,12 @@
 #include <string_view>
 
 #include "core/base/result.h"
-
-namespace re2 {
-class RE2;
-}
+#include "mesh/regex.h"
 
 namespace aquifer::waypoint {
 
 class Regex {
  public:
-  static constexpr size_t kMaxPatternBytes = 1024;
-  static constexpr int kMaxProgramSize = 4096;
-
   // `field` is where the pattern came from, for the refusal.
   static Decoded<Regex> Compile(std::string_view pattern, const std::string& field);
 

@@ -35,10 +35,18 @@ void ReadContainerPorts(Fields& container, std::vector<ContainerPort>& ports) {
   });
 }
 
+// The API server's rule: the field's old name counts where the new one says nothing, and empty is
+// nothing. As in redirect/pod_manifest.cc, for a pod has one identity.
+std::string ReadServiceAccount(Fields& spec) {
+  for (const std::string_view key : {"serviceAccountName", "serviceAccount"}) {
+    std::string account = spec.Text(key, "", kMaxNameText);
+    if (!account.empty()) return account;
+  }
+  return "default";
+}
+
 void ReadPodSpec(Fields& spec, Pod& pod) {
-  pod.service_account = spec.Text(
-      "serviceAccountName", spec.Text("serviceAccount", "default", kMaxNameText), kMaxNameText);
-  if (pod.service_account.empty()) pod.service_account = "default";
+  pod.service_account = ReadServiceAccount(spec);
   if (!IsDnsSubdomain(pod.service_account))
     spec.Refuse("serviceAccountName", "is not a valid object name");
   pod.node_name = spec.Text("nodeName", "", kMaxNameText);

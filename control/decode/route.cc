@@ -1,7 +1,5 @@
 // HTTPRoute. What the API server's own rules would refuse is refused here too; what is legal but
 // beyond the data plane is noted in `unsupported`, so that the route is reported and not attached.
-#include <re2/re2.h>
-
 #include <algorithm>
 #include <array>
 #include <utility>
@@ -10,6 +8,7 @@
 #include "control/decode/http_filter.h"
 #include "control/names.h"
 #include "control/yaml_scalar.h"
+#include "mesh/regex.h"
 
 namespace aquifer::control {
 namespace {
@@ -25,28 +24,33 @@ std::optional<MatchType> TypeOf(std::string_view word) {
   return std::nullopt;
 }
 
-void CheckRegex(Fields& fields, const std::string& pattern) {
-  RE2::Options options;
-  options.set_max_mem(1 << 20);
-  options.set_log_errors(false);
-  const RE2 regex(pattern, options);
-  if (!regex.ok())
-    fields.Refuse("value", "is not a regular expression of RE2: " + PrintableText(regex.error()));
+using Unsupported = std::vector<std::string>;
+
+void CheckRegex(Fields& fields, const std::string& pattern, Unsupported& unsupported) {
+  const auto regex = mesh::CompileRegex(pattern);
+  if (regex.ok()) return;
+  if (regex.error().too_large) {
+    unsupported.push_back(fields.PathOf("value") + ": " + regex.error().why);
+  } else {
+    fields.Refuse("value", PrintableText(regex.error().why));
+  }
 }
 
-void ReadPathMatch(Fields& path, HttpMatch& match) {
+void ReadPathMatch(Fields& path, HttpMatch& match, Unsupported& unsupported) {
   if (!path.present()) return;
   const auto type = TypeOf(path.Text("type", "PathPrefix", 64));
   if (!type) path.Refuse("type", "is none of Exact, PathPrefix, RegularExpression");
   match.path_type = type.value_or(MatchType::kExact);
   match.path = path.Text("value", "/", 1024);
   path.RefuseOthers();
-  if (match.path_type == MatchType::kRegularExpression) return CheckRegex(path, match.path);
+  if (match.path_type == MatchType::kRegularExpression) {
+    return CheckRegex(path, match.path, unsupported);
+  }
   if (!IsMatchablePath(match.path))
     path.Refuse("value", "is not an absolute path in its plain form");
 }
 
-ValueMatch ReadValueMatch(Fields& item, size_t max_value) {
+ValueMatch ReadValueMatch(Fields& item, size_t max_value, Unsupported& unsupported) {
   ValueMatch match;
   match.name = item.RequiredText("name", 256);
   if (!match.name.empty() && !IsHttpToken(match.name)) item.Refuse("name", "is not a valid name");
@@ -56,16 +60,16 @@ ValueMatch ReadValueMatch(Fields& item, size_t max_value) {
   match.type = type.value_or(MatchType::kExact);
   match.value = item.RequiredText("value", max_value);
   item.RefuseOthers();
-  if (match.type == MatchType::kRegularExpression) CheckRegex(item, match.value);
+  if (match.type == MatchType::kRegularExpression) CheckRegex(item, match.value, unsupported);
   return match;
 }
 
-HttpMatch ReadMatch(Fields& fields) {
+HttpMatch ReadMatch(Fields& fields, Unsupported& unsupported) {
   HttpMatch match;
   Fields path = fields.Object("path");
-  ReadPathMatch(path, match);
+  ReadPathMatch(path, match, unsupported);
   fields.ForEach("headers", 16, [&](Fields& item) {
-    ValueMatch header = ReadValueMatch(item, 4096);
+    ValueMatch header = ReadValueMatch(item, 4096, unsupported);
     header.name = LowerCase(header.name);
     // The API: of equivalent names only the first counts.
     const auto same = [&](const ValueMatch& other) { return other.name == header.name; };
@@ -73,7 +77,7 @@ HttpMatch ReadMatch(Fields& fields) {
       match.headers.push_back(std::move(header));
   });
   fields.ForEach("queryParams", 16, [&](Fields& item) {
-    ValueMatch param = ReadValueMatch(item, 1024);
+    ValueMatch param = ReadValueMatch(item, 1024, unsupported);
     const auto same = [&](const ValueMatch& other) { return other.name == param.name; };
     if (std::none_of(match.query_params.begin(), match.query_params.end(), same)) {
       match.query_params.push_back(std::move(param));
@@ -164,10 +168,11 @@ void CheckRule(Fields& fields, const HttpRule& rule) {
   }
 }
 
-HttpRule ReadRule(Fields& fields, std::vector<std::string>& unsupported) {
+HttpRule ReadRule(Fields& fields, Unsupported& unsupported) {
   HttpRule rule;
   rule.name = fields.Text("name", "", kMaxNameText);
-  fields.ForEach("matches", 64, [&](Fields& item) { rule.matches.push_back(ReadMatch(item)); });
+  fields.ForEach("matches", 64,
+                 [&](Fields& item) { rule.matches.push_back(ReadMatch(item, unsupported)); });
   if (rule.matches.empty()) rule.matches.emplace_back();
   fields.ForEach("filters", 16,
                  [&](Fields& item) { rule.filters.push_back(ReadHttpFilter(item)); });

@@ -118,6 +118,25 @@ ManifestDirectory::FileRef ManifestDirectory::ReadFile(const std::string& name, 
   return file;
 }
 
+// More names than are read. What is in force must not make room for what sorts before it, so no
+// name is new until there are fewer; those that count are read on, and one that is gone may have
+// been renamed to one that is not read.
+void ManifestDirectory::Reduce(std::set<std::string>& names) {
+  next_.problem = "has more than " + std::to_string(limits_.files) +
+                  " manifests; those that were not read before are left out";
+  if (!current_.files.empty()) {
+    next_.files = current_.files;
+    std::erase_if(names, [&](const std::string& name) { return !current_.files.contains(name); });
+    return;
+  }
+  std::set<std::string> chosen = last_good_.Names();
+  std::erase_if(chosen, [&](const std::string& name) { return !names.contains(name); });
+  for (auto name = names.begin(); name != names.end() && chosen.size() < limits_.files; ++name) {
+    chosen.insert(*name);
+  }
+  names = std::move(chosen);
+}
+
 void ManifestDirectory::Read(const std::set<std::string>& being_written) {
   next_ = Reading();
   fresh_.clear();
@@ -126,12 +145,7 @@ void ManifestDirectory::Read(const std::set<std::string>& being_written) {
     next_ = {current_.files, names.error().why};
     return;
   }
-  if (names->size() > limits_.files) {
-    next_.problem =
-        "has more than " + std::to_string(limits_.files) + " manifests; only the first are read";
-    names->erase(std::next(names->begin(), static_cast<std::ptrdiff_t>(limits_.files)),
-                 names->end());
-  }
+  if (names->size() > limits_.files) Reduce(*names);
   size_t total_bytes = 0;
   for (const std::string& name : *names) {
     const auto found = current_.files.find(name);

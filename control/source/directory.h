@@ -64,6 +64,7 @@ class ManifestDirectory {
     friend bool operator==(const Reading&, const Reading&) = default;
   };
 
+  void Reduce(std::set<std::string>& names);
   FileRef ReadFile(const std::string& name, FileRef before, size_t& total_bytes);
   static void KeepGood(const File& before, File& file);
   FileRef Recall(const std::string& name) const;

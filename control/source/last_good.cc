@@ -30,6 +30,17 @@ Status LastGood::Remember(const std::string& file, std::string_view text) const 
   return certs::WriteFileWhole(directory_ + "/" + file, text, 0600);
 }
 
+std::set<std::string> LastGood::Names() const {
+  std::set<std::string> names;
+  if (directory_.empty()) return names;
+  std::error_code error;
+  std::filesystem::directory_iterator entry(directory_, error);
+  for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
+    names.insert(entry->path().filename().string());
+  }
+  return names;
+}
+
 void LastGood::KeepOnly(const std::set<std::string>& files) const {
   if (directory_.empty()) return;
   std::error_code error;

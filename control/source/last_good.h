@@ -20,6 +20,8 @@ class LastGood {
 
   std::optional<std::string> Recall(const std::string& file) const;
   Status Remember(const std::string& file, std::string_view text) const;
+  // Of the files that are remembered.
+  std::set<std::string> Names() const;
   // Forgets every file that is not among `files`.
   void KeepOnly(const std::set<std::string>& files) const;
 

@@ -312,8 +312,20 @@ def why_not():
             return f'needs {tool}'
     probe = f'aq{os.getpid()}-probe'
     made = run('ip', 'netns', 'add', probe, check_status=False)
+    entered = run('ip', 'netns', 'exec', probe, 'true', check_status=False)
     run('ip', 'netns', 'del', probe, check_status=False)
-    return None if made.returncode == 0 else f'no network namespaces here: {made.stdout.strip()}'
+    if made.returncode != 0:
+        return f'no network namespaces here: {made.stdout.strip()}'
+    if entered.returncode != 0:
+        return f'no program can be started in a network namespace here: {_why_not_entered(entered.stdout)}'
+    return None
+
+
+def _why_not_entered(output):
+    """What "ip netns exec" says, in other words where its own do not say what to do."""
+    if '--make-rslave' in output:
+        return '/ is no mount point, as in a chroot; bind it onto itself and enter it again (mount --bind ROOT ROOT)'
+    return output.strip() or 'ip netns exec fails without a word'
 
 
 def _raise_exit(number, _frame):

@@ -48,10 +48,10 @@ TEST_CASE("flags are read, joined or apart") {
 }
 
 TEST_CASE("a bad flag is named in a sentence") {
-  CHECK(WhyNot({}) == "--manifests: is needed; try --help");
-  CHECK(WhyNot({"--manifest", "m"}) == "--manifest: is no flag; try --help");
+  CHECK(WhyNot({}) == "--manifests: is needed");
+  CHECK(WhyNot({"--manifest", "m"}) == "--manifest: is no flag here");
   CHECK(WhyNot({"--manifests"}) == "--manifests: needs DIR");
-  CHECK(WhyNot({"--manifests", ""}) == "--manifests: is not DIR: ");
+  CHECK(WhyNot({"--manifests", ""}) == "--manifests: needs DIR");
   CHECK(WhyNot({"--manifests", "m", "--listen", "15012"}) == "--listen: is not IP:PORT: 15012");
   CHECK(WhyNot({"--manifests", "m", "--trust-domain", "UPPER"}) ==
         "--trust-domain: is not NAME: UPPER");

@@ -419,6 +419,17 @@ TEST_CASE("lists, texts and mappings are bounded") {
         "metadata.labels: more than 256 entries");
 }
 
+TEST_CASE("the old name of the account's field counts where the new one says nothing") {
+  const auto account = [](const std::string& spec) {
+    return ObjectOf<Pod>(PodWith(spec)).service_account;
+  };
+  CHECK(account("{serviceAccount: old}") == "old");
+  CHECK(account("{serviceAccountName: '', serviceAccount: old}") == "old");
+  CHECK(account("{serviceAccountName: new, serviceAccount: old}") == "new");
+  CHECK(account("{serviceAccountName: ''}") == "default");
+  CHECK(account("{serviceAccountName: ~, serviceAccount: ~}") == "default");
+}
+
 TEST_CASE("a pod's ports are those of containers and of init containers that stay") {
   const Pod pod = ObjectOf<Pod>(R"(
 apiVersion: v1

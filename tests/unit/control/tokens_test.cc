@@ -35,7 +35,9 @@ const char* const kPods = R"(
 
 struct Policy {
   Policy()
-      : log(Quiet()), metrics(registry), policy(tokens, objects, "cluster.local", log, metrics) {}
+      : log(Quiet()), metrics(registry), policy(tokens, objects, "cluster.local", log, metrics) {
+    REQUIRE(tokens.Follow({OfWorkload("web", "way")}).ok());
+  }
   static obs::LoggerOptions Quiet() {
     obs::LoggerOptions options;
     options.writer.fd = -1;
@@ -46,7 +48,8 @@ struct Policy {
     return decided.ok() ? decided->service_account : "no: " + decided.error().why;
   }
 
-  Tokens tokens{"unused"};
+  TestDirectory state;
+  Tokens tokens{state.Of("tokens")};
   std::shared_ptr<const ObjectSet> objects = std::make_shared<const ObjectSet>(ObjectsOf(kPods));
   obs::Logger log;
   obs::Registry registry;
@@ -127,6 +130,39 @@ TEST_CASE("a bad token file keeps only its own caller out") {
   CHECK(shared.error().why == "holds the token of node one");
 }
 
+TEST_CASE("who is called for no longer has no token, and has the same one when called for again") {
+  const TestDirectory state;
+  Tokens tokens(state.Of("tokens"));
+  REQUIRE(tokens.Follow({OfNode("one"), OfWorkload("web", "way")}).ok());
+  const std::string shown = "Bearer " + ReadToken(state.Of("tokens/workload/web/way"));
+  REQUIRE(tokens.Follow({OfNode("one")}).ok());
+  CHECK_FALSE(tokens.CallerOf(Showing(shown)).has_value());
+  CHECK(tokens.CallerOf(Showing("Bearer " + ReadToken(state.Of("tokens/node/one")))) ==
+        OfNode("one"));
+  REQUIRE(tokens.Follow({OfNode("one"), OfWorkload("web", "way")}).ok());
+  CHECK(tokens.CallerOf(Showing(shown)) == OfWorkload("web", "way"));
+}
+
+TEST_CASE("a token is exchanged by its file") {
+  const TestDirectory state;
+  Tokens tokens(state.Of("tokens"));
+  REQUIRE(tokens.Follow({OfNode("one")}).ok());
+  const std::string first = "Bearer " + ReadToken(state.Of("tokens/node/one"));
+  const std::string own(64, 'x');
+  state.Write("tokens/node/one", own);
+  REQUIRE(tokens.Follow({OfNode("one")}).ok());
+  CHECK_FALSE(tokens.CallerOf(Showing(first)).has_value());
+  CHECK(tokens.CallerOf(Showing("Bearer " + own)) == OfNode("one"));
+  state.Write("tokens/node/one", "short");
+  CHECK_FALSE(tokens.Follow({OfNode("one")}).ok());
+  CHECK_FALSE(tokens.CallerOf(Showing("Bearer " + own)).has_value());
+  state.Remove("tokens/node/one");
+  REQUIRE(tokens.Follow({OfNode("one")}).ok());
+  const std::string made = ReadToken(state.Of("tokens/node/one"));
+  CHECK(made.size() == 64);
+  CHECK(tokens.CallerOf(Showing("Bearer " + made)) == OfNode("one"));
+}
+
 TEST_CASE("no name leaves the directory") {
   const TestDirectory state;
   Tokens tokens(state.Of("tokens"));
@@ -177,6 +213,8 @@ TEST_CASE("a workload gets its own identity and no other") {
   CHECK(policy.Decide(OfWorkload("web", "way"), Of("way")) == "way");
   CHECK(policy.Decide(OfWorkload("web", "way"), Of("sa")) ==
         "no: this token is for spiffe://cluster.local/ns/web/sa/way");
+  CHECK(policy.Decide(OfWorkload("web", "gone"), std::nullopt) ==
+        "no: no gateway or waypoint runs as spiffe://cluster.local/ns/web/sa/gone");
 }
 
 }  // namespace aquifer::control

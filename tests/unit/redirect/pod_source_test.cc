@@ -46,6 +46,13 @@ class Directory {
   }
   void Remove(const std::string& name) const { std::filesystem::remove(path_ / name); }
   PodSource Source() const { return PodSource({.directory = path_, .node_name = "node1"}); }
+  // Takes every file for one that has been there for long.
+  PodSource LaterSource(size_t total_bytes = 64 << 20) const {
+    return PodSource(
+        {.directory = path_, .node_name = "node1", .total_bytes = total_bytes, .now = [] {
+           return std::chrono::system_clock::now() + std::chrono::hours(1);
+         }});
+  }
   const std::filesystem::path& path() const { return path_; }
 
  private:
@@ -206,6 +213,70 @@ TEST_CASE("a directory that cannot be read changes nothing, and is not taken for
   CHECK(Uids(source) == Names{"shop/a"});
   CHECK_FALSE(source.complete());
   std::filesystem::rename(directory.path().string() + "-away", directory.path());
+}
+
+TEST_CASE("the old name of the account's field counts where the new one says nothing") {
+  const auto account = [](const std::string& spec) {
+    const PodManifests read =
+        ReadPodManifests("kind: Pod\napiVersion: v1\nmetadata: {name: a}\nspec: " + spec);
+    REQUIRE(read.pods.size() == 1);
+    return read.pods[0].info.service_account;
+  };
+  CHECK(account("{serviceAccount: old}") == "old");
+  CHECK(account("{serviceAccountName: \"\", serviceAccount: old}") == "old");
+  CHECK(account("{serviceAccountName: new, serviceAccount: old}") == "new");
+  CHECK(account("{serviceAccountName: \"\"}") == "default");
+  CHECK(account("{serviceAccountName: null, serviceAccount: null}") == "default");
+}
+
+TEST_CASE("a file is read again only when it has changed, and what was wrong with it stays told") {
+  Directory directory;
+  directory.Write("a.yaml", kAmbient);
+  directory.Write("b.yaml", PodText("a") + "---\nkind: [");
+  PodSource source = directory.LaterSource();
+  source.Scan();
+  source.Scan();
+  CHECK(source.reads() == 2);
+  CHECK(Uids(source) == Names{"shop/a"});
+  CHECK(source.refusals().size() == 1);
+  CHECK_FALSE(source.complete());
+  directory.Write("b.yaml", PodText("b"));
+  source.Scan();
+  CHECK(source.reads() == 3);
+  CHECK(Uids(source) == Names{"shop/b"});
+  CHECK(source.complete());
+}
+
+TEST_CASE("a file that changed a moment ago is read again even if it looks the same") {
+  Directory directory;
+  directory.Write("a.yaml", kAmbient + ("---\n" + PodText("a")));
+  PodSource source = directory.Source();
+  source.Scan();
+  directory.Write("a.yaml", kAmbient + ("---\n" + PodText("b")));
+  source.Scan();
+  CHECK(source.reads() == 2);
+  CHECK(Uids(source) == Names{"shop/b"});
+}
+
+TEST_CASE("bytes too many cost nothing that is captured, wherever they sort") {
+  Directory directory;
+  directory.Write("b.yaml", kAmbient);
+  directory.Write("c.yaml", PodText("c"));
+  PodSource source = directory.LaterSource(std::string(kAmbient).size() + PodText("c").size());
+  source.Scan();
+  REQUIRE(Uids(source) == Names{"shop/c"});
+  directory.Write("a.yaml", PodText("a"));
+  directory.Write("c.yaml", PodText("a-longer-name"));
+  source.Scan();
+  CHECK(Uids(source) == Names{"shop/a", "shop/c"});
+  REQUIRE(source.refusals().size() == 1);
+  CHECK(source.refusals()[0].field == "c.yaml");
+  CHECK_FALSE(source.complete());
+  directory.Remove("a.yaml");
+  directory.Write("c.yaml", PodText("d"));
+  source.Scan();
+  CHECK(Uids(source) == Names{"shop/d"});
+  CHECK(source.complete());
 }
 
 TEST_CASE("a removed file takes its pods with it") {

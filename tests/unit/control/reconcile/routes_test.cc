@@ -152,6 +152,24 @@ TEST_CASE("what the data plane cannot do is not attached") {
         "False UnsupportedValue");
 }
 
+TEST_CASE("a regular expression that a proxy would refuse is not attached, its field is named") {
+  const auto message = [](const std::string& match) {
+    const Mesh mesh = Attach(kOpen, RouteYaml(kParent, ", rules: [{matches: [{" + match + "}]}]"));
+    CHECK_FALSE(mesh.RouteOf("web/r").has_value());
+    const ObjectStatus* status = mesh.StatusOf(Kind::kHttpRoute, "web/r");
+    REQUIRE(status != nullptr);
+    const Condition* accepted = FindCondition(status->parents.at(0).conditions, "Accepted");
+    REQUIRE(accepted != nullptr);
+    CHECK(accepted->reason == "UnsupportedValue");
+    return accepted->message;
+  };
+  const std::string field = "spec.rules[0].matches[0].";
+  CHECK(message("path: {type: RegularExpression, value: 'a{1000}b{1000}c{1000}d{1000}e{1000}'}") ==
+        field + "path.value: compiles to more than 4096 instructions");
+  CHECK(message("headers: [{name: a, type: RegularExpression, value: " + std::string(1025, 'a') +
+                "}]") == field + "headers[0].value: is longer than 1024 bytes");
+}
+
 TEST_CASE("a route of a Service goes to its waypoint") {
   for (const char* group : {"''", "core"}) {
     const Mesh mesh = Attach(kOpen, RouteYaml("{group: " + std::string(group) +

@@ -219,6 +219,54 @@ TEST_CASE("files and bytes are bounded") {
   CHECK(small.Observe().refusals.size() == 1);
 }
 
+TEST_CASE("a file too many withdraws nothing that is in force") {
+  const TestDirectory files;
+  files.Write("b.yaml", NamespaceYaml("b"));
+  files.Write("c.yaml", NamespaceYaml("c"));
+  ManifestDirectory directory(files.path(), "", {.files = 2});
+  Reread(directory);
+  files.Write("a.yaml", NamespaceYaml("a"));
+  CHECK(Reread(directory));
+  CHECK(Names(directory.Observe()) == "b c");
+  CHECK(Refusals(directory.Observe()) ==
+        Lines{files.path() +
+              ": has more than 2 manifests; those that were not read before are left out"});
+  files.Write("c.yaml", NamespaceYaml("changed"));
+  CHECK(Reread(directory));
+  CHECK(Names(directory.Observe()) == "b changed");
+  files.Remove("b.yaml");
+  CHECK(Reread(directory));
+  CHECK(Names(directory.Observe()) == "a changed");
+  CHECK(directory.Observe().refusals.empty());
+}
+
+TEST_CASE("a file that is renamed while there are too many stays in force") {
+  const TestDirectory files;
+  for (const char* name : {"b", "c"}) files.Write(std::string(name) + ".yaml", NamespaceYaml(name));
+  ManifestDirectory directory(files.path(), "", {.files = 2});
+  Reread(directory);
+  files.Write("a.yaml", NamespaceYaml("a"));
+  std::filesystem::rename(files.Of("c.yaml"), files.Of("d.yaml"));
+  Reread(directory);
+  CHECK(Names(directory.Observe()) == "b c");
+}
+
+TEST_CASE("of too many files at the start those count that an earlier process read") {
+  const TestDirectory files, memory;
+  files.Write("y.yaml", NamespaceYaml("y"));
+  files.Write("z.yaml", NamespaceYaml("z"));
+  {
+    ManifestDirectory directory(files.path(), memory.Of("m"), {.files = 3});
+    Reread(directory);
+  }
+  files.Write("a.yaml", NamespaceYaml("a"));
+  files.Write("b.yaml", NamespaceYaml("b"));
+  ManifestDirectory directory(files.path(), memory.Of("m"), {.files = 3});
+  Reread(directory);
+  CHECK(Names(directory.Observe()) == "a y z");
+  CHECK_FALSE(Reread(directory));
+}
+
 TEST_CASE("a file that is being written counts as it was before") {
   const TestDirectory files;
   files.Write("a.yaml", NamespaceYaml("a"));
