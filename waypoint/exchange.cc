@@ -88,7 +88,7 @@ Task<Exchange::Outcome> Exchange::TryOnce(StopToken whole) {
   if (record_.service) {
     request.destination.service = admitted_.action.destination;
   } else {
-    request.destination.address = connection_.destination->address;
+    request.destination = *connection_.destination;
   }
   request.client = connection_.peer ? &*connection_.peer : nullptr;
   request.client_address = connection_.peer_address;

@@ -11,6 +11,7 @@
 
 #include "certs/identity.h"
 #include "core/base/address.h"
+#include "mesh/workload.h"
 #include "waypoint/config_model.h"
 #include "waypoint/upstream_call.h"
 
@@ -20,6 +21,8 @@ namespace aquifer::waypoint {
 struct Destination {
   std::optional<ServiceRef> service;  // one of its endpoints
   Address address;                    // without a service: exactly this pod and port
+  // What is declared of that port, of the service's or by the services that the pod belongs to.
+  mesh::AppProtocol protocol = mesh::AppProtocol::kUnknown;
 };
 
 // What is known of the backend that was chosen, for logs and metrics. Empty text: not known.

@@ -432,7 +432,8 @@ TEST_CASE("traffic to a pod's own address knows no routes and the gateway's poli
   const std::string got = Answer(
       [](World& w) {
         w.backends.scripts["pod"].answers = {kOk};
-        w.context.destination = Destination{std::nullopt, w.context.local_address};
+        w.context.destination =
+            Destination{.service = std::nullopt, .address = w.context.local_address};
         w.Rule({RouteTo("rules { filters { request_redirect { } } }")}, {});
       },
       kGet);
@@ -453,3 +454,17 @@ TEST_CASE("every exchange is observed once, denied ones too") {
 
 }  // namespace
 }  // namespace aquifer::waypoint
+TEST_CASE("what is declared of a pod's port decides how the pod is asked") {
+  World* world = nullptr;
+  Answer(
+      [](World& w) {
+        w.backends.scripts["pod"].answers = {kOk};
+        w.context.destination = Destination{.service = std::nullopt,
+                                            .address = w.context.local_address,
+                                            .protocol = mesh::AppProtocol::kGrpc};
+      },
+      kGet, 0, &world);
+  CHECK(world->backends.last.destination.protocol == mesh::AppProtocol::kGrpc);
+  delete world;
+}
+
