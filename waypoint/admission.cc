@@ -56,7 +56,9 @@ class Admission {
       if (!target) return MakeReply(ReplyKind::kBadRequest);
       head_.path = *std::move(target);
     }
-    if (head_.scheme.empty()) head_.scheme = "http";
+    // At the edge the listener says what is spoken, and not a target that anybody can write: what
+    // is made of it, x-forwarded-proto above all, is believed further on. Listeners speak HTTP.
+    if (connection().edge == Edge::kGateway || head_.scheme.empty()) head_.scheme = "http";
     if (!TakeHopByHop() || !Edit()) return MakeReply(ReplyKind::kBadRequest);
     record_.request_id = head_.headers.Get("x-request-id").value_or("");
     return std::nullopt;

@@ -98,6 +98,32 @@ TEST_CASE("an HTTP/2 client is served from an HTTP/1.1 backend") {
   aquifer::test::RunVirtual(Main::Run());
 }
 
+TEST_CASE("the scheme that an HTTP/2 client of a gateway claims is not believed") {
+  struct Main {
+    static Task<void> Run() {
+      World world;
+      world.gateway.is_waypoint = false;
+      world.gateway.listeners = {
+          {.name = "http", .port = 8000, .protocol = ListenerProtocol::kHttp, .hostname = ""}};
+      world.context.edge = Edge::kGateway;
+      world.context.destination.reset();
+      world.httpbin().answers = {kOk};
+      world.Rule(
+          {test::RouteOf(
+              R"(parents { listener { namespace: "app" name: "waypoint" listener: "http" } } rules {
+                 backends { weight: 1 service { namespace: "app" hostname: "httpbin" port: 8000 } } })")},
+          {});
+      http::RequestHead head = Get("/");
+      head.scheme = "https";
+      std::vector<H2Answer> answers;
+      co_await TalkH2(world, {{head, ""}}, answers);
+      CHECK(answers[0].head->status == 200);
+      CHECK(world.httpbin().received.find("x-forwarded-proto: http\r\n") != std::string::npos);
+    }
+  };
+  aquifer::test::RunVirtual(Main::Run());
+}
+
 TEST_CASE("an HTTP/2 request's body and trailers arrive chunked at an HTTP/1.1 backend") {
   struct Main {
     static Task<void> Run() {

@@ -440,6 +440,43 @@ TEST_CASE("traffic to a pod's own address knows no routes and the gateway's poli
   CHECK(got.starts_with("HTTP/1.1 200 OK"));
 }
 
+constexpr const char* kForgedTarget = "GET https://a.com/x HTTP/1.1\r\nhost: a.com\r\n\r\n";
+
+void BeGateway(World& world, const std::string& rule,
+               const std::vector<test::AuthorizationPolicy>& policies) {
+  world.gateway.is_waypoint = false;
+  world.gateway.listeners = {
+      {.name = "http", .port = 8000, .protocol = ListenerProtocol::kHttp, .hostname = ""}};
+  world.context.edge = Edge::kGateway;
+  world.context.peer.reset();
+  world.context.destination.reset();
+  world.httpbin().answers = {kOk};
+  world.Rule({RouteOf(R"(parents { listener { namespace: "app" name: "waypoint" listener: "http" } }
+                         rules { )" +
+                      rule + " }")},
+             policies);
+}
+
+TEST_CASE("a gateway's client cannot claim a scheme that the listener does not speak") {
+  World* world = nullptr;
+  Answer([](World& w) { BeGateway(w, ToHttpbin(), {}); }, kForgedTarget, 0, &world);
+  CHECK(world->httpbin().received.starts_with("GET /x HTTP/1.1\r\nhost: a.com\r\n"));
+  CHECK(world->httpbin().received.find("x-forwarded-proto: http\r\n") != std::string::npos);
+  delete world;
+  const std::string denied = Answer(
+      [](World& w) {
+        BeGateway(w, ToHttpbin(),
+                  {test::Allow({test::RuleOf(
+                      R"(when { key: "request.headers[x-forwarded-proto]" values: "https" })")})});
+      },
+      kForgedTarget);
+  CHECK(denied.starts_with("HTTP/1.1 403"));
+  const std::string moved = Answer(
+      [](World& w) { BeGateway(w, "filters { request_redirect { hostname: 'b.com' } }", {}); },
+      kForgedTarget);
+  CHECK(moved.find("location: http://b.com:8000/x\r\n") != std::string::npos);
+}
+
 TEST_CASE("every exchange is observed once, denied ones too") {
   World* world = nullptr;
   Answer(DenyTeapot, "GET /status/418 HTTP/1.1\r\nhost: a\r\n\r\n" + std::string(kGet), 0, &world);
