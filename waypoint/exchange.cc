@@ -245,6 +245,18 @@ Task<void> Exchange::Tunnel(UpstreamCall& call, http::ResponseHead head, StopTok
   const std::string protocol(head.headers.Get("upgrade").value_or(""));
   http::RemoveHopByHop(head.headers);
   (void)EditResponseHead(head);
+  // Policies may have changed while the backend thought.
+  PolicyWatch watch(
+      parts_.rules,
+      [this](const Rules& now) {
+        return DenyRequest(now, connection_, admitted_.judged, admitted_.remote_ip);
+      },
+      stop);
+  if (watch.denied()) {
+    LocalReply denial = MakeReply(ReplyKind::kDenied);
+    denial.details = *watch.denied();
+    co_return co_await Reply(std::move(denial), stop);
+  }
   (void)head.headers.Set("connection", "upgrade");
   if (!protocol.empty()) (void)head.headers.Set("upgrade", protocol);
   responded_ = true;
@@ -258,12 +270,6 @@ Task<void> Exchange::Tunnel(UpstreamCall& call, http::ResponseHead head, StopTok
   const io::StreamPtr client = downstream_.TakeTunnel();
   const io::StreamPtr backend = call.TakeTunnel();
   if (client == nullptr || backend == nullptr) co_return downstream_.Abort();
-  PolicyWatch watch(
-      parts_.rules,
-      [this](const Rules& now) {
-        return DenyRequest(now, connection_, admitted_.judged, admitted_.remote_ip);
-      },
-      stop);
   io::CopyTotals totals;
   (void)co_await io::CopyBothWays(*client, *backend, totals, watch.token());
   if (watch.denied()) record_.details = *watch.denied();
