@@ -184,6 +184,8 @@ struct HttpRoute {
   std::vector<ListenerRef> listener_parents;
   std::vector<ServiceRef> service_parents;
   std::vector<RouteRule> rules;
+  // Not empty: what in it could not be understood. Its one rule then answers 500 for its parents.
+  std::string refused;
 };
 
 // --- AuthorizationPolicy -------------------------------------------------------------------------

@@ -236,3 +236,29 @@ Decoded<HttpRoute> DecodeHttpRoute(const mesh::v1::HttpRoute& message) {
 }
 
 }  // namespace aquifer::waypoint
+HttpRoute RefusedRoute(const mesh::v1::HttpRoute& message, const std::string& resource_name,
+                       const Refusal& refusal) {
+  HttpRoute route;
+  route.refused = refusal.ToString();
+  const size_t slash = std::min(resource_name.find('/'), resource_name.size());
+  route.name.ns = resource_name.substr(0, slash);
+  route.name.name = resource_name.substr(std::min(slash + 1, resource_name.size()));
+  if (CheckName(message.namespace_(), "").ok()) route.name.ns = message.namespace_();
+  // All of them, however many: each costs less than the bytes that it came in.
+  for (const mesh::v1::RouteParent& parent : message.parents()) {
+    if (DecodeParent(parent, "", route).ok() || !parent.has_service()) continue;
+    mesh::v1::RouteParent every_port = parent;
+    every_port.mutable_service()->clear_port();
+    (void)DecodeParent(every_port, "", route);
+  }
+  for (const std::string& hostname : message.hostnames()) {
+    if (CheckHostname(hostname, "").ok()) route.hostnames.push_back(LowerCase(hostname));
+  }
+  // A listener answers 404 where no route is; it must not lose the hosts of others to this one.
+  if (route.hostnames.empty() && message.hostnames_size() > 0) route.listener_parents.clear();
+  RouteRule& rule = route.rules.emplace_back();
+  rule.matches.emplace_back();
+  rule.filters.invalid = route.refused;
+  return route;
+}
+
