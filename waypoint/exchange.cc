@@ -94,6 +94,7 @@ Task<Exchange::Outcome> Exchange::TryOnce(StopToken whole) {
   request.client_address = connection_.peer_address;
   request.client_speaks_h2 = record_.protocol == "HTTP/2";
   request.may_repeat = MayRepeat();
+  request.fresh = kept_failed_;
   request.random = parts_.random();
   request.tried = failed_endpoints_;
   Result<UpstreamCallPtr> call =
@@ -119,7 +120,8 @@ Task<Exchange::Outcome> Exchange::Send(UpstreamCall& call, StopToken whole) {
   const Status sent =
       co_await call.SendHead(std::move(head_to_send), length, admitted_.upgrade, both.token());
   if (!sent) {
-    co_return co_await FailTry(ReplyForFailure(sent.error()), call.reused() && MayRepeat(), whole);
+    kept_failed_ = call.reused();
+    co_return co_await FailTry(ReplyForFailure(sent.error()), kept_failed_ && MayRepeat(), whole);
   }
   Scope pumps;
   if (has_body()) {
@@ -132,7 +134,8 @@ Task<Exchange::Outcome> Exchange::Send(UpstreamCall& call, StopToken whole) {
   if (!head) {
     both.RequestStop(head.error().reason);
     co_await pumps.Join();
-    const bool repeat = MayRepeat() && head.error().reason != Reason::kTimeout && call.reused();
+    kept_failed_ = call.reused();
+    const bool repeat = MayRepeat() && head.error().reason != Reason::kTimeout && kept_failed_;
     co_return co_await FailTry(ReplyForFailure(head.error()), repeat, whole);
   }
   // Without a retry policy the backend's timeout is for the whole of its response.
@@ -242,9 +245,6 @@ Task<void> Exchange::PumpResponse(UpstreamCall& call, StopToken stop) {
 
 Task<void> Exchange::Tunnel(UpstreamCall& call, http::ResponseHead head, StopToken stop) {
   whole_->Disarm();  // what follows is not a response that could be late
-  const std::string protocol(head.headers.Get("upgrade").value_or(""));
-  http::RemoveHopByHop(head.headers);
-  (void)EditResponseHead(head);
   // Policies may have changed while the backend thought.
   PolicyWatch watch(
       parts_.rules,
@@ -257,6 +257,9 @@ Task<void> Exchange::Tunnel(UpstreamCall& call, http::ResponseHead head, StopTok
     denial.details = *watch.denied();
     co_return co_await Reply(std::move(denial), stop);
   }
+  const std::string protocol(head.headers.Get("upgrade").value_or(""));
+  http::RemoveHopByHop(head.headers);
+  (void)EditResponseHead(head);
   (void)head.headers.Set("connection", "upgrade");
   if (!protocol.empty()) (void)head.headers.Set("upgrade", protocol);
   responded_ = true;

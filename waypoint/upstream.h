@@ -45,6 +45,8 @@ struct UpstreamRequest {
   // A connection that has stood idle may be closing under our hands; a request that must not be
   // sent twice had better not find that out.
   bool may_repeat = true;
+  // A kept connection has just failed under this request: others may be as dead.
+  bool fresh = false;
   std::uint64_t random = 0;
   std::vector<std::string> tried;  // endpoints that failed, to be avoided
 };

@@ -235,5 +235,32 @@ TEST_CASE("a drain ends an idle connection and lets a request in progress end") 
   aquifer::test::RunVirtual(Main::Run());
 }
 
+TEST_CASE(
+    "an HTTP/2 client that asks nothing for an hour is asked to leave, and not one that waits") {
+  struct Main {
+    static Task<void> Run() {
+      World world;
+      world.httpbin().answers = {std::string("@5400000 ") + kOk};  // an hour and a half
+      StreamPair pair = MakeStreams();
+      Scope serving;
+      serving.Spawn(ServeHttp(std::move(pair.b), Chunk(), world.parts, world.context, world.limits,
+                              StopToken(), StopToken()));
+      http::H2Connection client(http::H2Role::kClient, std::move(pair.a), http::H2Options());
+      serving.Spawn(Drive(client, StopToken()));
+      H2Answer answer;
+      co_await Ask(client, Get("/"), "", answer);
+      REQUIRE(answer.head.ok());
+      CHECK(answer.body == "hi");
+      (void)co_await SleepFor(std::chrono::minutes(55), StopToken());
+      CHECK_FALSE(client.ended());
+      co_await serving.Join();  // by itself
+      CHECK(client.ended());
+      co_await world.pool.Shutdown();
+      co_await world.backends.servers.Join();
+    }
+  };
+  aquifer::test::RunVirtual(Main::Run());
+}
+
 }  // namespace
 }  // namespace aquifer::waypoint

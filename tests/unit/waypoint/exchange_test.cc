@@ -210,6 +210,7 @@ TEST_CASE("the request timeout of a rule answers 504") {
     w.Rule({RouteTo("rules { timeouts { request_ms: 500 } " + ToHttpbin() + "}")}, {});
   };
   World* world = nullptr;
+  CHECK(world->backends.last.fresh);
   const std::string got = Answer(prepare, kGet, 0, &world);
   CHECK(got.starts_with("HTTP/1.1 504 Gateway Timeout\r\ncontent-length: 24\r\n"));
   CHECK(got.ends_with("\r\n\r\nupstream request timeout"));
