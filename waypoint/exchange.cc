@@ -73,7 +73,7 @@ Task<void> Exchange::Forward(StopToken stop) {
   Outcome outcome = co_await TryOnce(all.token());
   while (outcome == Outcome::kTryAgain) {
     const RouteRule* const rule = this->rule();
-    const bool pause = tries_ > 1 && rule != nullptr && rule->retry;
+    const bool pause = rule != nullptr && rule->retry;
     if (pause) (void)co_await SleepFor(rule->retry->backoff, all.token());
     outcome = co_await TryOnce(all.token());
   }

@@ -282,6 +282,37 @@ TEST_CASE("a response that breaks off breaks the client's connection off") {
   CHECK(got.find("abc") != std::string::npos);
   CHECK(got.ends_with("<reset>"));
 }
+TEST_CASE("a retry policy's backoff passes before every further try, the first one too") {
+  constexpr const char* kBusy = "HTTP/1.1 503 Busy\r\ncontent-length: 4\r\n\r\nbusy";
+  const auto duration = [&](const std::vector<std::string>& answers) {
+    World* world = nullptr;
+    Answer(
+        [&](World& w) {
+          w.httpbin().answers = answers;
+          w.Rule({RouteTo("rules { retry { attempts: 2 codes: 503 backoff_ms: 1000 } " +
+                          ToHttpbin() + "}")},
+                 {});
+        },
+        kGet, 0, &world);
+    const std::chrono::milliseconds took = world->records.at(0).duration;
+    delete world;
+    return took;
+  };
+  CHECK(duration({kOk}) < std::chrono::milliseconds(1000));
+  CHECK(duration({kBusy, kOk}) >= std::chrono::milliseconds(1000));
+  CHECK(duration({kBusy, kOk}) < std::chrono::milliseconds(2000));
+  CHECK(duration({kBusy, kBusy, kOk}) >= std::chrono::milliseconds(2000));
+}
+
+TEST_CASE("the longest grpc-timeout that can be written is a deadline like others") {
+  const std::string got =
+      Answer([](World& w) { w.httpbin().answers = {kOk}; },
+             "POST /pkg.Service/Method HTTP/1.1\r\nhost: a\r\ncontent-type: application/grpc\r\n"
+             "grpc-timeout: 99999999H\r\ncontent-length: 0\r\n\r\n");
+  CHECK(got.starts_with("HTTP/1.1 200 OK"));
+  CHECK(got.find("grpc-status") == std::string::npos);
+}
+
 
 TEST_CASE("a response that ends with the connection arrives whole") {
   const std::string got = Answer(
