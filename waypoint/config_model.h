@@ -65,7 +65,7 @@ struct Gateway {
 struct PathMatch {
   enum class Type : std::uint8_t { kExact, kPrefix, kRegex };
   Type type = Type::kPrefix;
-  std::string value = "/";     // as configured
+  std::string value = "/";     // escapes in upper case; of a regular expression as configured
   std::optional<Regex> regex;  // for kRegex
 };
 

@@ -91,6 +91,25 @@ TEST_CASE("the backend sees the normalized path and no hop-by-hop fields") {
   delete world;
 }
 
+TEST_CASE("a path is denied in either case of its escapes, and else goes on as it was written") {
+  for (const char* const rule : {"to { paths: '/admin/%c3%a9*' }", "to { paths: '/admin/%C3%A9' }",
+                                 "to { paths: '/{*}/%c3%A9' }",
+                                 "when { key: 'request.headers[:path]' values: '*%c3%a9' }"}) {
+    for (const char* const path : {"/admin/%C3%A9", "/admin/%c3%a9", "/admin/%c3%A9"}) {
+      INFO(rule << " " << path);
+      const auto deny = [&](World& w) {
+        w.httpbin().answers = {kOk};
+        w.Rule({}, {test::Deny({test::RuleOf(rule)})});
+      };
+      CHECK(Answer(deny, "GET " + std::string(path) + " HTTP/1.1\r\nhost: a\r\n\r\n") == kDenied);
+      World* world = nullptr;
+      Answer(deny, "GET /other" + std::string(path) + "x HTTP/1.1\r\nhost: a\r\n\r\n", 0, &world);
+      CHECK(world->httpbin().received.starts_with("GET /other" + std::string(path) + "x "));
+      delete world;
+    }
+  }
+}
+
 TEST_CASE("two requests of one client use one connection to the backend") {
   World* world = nullptr;
   Answer([](World& w) { w.httpbin().answers = {kOk, kOk}; }, std::string(kGet) + kGet, 0, &world);
