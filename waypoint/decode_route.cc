@@ -270,3 +270,4 @@ HttpRoute RefusedRoute(const mesh::v1::HttpRoute& message, const std::string& re
   return route;
 }
 
+}  // namespace aquifer::waypoint

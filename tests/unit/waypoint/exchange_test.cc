@@ -210,6 +210,7 @@ TEST_CASE("a connection that the backend closed meanwhile costs a second try and
                                  std::string(kGet) + kGet, 0, &world);
   CHECK(got.find("503") == std::string::npos);
   CHECK(world->httpbin().connections == 2);
+  CHECK(world->backends.last.fresh);
   delete world;
 }
 
@@ -229,7 +230,6 @@ TEST_CASE("the request timeout of a rule answers 504") {
     w.Rule({RouteTo("rules { timeouts { request_ms: 500 } " + ToHttpbin() + "}")}, {});
   };
   World* world = nullptr;
-  CHECK(world->backends.last.fresh);
   const std::string got = Answer(prepare, kGet, 0, &world);
   CHECK(got.starts_with("HTTP/1.1 504 Gateway Timeout\r\ncontent-length: 24\r\n"));
   CHECK(got.ends_with("\r\n\r\nupstream request timeout"));
@@ -282,25 +282,6 @@ TEST_CASE("a retry policy tries again on its codes and gives the last answer") {
   CHECK(Answer(prepare(0), kGet).ends_with("busy"));
 }
 
-TEST_CASE("a backend's own 503 is handed on where nothing says retry") {
-  World* world = nullptr;
-  const std::string got = Answer(
-      [](World& w) { w.httpbin().answers = {"HTTP/1.1 503 X\r\ncontent-length: 0\r\n\r\n", kOk}; },
-      kGet, 0, &world);
-  CHECK(got.starts_with("HTTP/1.1 503"));
-  CHECK(world->httpbin().connections == 1);
-  delete world;
-}
-
-TEST_CASE("a response that breaks off breaks the client's connection off") {
-  const std::string got = Answer(
-      [](World& w) {
-        w.httpbin().answers = {"->HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nabc"};
-      },
-      kGet);
-  CHECK(got.find("abc") != std::string::npos);
-  CHECK(got.ends_with("<reset>"));
-}
 TEST_CASE("a retry policy's backoff passes before every further try, the first one too") {
   constexpr const char* kBusy = "HTTP/1.1 503 Busy\r\ncontent-length: 4\r\n\r\nbusy";
   const auto duration = [&](const std::vector<std::string>& answers) {
@@ -332,6 +313,25 @@ TEST_CASE("the longest grpc-timeout that can be written is a deadline like other
   CHECK(got.find("grpc-status") == std::string::npos);
 }
 
+TEST_CASE("a backend's own 503 is handed on where nothing says retry") {
+  World* world = nullptr;
+  const std::string got = Answer(
+      [](World& w) { w.httpbin().answers = {"HTTP/1.1 503 X\r\ncontent-length: 0\r\n\r\n", kOk}; },
+      kGet, 0, &world);
+  CHECK(got.starts_with("HTTP/1.1 503"));
+  CHECK(world->httpbin().connections == 1);
+  delete world;
+}
+
+TEST_CASE("a response that breaks off breaks the client's connection off") {
+  const std::string got = Answer(
+      [](World& w) {
+        w.httpbin().answers = {"->HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nabc"};
+      },
+      kGet);
+  CHECK(got.find("abc") != std::string::npos);
+  CHECK(got.ends_with("<reset>"));
+}
 
 TEST_CASE("a response that ends with the connection arrives whole") {
   const std::string got = Answer(
@@ -440,6 +440,43 @@ TEST_CASE("a client cannot have what the proxy adds or a policy checks taken out
   CHECK(got.starts_with("HTTP/1.1 403"));
 }
 
+constexpr const char* kForgedTarget = "GET https://a.com/x HTTP/1.1\r\nhost: a.com\r\n\r\n";
+
+void BeGateway(World& world, const std::string& rule,
+               const std::vector<test::AuthorizationPolicy>& policies) {
+  world.gateway.is_waypoint = false;
+  world.gateway.listeners = {
+      {.name = "http", .port = 8000, .protocol = ListenerProtocol::kHttp, .hostname = ""}};
+  world.context.edge = Edge::kGateway;
+  world.context.peer.reset();
+  world.context.destination.reset();
+  world.httpbin().answers = {kOk};
+  world.Rule({RouteOf(R"(parents { listener { namespace: "app" name: "waypoint" listener: "http" } }
+                         rules { )" +
+                      rule + " }")},
+             policies);
+}
+
+TEST_CASE("a gateway's client cannot claim a scheme that the listener does not speak") {
+  World* world = nullptr;
+  Answer([](World& w) { BeGateway(w, ToHttpbin(), {}); }, kForgedTarget, 0, &world);
+  CHECK(world->httpbin().received.starts_with("GET /x HTTP/1.1\r\nhost: a.com\r\n"));
+  CHECK(world->httpbin().received.find("x-forwarded-proto: http\r\n") != std::string::npos);
+  delete world;
+  const std::string denied = Answer(
+      [](World& w) {
+        BeGateway(w, ToHttpbin(),
+                  {test::Allow({test::RuleOf(
+                      R"(when { key: "request.headers[x-forwarded-proto]" values: "https" })")})});
+      },
+      kForgedTarget);
+  CHECK(denied.starts_with("HTTP/1.1 403"));
+  const std::string moved = Answer(
+      [](World& w) { BeGateway(w, "filters { request_redirect { hostname: 'b.com' } }", {}); },
+      kForgedTarget);
+  CHECK(moved.find("location: http://b.com:8000/x\r\n") != std::string::npos);
+}
+
 TEST_CASE("rule filters change the request and the response") {
   World* world = nullptr;
   const std::string got = Answer(
@@ -491,41 +528,18 @@ TEST_CASE("traffic to a pod's own address knows no routes and the gateway's poli
   CHECK(got.starts_with("HTTP/1.1 200 OK"));
 }
 
-constexpr const char* kForgedTarget = "GET https://a.com/x HTTP/1.1\r\nhost: a.com\r\n\r\n";
-
-void BeGateway(World& world, const std::string& rule,
-               const std::vector<test::AuthorizationPolicy>& policies) {
-  world.gateway.is_waypoint = false;
-  world.gateway.listeners = {
-      {.name = "http", .port = 8000, .protocol = ListenerProtocol::kHttp, .hostname = ""}};
-  world.context.edge = Edge::kGateway;
-  world.context.peer.reset();
-  world.context.destination.reset();
-  world.httpbin().answers = {kOk};
-  world.Rule({RouteOf(R"(parents { listener { namespace: "app" name: "waypoint" listener: "http" } }
-                         rules { )" +
-                      rule + " }")},
-             policies);
-}
-
-TEST_CASE("a gateway's client cannot claim a scheme that the listener does not speak") {
+TEST_CASE("what is declared of a pod's port decides how the pod is asked") {
   World* world = nullptr;
-  Answer([](World& w) { BeGateway(w, ToHttpbin(), {}); }, kForgedTarget, 0, &world);
-  CHECK(world->httpbin().received.starts_with("GET /x HTTP/1.1\r\nhost: a.com\r\n"));
-  CHECK(world->httpbin().received.find("x-forwarded-proto: http\r\n") != std::string::npos);
-  delete world;
-  const std::string denied = Answer(
+  Answer(
       [](World& w) {
-        BeGateway(w, ToHttpbin(),
-                  {test::Allow({test::RuleOf(
-                      R"(when { key: "request.headers[x-forwarded-proto]" values: "https" })")})});
+        w.backends.scripts["pod"].answers = {kOk};
+        w.context.destination = Destination{.service = std::nullopt,
+                                            .address = w.context.local_address,
+                                            .protocol = mesh::AppProtocol::kGrpc};
       },
-      kForgedTarget);
-  CHECK(denied.starts_with("HTTP/1.1 403"));
-  const std::string moved = Answer(
-      [](World& w) { BeGateway(w, "filters { request_redirect { hostname: 'b.com' } }", {}); },
-      kForgedTarget);
-  CHECK(moved.find("location: http://b.com:8000/x\r\n") != std::string::npos);
+      kGet, 0, &world);
+  CHECK(world->backends.last.destination.protocol == mesh::AppProtocol::kGrpc);
+  delete world;
 }
 
 TEST_CASE("every exchange is observed once, denied ones too") {
@@ -542,17 +556,3 @@ TEST_CASE("every exchange is observed once, denied ones too") {
 
 }  // namespace
 }  // namespace aquifer::waypoint
-TEST_CASE("what is declared of a pod's port decides how the pod is asked") {
-  World* world = nullptr;
-  Answer(
-      [](World& w) {
-        w.backends.scripts["pod"].answers = {kOk};
-        w.context.destination = Destination{.service = std::nullopt,
-                                            .address = w.context.local_address,
-                                            .protocol = mesh::AppProtocol::kGrpc};
-      },
-      kGet, 0, &world);
-  CHECK(world->backends.last.destination.protocol == mesh::AppProtocol::kGrpc);
-  delete world;
-}
-
