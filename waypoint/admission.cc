@@ -56,7 +56,9 @@ class Admission {
       if (!target) return MakeReply(ReplyKind::kBadRequest);
       head_.path = *std::move(target);
     }
-    if (head_.scheme.empty()) head_.scheme = "http";
+    // At the edge the listener says what is spoken, and not a target that anybody can write: what
+    // is made of it, x-forwarded-proto above all, is believed further on. Listeners speak HTTP.
+    if (connection().edge == Edge::kGateway || head_.scheme.empty()) head_.scheme = "http";
     if (!TakeHopByHop() || !Edit()) return MakeReply(ReplyKind::kBadRequest);
     record_.request_id = head_.headers.Get("x-request-id").value_or("");
     return std::nullopt;
@@ -95,7 +97,8 @@ class Admission {
     const PolicySet& policies = PoliciesFor(input_.rules, connection());
     if (out_.upgrade) out_.judged = head_;
     if (policies.empty()) return std::nullopt;
-    const RequestView view = ViewOf(head_);
+    std::string storage;
+    const RequestView view = ViewOf(head_, storage);
     const AuthzInput input = InputFor(input_.rules, connection(), view, out_.remote_ip);
     const ShadowVerdict shadow = AuthorizeShadow(policies, input);
     record_.shadow_allowed = shadow.allowed;
@@ -108,7 +111,8 @@ class Admission {
   }
 
   std::optional<LocalReply> ChooseRoute() {
-    const RequestView view = ViewOf(head_);
+    std::string storage;
+    const RequestView view = ViewOf(head_, storage);
     const std::optional<Destination>& destination = connection().destination;
     const std::uint16_t port = connection().local_address.port;
     const RouteIndex& routes = input_.rules.routes;
@@ -182,7 +186,8 @@ Admitted Admit(const AdmissionInput& input, http::RequestHead& head, RequestReco
 
 std::optional<std::string> DenyRequest(const Rules& rules, const ConnectionContext& connection,
                                        const http::RequestHead& head, const Ip& remote_ip) {
-  const RequestView view = ViewOf(head);
+  std::string storage;
+  const RequestView view = ViewOf(head, storage);
   const Verdict verdict = waypoint::Authorize(PoliciesFor(rules, connection),
                                               InputFor(rules, connection, view, remote_ip));
   if (verdict.allowed) return std::nullopt;

@@ -36,9 +36,9 @@ Decoded<Bound> ToService(const mesh::Service& service, const Gateway& gateway,
   if (port == nullptr) return Refusal{"authority", service.hostname + " has no such port"};
   return Bound{
       .destination = {.service = ServiceRef{service.ns, LowerCase(service.hostname), address.port},
-                      .address = address},
-      .address = address,
-      .protocol = port->app_protocol};
+                      .address = address,
+                      .protocol = port->app_protocol},
+      .address = address};
 }
 
 // What a service says about the port of its endpoint; unknown if none does or they disagree.
@@ -72,9 +72,10 @@ Decoded<Bound> ResolveConnect(const mesh::Snapshot& snapshot, const Gateway& gat
   if (!workload->waypoint || !Names(*workload->waypoint, gateway)) {
     return Refusal{"authority", "this workload does not use this waypoint"};
   }
-  return Bound{.destination = {.service = std::nullopt, .address = *address},
-               .address = *address,
-               .protocol = ProtocolOf(snapshot, *workload, address->port)};
+  return Bound{.destination = {.service = std::nullopt,
+                               .address = *address,
+                               .protocol = ProtocolOf(snapshot, *workload, address->port)},
+               .address = *address};
 }
 
 }  // namespace aquifer::waypoint

@@ -16,7 +16,6 @@ namespace aquifer::waypoint {
 struct Bound {
   Destination destination;
   Address address;  // the CONNECT's
-  mesh::AppProtocol protocol = mesh::AppProtocol::kUnknown;
 };
 
 // Refusal::why is for the operator of the (authenticated) peer.

@@ -65,7 +65,7 @@ struct Gateway {
 struct PathMatch {
   enum class Type : std::uint8_t { kExact, kPrefix, kRegex };
   Type type = Type::kPrefix;
-  std::string value = "/";     // as configured
+  std::string value = "/";     // escapes in upper case; of a regular expression as configured
   std::optional<Regex> regex;  // for kRegex
 };
 
@@ -184,6 +184,8 @@ struct HttpRoute {
   std::vector<ListenerRef> listener_parents;
   std::vector<ServiceRef> service_parents;
   std::vector<RouteRule> rules;
+  // Not empty: what in it could not be understood. Its one rule then answers 500 for its parents.
+  std::string refused;
 };
 
 // --- AuthorizationPolicy -------------------------------------------------------------------------

@@ -146,17 +146,46 @@ class DrainOnStop final : public StopCallback {
   http::H2Connection& connection_;
 };
 
+// Of one HTTP/2 connection.
+struct OpenRequests {
+  std::size_t count = 0;
+  TimePoint none_since = Loop::Current().now();
+};
+
+Task<void> ServeCounted(const ExchangeParts& parts, const ConnectionContext& context,
+                        http::H2StreamPtr stream, OpenRequests& open, StopToken stop) {
+  ++open.count;
+  co_await ServeStream(parts, context, std::move(stream), stop);
+  --open.count;
+  open.none_since = Loop::Current().now();
+}
+
+// A client that has asked nothing for long is asked to leave.
+Task<void> DrainIdle(http::H2Connection& connection, const OpenRequests& open,
+                     Clock::duration timeout, StopToken stop) {
+  while (true) {
+    const Clock::duration idle =
+        open.count > 0 ? Clock::duration::zero() : Loop::Current().now() - open.none_since;
+    if (idle >= timeout) break;
+    const Status slept = co_await SleepFor(timeout - idle, stop);
+    if (!slept) co_return;
+  }
+  connection.Drain();
+}
+
 Task<void> ServeHttp2(Served& served, Chunk first, StopToken drain, StopToken stop) {
   http::H2Options options;
   options.settings.max_concurrent_streams = kMaxStreams;
   StopSource requests(stop);
+  OpenRequests open;
   Scope streams;
   const ExchangeParts& parts = served.parts;
   const ConnectionContext& context = served.context;
   http::H2Connection connection(
       http::H2Role::kServer, std::move(served.stream), options, [&](http::H2StreamPtr stream) {
-        streams.Spawn(ServeStream(parts, context, std::move(stream), requests.token()));
+        streams.Spawn(ServeCounted(parts, context, std::move(stream), open, requests.token()));
       });
+  streams.Spawn(DrainIdle(connection, open, served.limits.idle_timeout, requests.token()));
   DrainOnStop draining(drain, connection);
   const Status end = co_await connection.Run(stop, std::move(first));
   requests.RequestStop(end.ok() ? Reason::kPeerClosed : end.error().reason);

@@ -9,6 +9,9 @@ namespace {
 
 using std::chrono::milliseconds;
 
+// What a client may ask for in hours is longer than a clock that counts nanoseconds.
+constexpr milliseconds kLongest = std::chrono::days(7);
+
 // grpc-timeout of the gRPC protocol: at most eight digits and a unit.
 std::optional<milliseconds> GrpcTimeout(const http::HeaderList& headers) {
   const std::optional<std::string_view> value = headers.Get("grpc-timeout");
@@ -45,7 +48,7 @@ Deadlines DeadlinesOf(const RouteRule* rule, const http::HeaderList& headers, bo
   }
   const std::optional<milliseconds> wanted = grpc ? GrpcTimeout(headers) : std::nullopt;
   if (wanted && (deadlines.whole.count() == 0 || *wanted < deadlines.whole)) {
-    deadlines.whole = *wanted;
+    deadlines.whole = std::min(*wanted, kLongest);
   }
   return deadlines;
 }

@@ -47,6 +47,10 @@ Decoded<StringPattern> DecodePattern(const std::string& text, const std::string&
   return StringPattern::Parse(text);
 }
 
+Decoded<StringPattern> DecodePathPattern(const std::string& text, const std::string&) {
+  return StringPattern::Parse(UpperCaseEscapes(text));
+}
+
 Decoded<std::string> DecodeGlob(const std::string& text, const std::string&) { return text; }
 
 Decoded<Cidr> DecodeBlock(const std::string& text, const std::string& field) {
@@ -64,10 +68,10 @@ Decoded<std::uint16_t> DecodePort(const std::string& text, const std::string& fi
 Decoded<PathPattern> DecodePath(const std::string& text, const std::string& field) {
   PathPattern path;
   if (!PathTemplate::IsTemplate(text)) {
-    path.pattern = StringPattern::Parse(text);
+    path.pattern = StringPattern::Parse(UpperCaseEscapes(text));
     return path;
   }
-  AQ_TRY(path.path_template, PathTemplate::Parse(text, field));
+  AQ_TRY(path.path_template, PathTemplate::Parse(UpperCaseEscapes(text), field));
   return path;
 }
 
@@ -216,6 +220,7 @@ Check DecodeConditionValues(const mesh::v1::AuthorizationCondition& message,
     case Key::kUndecidable:
       return {};
     case Key::kRequestHeader:
+      return decode(out.header == ":path" ? &DecodePathPattern : &DecodePattern, out.patterns);
     case Key::kSourceTrustDomain:
     case Key::kSourcePrincipal:
     case Key::kConnectionSni:

@@ -25,7 +25,7 @@ constexpr std::uint64_t kMaxTimeoutMs = 7ull * 24 * 3600 * 1000;
 Decoded<PathMatch> DecodePathMatch(const mesh::v1::PathMatch& message, const std::string& field) {
   AQ_TRY_STATUS(CheckText(message.value(), field + ".value"));
   PathMatch path;
-  path.value = message.value();
+  path.value = UpperCaseEscapes(message.value());
   switch (message.type()) {
     case mesh::v1::MATCH_TYPE_EXACT:
       path.type = PathMatch::Type::kExact;
@@ -35,7 +35,8 @@ Decoded<PathMatch> DecodePathMatch(const mesh::v1::PathMatch& message, const std
       break;
     case mesh::v1::MATCH_TYPE_REGULAR_EXPRESSION: {
       path.type = PathMatch::Type::kRegex;
-      AQ_TRY(path.regex, Regex::Compile(path.value, field + ".value"));
+      path.value = message.value();
+      AQ_TRY(path.regex, Regex::Compile(UpperCaseEscapesOfPattern(path.value), field + ".value"));
       return path;
     }
     default:
@@ -66,13 +67,21 @@ bool IsPseudoHeader(std::string_view name) {
   return name == ":method" || name == ":authority" || name == ":path" || name == ":scheme";
 }
 
+void CompareAsPath(mesh::v1::ValueMatch& match) {
+  const bool pattern = match.type() == mesh::v1::MATCH_TYPE_REGULAR_EXPRESSION;
+  match.set_value(pattern ? UpperCaseEscapesOfPattern(match.value())
+                          : UpperCaseEscapes(match.value()));
+}
+
 Check DecodeHeaderMatches(const mesh::v1::HttpRouteMatch& message, const std::string& field,
                           RouteMatch& out) {
   AQ_TRY_STATUS(CheckCount(message.headers_size(), kMaxValueMatches, field + ".headers"));
   for (int i = 0; i < message.headers_size(); ++i) {
     const std::string at = At(field + ".headers", i);
-    AQ_TRY(ValueMatch match, DecodeValueMatch(message.headers(i), at));
-    match.name = LowerCase(match.name);
+    mesh::v1::ValueMatch header = message.headers(i);
+    header.set_name(LowerCase(header.name()));
+    if (header.name() == ":path") CompareAsPath(header);
+    AQ_TRY(ValueMatch match, DecodeValueMatch(header, at));
     if (!IsPseudoHeader(match.name)) {
       AQ_TRY_STATUS(CheckHeaderName(match.name, at + ".name"));
     }
@@ -232,6 +241,32 @@ Decoded<HttpRoute> DecodeHttpRoute(const mesh::v1::HttpRoute& message) {
     AQ_TRY(RouteRule rule, DecodeRule(message.rules(i), At("rules", i)));
     route.rules.push_back(std::move(rule));
   }
+  return route;
+}
+
+HttpRoute RefusedRoute(const mesh::v1::HttpRoute& message, const std::string& resource_name,
+                       const Refusal& refusal) {
+  HttpRoute route;
+  route.refused = refusal.ToString();
+  const size_t slash = std::min(resource_name.find('/'), resource_name.size());
+  route.name.ns = resource_name.substr(0, slash);
+  route.name.name = resource_name.substr(std::min(slash + 1, resource_name.size()));
+  if (CheckName(message.namespace_(), "").ok()) route.name.ns = message.namespace_();
+  // All of them, however many: each costs less than the bytes that it came in.
+  for (const mesh::v1::RouteParent& parent : message.parents()) {
+    if (DecodeParent(parent, "", route).ok() || !parent.has_service()) continue;
+    mesh::v1::RouteParent every_port = parent;
+    every_port.mutable_service()->clear_port();
+    (void)DecodeParent(every_port, "", route);
+  }
+  for (const std::string& hostname : message.hostnames()) {
+    if (CheckHostname(hostname, "").ok()) route.hostnames.push_back(LowerCase(hostname));
+  }
+  // A listener answers 404 where no route is; it must not lose the hosts of others to this one.
+  if (route.hostnames.empty() && message.hostnames_size() > 0) route.listener_parents.clear();
+  RouteRule& rule = route.rules.emplace_back();
+  rule.matches.emplace_back();
+  rule.filters.invalid = route.refused;
   return route;
 }
 

@@ -16,4 +16,10 @@ namespace aquifer::waypoint {
 // author wrote is worse than the route he had before.
 Decoded<HttpRoute> DecodeHttpRoute(const mesh::v1::HttpRoute& message);
 
+// What stands in for a route that was refused: whatever its parents get is answered 500, unless a
+// better rule of another route takes it. Without it a service could have no route at all, and pass
+// everything through. Of `message` what can be read counts.
+HttpRoute RefusedRoute(const mesh::v1::HttpRoute& message, const std::string& resource_name,
+                       const Refusal& refusal);
+
 }  // namespace aquifer::waypoint

@@ -73,7 +73,7 @@ Task<void> Exchange::Forward(StopToken stop) {
   Outcome outcome = co_await TryOnce(all.token());
   while (outcome == Outcome::kTryAgain) {
     const RouteRule* const rule = this->rule();
-    const bool pause = tries_ > 1 && rule != nullptr && rule->retry;
+    const bool pause = rule != nullptr && rule->retry;
     if (pause) (void)co_await SleepFor(rule->retry->backoff, all.token());
     outcome = co_await TryOnce(all.token());
   }
@@ -88,12 +88,13 @@ Task<Exchange::Outcome> Exchange::TryOnce(StopToken whole) {
   if (record_.service) {
     request.destination.service = admitted_.action.destination;
   } else {
-    request.destination.address = connection_.destination->address;
+    request.destination = *connection_.destination;
   }
   request.client = connection_.peer ? &*connection_.peer : nullptr;
   request.client_address = connection_.peer_address;
   request.client_speaks_h2 = record_.protocol == "HTTP/2";
   request.may_repeat = MayRepeat();
+  request.fresh = kept_failed_;
   request.random = parts_.random();
   request.tried = failed_endpoints_;
   Result<UpstreamCallPtr> call =
@@ -119,7 +120,8 @@ Task<Exchange::Outcome> Exchange::Send(UpstreamCall& call, StopToken whole) {
   const Status sent =
       co_await call.SendHead(std::move(head_to_send), length, admitted_.upgrade, both.token());
   if (!sent) {
-    co_return co_await FailTry(ReplyForFailure(sent.error()), call.reused() && MayRepeat(), whole);
+    kept_failed_ = call.reused();
+    co_return co_await FailTry(ReplyForFailure(sent.error()), kept_failed_ && MayRepeat(), whole);
   }
   Scope pumps;
   if (has_body()) {
@@ -132,7 +134,8 @@ Task<Exchange::Outcome> Exchange::Send(UpstreamCall& call, StopToken whole) {
   if (!head) {
     both.RequestStop(head.error().reason);
     co_await pumps.Join();
-    const bool repeat = MayRepeat() && head.error().reason != Reason::kTimeout && call.reused();
+    kept_failed_ = call.reused();
+    const bool repeat = MayRepeat() && head.error().reason != Reason::kTimeout && kept_failed_;
     co_return co_await FailTry(ReplyForFailure(head.error()), repeat, whole);
   }
   // Without a retry policy the backend's timeout is for the whole of its response.
@@ -242,6 +245,18 @@ Task<void> Exchange::PumpResponse(UpstreamCall& call, StopToken stop) {
 
 Task<void> Exchange::Tunnel(UpstreamCall& call, http::ResponseHead head, StopToken stop) {
   whole_->Disarm();  // what follows is not a response that could be late
+  // Policies may have changed while the backend thought.
+  PolicyWatch watch(
+      parts_.rules,
+      [this](const Rules& now) {
+        return DenyRequest(now, connection_, admitted_.judged, admitted_.remote_ip);
+      },
+      stop);
+  if (watch.denied()) {
+    LocalReply denial = MakeReply(ReplyKind::kDenied);
+    denial.details = *watch.denied();
+    co_return co_await Reply(std::move(denial), stop);
+  }
   const std::string protocol(head.headers.Get("upgrade").value_or(""));
   http::RemoveHopByHop(head.headers);
   (void)EditResponseHead(head);
@@ -258,12 +273,6 @@ Task<void> Exchange::Tunnel(UpstreamCall& call, http::ResponseHead head, StopTok
   const io::StreamPtr client = downstream_.TakeTunnel();
   const io::StreamPtr backend = call.TakeTunnel();
   if (client == nullptr || backend == nullptr) co_return downstream_.Abort();
-  PolicyWatch watch(
-      parts_.rules,
-      [this](const Rules& now) {
-        return DenyRequest(now, connection_, admitted_.judged, admitted_.remote_ip);
-      },
-      stop);
   io::CopyTotals totals;
   (void)co_await io::CopyBothWays(*client, *backend, totals, watch.token());
   if (watch.denied()) record_.details = *watch.denied();

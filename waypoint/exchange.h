@@ -62,6 +62,7 @@ class Exchange {
   bool responded_ = false;
   bool complete_ = false;  // the response, to its end
   bool client_gone_ = false;
+  bool kept_failed_ = false;   // a connection that had been kept
   bool body_touched_ = false;  // bytes of the request's body have been taken from the client
   std::uint32_t tries_ = 0;
   std::vector<std::string> failed_endpoints_;

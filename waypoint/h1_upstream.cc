@@ -6,9 +6,10 @@ namespace aquifer::waypoint {
 
 using http::H1Event;
 
-H1Call::H1Call(H1ConnectionPtr connection, GiveBack give_back)
+H1Call::H1Call(H1ConnectionPtr connection, GiveBack give_back, Stale stale)
     : connection_(std::move(connection)),
       give_back_(std::move(give_back)),
+      stale_(std::move(stale)),
       reused_(connection_->used) {
   connection_->used = true;
 }
@@ -32,6 +33,12 @@ Task<Status> H1Call::Flush(http::H1Writer::Out out, StopToken stop) {
   co_return co_await connection_->stream->WriteMany(std::move(out), stop);
 }
 
+// Before the response: whoever called off the call himself learns nothing about the connection.
+Error H1Call::Fail(const Error& error, StopToken stop) {
+  if (reused_ && !stop.requested()) stale_();
+  return error;
+}
+
 Task<Status> H1Call::SendHead(http::RequestHead head, http::BodyLength body, bool upgrade,
                               StopToken stop) {
   connection_->input.reader().ExpectResponse(head.method, upgrade);
@@ -43,7 +50,9 @@ Task<Status> H1Call::SendHead(http::RequestHead head, http::BodyLength body, boo
     if (!written) co_return written;
     request_sent_ = true;
   }
-  co_return co_await Flush(std::move(out), stop);
+  const Status flushed = co_await Flush(std::move(out), stop);
+  if (!flushed) co_return Fail(flushed.error(), stop);
+  co_return flushed;
 }
 
 Task<Status> H1Call::WriteBody(Chunk chunk, StopToken stop) {
@@ -66,7 +75,7 @@ Task<Status> H1Call::EndBody(http::HeaderList trailers, StopToken stop) {
 Task<Result<http::ResponseHead>> H1Call::ReadHead(StopToken stop) {
   while (true) {
     const Result<H1Event> event = co_await connection_->input.Next(stop);
-    if (!event) co_return event.error();
+    if (!event) co_return Fail(event.error(), stop);
     switch (*event) {
       case H1Event::kHead: {
         http::ResponseHead head = connection_->input.reader().TakeResponse();
@@ -75,12 +84,13 @@ Task<Result<http::ResponseHead>> H1Call::ReadHead(StopToken stop) {
         co_return head;
       }
       case H1Event::kClosed:
-        co_return Error{Reason::kPeerClosed};
-      case H1Event::kError:
-        co_return Error{connection_->input.reader().error().truncated ? Reason::kPeerClosed
-                                                                      : Reason::kHttpFailed};
+        co_return Fail(Error{Reason::kPeerClosed}, stop);
+      case H1Event::kError: {
+        const bool truncated = connection_->input.reader().error().truncated;
+        co_return Fail(Error{truncated ? Reason::kPeerClosed : Reason::kHttpFailed}, stop);
+      }
       default:
-        co_return Error{Reason::kHttpFailed};
+        co_return Fail(Error{Reason::kHttpFailed}, stop);
     }
   }
 }

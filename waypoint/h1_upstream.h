@@ -28,9 +28,11 @@ using H1ConnectionPtr = std::unique_ptr<H1Connection>;
 class H1Call final : public UpstreamCall {
  public:
   using GiveBack = std::function<void(H1ConnectionPtr)>;
+  using Stale = std::function<void()>;
 
-  // `give_back` gets the connection at the end of the call, if it is still good.
-  H1Call(H1ConnectionPtr connection, GiveBack give_back);
+  // `give_back` gets the connection at the end of the call, if it is still good. `stale` hears at
+  // once of one that had been kept and does not bring a response.
+  H1Call(H1ConnectionPtr connection, GiveBack give_back, Stale stale);
   ~H1Call() override;
 
   Task<Status> SendHead(http::RequestHead head, http::BodyLength body, bool upgrade,
@@ -46,9 +48,11 @@ class H1Call final : public UpstreamCall {
 
  private:
   Task<Status> Flush(http::H1Writer::Out out, StopToken stop);
+  Error Fail(const Error& error, StopToken stop);
 
   H1ConnectionPtr connection_;
   GiveBack give_back_;
+  Stale stale_;
   bool reused_;
   bool request_sent_ = false;
   bool response_read_ = false;

@@ -59,7 +59,7 @@ Result<ChosenBackend> MeshBackends::Choose(const UpstreamRequest& request) {
   const mesh::SnapshotRef snapshot = mesh_.snapshot;
   if (snapshot == nullptr) return Error{Reason::kUnknownDestination};
   const std::optional<ServiceRef>& wanted = request.destination.service;
-  if (!wanted) return ChoosePod(*snapshot, request.destination.address);
+  if (!wanted) return ChoosePod(*snapshot, request);
   const mesh::ServiceRef service = snapshot->FindService({wanted->ns, wanted->hostname});
   if (service == nullptr) return Error{Reason::kUnknownDestination};
   const mesh::Port* const port = mesh::FindPort(service->ports, wanted->port);
@@ -120,11 +120,14 @@ Result<ChosenBackend> MeshBackends::ChooseWaypoint(const mesh::Snapshot& snapsho
   return chosen;
 }
 
-Result<ChosenBackend> MeshBackends::ChoosePod(const mesh::Snapshot& snapshot, const Address& pod) {
+Result<ChosenBackend> MeshBackends::ChoosePod(const mesh::Snapshot& snapshot,
+                                              const UpstreamRequest& request) {
+  const Address& pod = request.destination.address;
   const mesh::WorkloadRef workload = snapshot.FindWorkloadAt({own_.network, pod.ip});
   if (workload == nullptr) return Error{Reason::kUnknownDestination};
   ChosenBackend chosen = Direct(workload, pod, nullptr);
-  chosen.key = KeyOf(chosen.route, false);
+  chosen.http2 = SpeaksHttp2(request.destination.protocol, request.client_speaks_h2);
+  chosen.key = KeyOf(chosen.route, chosen.http2);
   return chosen;
 }
 

@@ -41,7 +41,7 @@ class MeshBackends final : public Backends {
                                        const UpstreamRequest& request);
   Result<ChosenBackend> ChooseWaypoint(const mesh::Snapshot& snapshot,
                                        const mesh::ServiceRef& service, std::uint16_t port);
-  Result<ChosenBackend> ChoosePod(const mesh::Snapshot& snapshot, const Address& pod);
+  Result<ChosenBackend> ChoosePod(const mesh::Snapshot& snapshot, const UpstreamRequest& request);
   ChosenBackend Direct(const mesh::WorkloadRef& workload, const Address& target,
                        const mesh::Service* service) const;
 

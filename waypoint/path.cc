@@ -121,6 +121,13 @@ bool IsPlain(std::string_view path) {
   return true;
 }
 
+// Upper-cases the digits of the escape that begins at `at`, as far as it is one.
+void RaiseDigits(std::string& text, size_t at) {
+  for (size_t i = at + 1; i < text.size() && i <= at + 2 && HexValue(text[i]) >= 0; ++i) {
+    if (text[i] >= 'a') text[i] = static_cast<char>(text[i] - 'a' + 'A');
+  }
+}
+
 bool HasControl(std::string_view text) {
   for (const char c : text) {
     if (IsControl(static_cast<unsigned char>(c))) return true;
@@ -150,6 +157,31 @@ std::optional<std::string> NormalizePath(std::string_view path, PathNormalizatio
   if (!SettleEscapes(path, decode, settled)) return std::nullopt;
   std::string normal = RemoveDotSegments(settled);
   return how == PathNormalization::kBase ? normal : MergeSlashes(normal);
+}
+
+std::string UpperCaseEscapes(std::string_view text) {
+  std::string out(text);
+  for (size_t at = out.find('%'); at != std::string::npos; at = out.find('%', at + 1)) {
+    RaiseDigits(out, at);
+  }
+  return out;
+}
+
+std::string UpperCaseEscapesOfPattern(std::string_view pattern) {
+  std::string out(pattern);
+  size_t bracket = std::string::npos;  // where the class began that we are in
+  for (size_t i = 0; i < out.size(); ++i) {
+    if (out[i] == '\\') {
+      ++i;  // what it makes literal begins and ends nothing
+    } else if (bracket == std::string::npos && out[i] == '[') {
+      bracket = i + (out.compare(i + 1, 1, "^") == 0 ? 1 : 0);
+    } else if (bracket != std::string::npos && out[i] == ']' && i > bracket + 1) {
+      bracket = std::string::npos;
+    } else if (bracket == std::string::npos && out[i] == '%') {
+      RaiseDigits(out, i);
+    }
+  }
+  return out;
 }
 
 std::optional<std::string> NormalizeTarget(std::string_view target, PathNormalization how) {

@@ -31,6 +31,13 @@ SplitTarget Split(std::string_view target);
 // The result starts with '/'.
 std::optional<std::string> NormalizePath(std::string_view path, PathNormalization how);
 
+// Two escapes that differ in the case of their digits are one (RFC 3986 section 6.2.2.1): rules
+// compare this spelling, of requests and of their own values, while a request goes on as its client
+// wrote it. As long as `text`, and every prefix of the result is that of a prefix.
+std::string UpperCaseEscapes(std::string_view text);
+// The same in a regular expression, whose bracketed classes name characters and not escapes.
+std::string UpperCaseEscapesOfPattern(std::string_view pattern);
+
 // Path and query of a target that way, put together again.
 std::optional<std::string> NormalizeTarget(std::string_view target, PathNormalization how);
 

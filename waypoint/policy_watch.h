@@ -1,6 +1,6 @@
-// What was allowed when it was opened and lasts: judged anew whenever the rules change, and ended
-// when policies no longer let it through. For connections that are not HTTP and for upgraded ones.
-// One thread.
+// What was allowed when it was asked for and lasts: judged by the rules there are now, since they
+// may have changed meanwhile, and anew whenever they change; ended when policies do not let it
+// through any more. For connections that are not HTTP and for upgraded ones. One thread.
 #pragma once
 
 #include <functional>
@@ -19,6 +19,7 @@ class PolicyWatch final : private RulesObserver {
   PolicyWatch(const RulesSlot& slot, Deny deny, StopToken parent)
       : deny_(std::move(deny)), stop_(parent) {
     slot.Watch(*this);
+    OnRules(*slot.current());
   }
 
   // Fires with kPolicyChanged, or as the parent does.

@@ -14,22 +14,28 @@ namespace aquifer::waypoint {
 struct RequestView {
   std::string_view method;
   std::string_view scheme;
-  std::string_view authority;  // with the port if one was sent
-  std::string_view target;     // path and query
-  std::string_view path;       // without query
-  std::string_view query;
+  std::string_view authority;       // with the port if one was sent
+  std::string_view target;          // path and query, as they go on
+  std::string_view compared;        // the same in the spelling that rules compare
+  std::string_view path;            // of that, without query
+  std::string_view query;           // as it goes on
   const http::HeaderList* headers;  // never null
 };
 
-// `head.path` has been normalized (waypoint/path.h).
-inline RequestView ViewOf(const http::RequestHead& head) {
-  const SplitTarget split = Split(head.path);
+// `head.path` has been normalized (waypoint/path.h). `storage` lives as long as the view.
+inline RequestView ViewOf(const http::RequestHead& head, std::string& storage) {
+  std::string_view compared = head.path;
+  if (head.path.find('%') != std::string::npos) {
+    storage = UpperCaseEscapes(head.path);
+    compared = storage;
+  }
   return {.method = head.method,
           .scheme = head.scheme,
           .authority = head.authority,
           .target = head.path,
-          .path = split.path,
-          .query = split.query,
+          .compared = compared,
+          .path = Split(compared).path,
+          .query = Split(head.path).query,
           .headers = &head.headers};
 }
 
@@ -47,7 +53,7 @@ inline std::optional<std::string_view> PseudoHeader(const RequestView& request,
                                                     std::string_view name) {
   if (name == ":authority" || name == "host") return request.authority;
   if (name == ":method") return request.method;
-  if (name == ":path") return request.target;
+  if (name == ":path") return request.compared;
   if (name == ":scheme") return request.scheme;
   return std::nullopt;
 }

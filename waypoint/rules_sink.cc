@@ -37,11 +37,19 @@ Result<void, Refusal> RulesSink::OnGateway(std::string_view bytes) {
 
 Result<void, Refusal> RulesSink::OnRoute(const std::string& name, std::string_view bytes) {
   mesh::v1::HttpRoute message;
-  if (!ParseBytes(bytes, message)) return Refusal{"", kNoMessage};
-  AQ_TRY(HttpRoute route, DecodeHttpRoute(message));
-  routes_[name] = std::make_shared<const HttpRoute>(std::move(route));
+  Decoded<HttpRoute> route = Refusal{"", kNoMessage};
+  if (ParseBytes(bytes, message)) route = DecodeHttpRoute(message);
+  if (route.ok()) {
+    routes_[name] = std::make_shared<const HttpRoute>(*std::move(route));
+    changed_ = true;
+    return {};
+  }
+  const Refusal& refusal = route.error();
+  const auto held = routes_.find(name);
+  if (held != routes_.end() && held->second->refused.empty()) return refusal;
+  routes_[name] = std::make_shared<const HttpRoute>(RefusedRoute(message, name, refusal));
   changed_ = true;
-  return {};
+  return Refusal{refusal.field, refusal.why + "; its parents answer 500 until it is mended"};
 }
 
 Result<void, Refusal> RulesSink::OnPolicy(const std::string& name, std::string_view bytes) {

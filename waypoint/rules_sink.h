@@ -1,6 +1,7 @@
 // Our own resource types from discovery to Rules: what each response changed becomes visible as
 // one. A policy that cannot be understood goes in as one that denies; a route or Gateway that
-// cannot be keeps its last good version. Belongs to the control loop: one thread.
+// cannot be keeps its last good version, and a route without one answers 500. Belongs to the
+// control loop: one thread.
 #pragma once
 
 #include <functional>

@@ -14,7 +14,7 @@ enum class Carried { kHttp, kTcp, kUnknown };
 
 // A route that is attached to the port says HTTP where its protocol is not declared.
 Carried Declared(const Rules& rules, const Bound& bound, const certs::Identity& peer) {
-  switch (bound.protocol) {
+  switch (bound.destination.protocol) {
     case mesh::AppProtocol::kHttp11:
     case mesh::AppProtocol::kHttp2:
     case mesh::AppProtocol::kGrpc:

@@ -11,6 +11,7 @@
 
 #include "certs/identity.h"
 #include "core/base/address.h"
+#include "mesh/workload.h"
 #include "waypoint/config_model.h"
 #include "waypoint/upstream_call.h"
 
@@ -20,6 +21,8 @@ namespace aquifer::waypoint {
 struct Destination {
   std::optional<ServiceRef> service;  // one of its endpoints
   Address address;                    // without a service: exactly this pod and port
+  // What is declared of that port, of the service's or by the services that the pod belongs to.
+  mesh::AppProtocol protocol = mesh::AppProtocol::kUnknown;
 };
 
 // What is known of the backend that was chosen, for logs and metrics. Empty text: not known.
@@ -42,6 +45,8 @@ struct UpstreamRequest {
   // A connection that has stood idle may be closing under our hands; a request that must not be
   // sent twice had better not find that out.
   bool may_repeat = true;
+  // A kept connection has just failed under this request: others may be as dead.
+  bool fresh = false;
   std::uint64_t random = 0;
   std::vector<std::string> tried;  // endpoints that failed, to be avoided
 };

@@ -14,23 +14,29 @@ Task<Result<UpstreamCallPtr>> UpstreamPool::Open(UpstreamRequest request, Endpoi
   Result<ChosenBackend> backend = backends_.Choose(request);
   if (!backend) co_return backend.error();
   chosen = backend->endpoint;
-  const std::string key = backend->key;
-  const bool http2 = backend->http2;
-  if (http2) {
-    if (H2Ref shared = FindShared(key)) co_return UpstreamCallPtr(new H2Call(std::move(shared)));
+  if (backend->http2) {
+    Result<H2Ref> shared = co_await TakeShared(*std::move(backend), stop);
+    if (!shared) co_return shared.error();
+    co_return UpstreamCallPtr(new H2Call(*std::move(shared)));
   }
+  const std::string key = backend->key;
   H1ConnectionPtr connection;
-  if (!http2) connection = co_await TakeIdle(key, request.may_repeat);
+  if (!request.fresh) connection = co_await TakeIdle(key, request.may_repeat);
   if (connection == nullptr) {
-    TimedStop timed(stop, options_.connect_timeout, Reason::kConnectTimeout);
-    Result<io::StreamPtr> stream = co_await backends_.Dial(*std::move(backend), timed.token());
+    Result<io::StreamPtr> stream = co_await Dial(*std::move(backend), stop);
     if (!stream) co_return stream.error();
-    if (stop_.requested()) co_return stop_.token().error();
-    if (http2) co_return UpstreamCallPtr(new H2Call(Share(key, *std::move(stream))));
     connection = std::make_unique<H1Connection>(*std::move(stream));
   }
   co_return UpstreamCallPtr(new H1Call(
-      std::move(connection), [this, key](H1ConnectionPtr back) { Keep(key, std::move(back)); }));
+      std::move(connection), [this, key](H1ConnectionPtr back) { Keep(key, std::move(back)); },
+      [this, key] { DropIdle(key); }));
+}
+
+Task<Result<io::StreamPtr>> UpstreamPool::Dial(ChosenBackend backend, StopToken stop) {
+  TimedStop timed(stop, options_.connect_timeout, Reason::kConnectTimeout);
+  Result<io::StreamPtr> stream = co_await backends_.Dial(std::move(backend), timed.token());
+  if (stream && stop_.requested()) co_return stop_.token().error();
+  co_return stream;
 }
 
 Task<H1ConnectionPtr> UpstreamPool::TakeIdle(const std::string& key, bool may_repeat) {
@@ -62,27 +68,63 @@ void UpstreamPool::Keep(const std::string& key, H1ConnectionPtr connection) {
   entry.idle.push_back(idle);
   ++idle_count_;
   tasks_.Spawn(WatchIdle(key, std::move(idle)));
-  if (sweeping_) return;
-  sweeping_ = true;
-  tasks_.Spawn(Sweep());
+  StartSweep();
+}
+
+// What ended one kept connection, a backend that was replaced above all, has ended its like too,
+// and the news of the others may only be on its way.
+void UpstreamPool::DropIdle(const std::string& key) {
+  const auto found = entries_.find(key);
+  if (found == entries_.end()) return;
+  for (const IdleRef& idle : found->second.idle) idle->stop.RequestStop();
+  idle_count_ -= found->second.idle.size();
+  found->second.idle.clear();
 }
 
 // Until it is taken or grows too old. A byte that comes belongs to nobody's request and spoils the
 // connection like an end.
 Task<void> UpstreamPool::WatchIdle(std::string key, IdleRef idle) {
   const Result<Chunk> got = co_await idle->connection->stream->Read(idle->stop.token());
-  idle->good = !got && idle->stop.requested();
+  // A reset may come in the moment of the stop.
+  idle->good = !got && idle->stop.requested() && got.error().reason == idle->stop.reason();
   idle->ended.Set();
   const auto found = entries_.find(key);
   if (idle->good || found == entries_.end()) co_return;
   idle_count_ -= std::erase(found->second.idle, idle);
 }
 
+// Whoever takes a connection opens his stream on it before anybody else runs.
+Task<Result<UpstreamPool::H2Ref>> UpstreamPool::TakeShared(ChosenBackend backend, StopToken stop) {
+  while (true) {
+    if (H2Ref shared = FindShared(backend.key)) co_return shared;
+    const DialingRef dialing = entries_[backend.key].dialing;
+    if (dialing == nullptr) co_return co_await DialShared(std::move(backend), stop);
+    const Status waited = co_await dialing->done.Wait(stop);
+    if (!waited) co_return waited.error();
+    if (!dialing->failed) co_return dialing->failed.error();
+  }
+}
+
+Task<Result<UpstreamPool::H2Ref>> UpstreamPool::DialShared(ChosenBackend backend, StopToken stop) {
+  const std::string key = backend.key;
+  const auto dialing = std::make_shared<Dialing>();
+  entries_[key].dialing = dialing;
+  StartSweep();
+  Result<io::StreamPtr> stream = co_await Dial(std::move(backend), stop);
+  entries_[key].dialing = nullptr;
+  dialing->done.Set();
+  if (stream) co_return Share(key, *std::move(stream));
+  if (!stop.requested()) dialing->failed = stream.error();
+  co_return stream.error();
+}
+
 UpstreamPool::H2Ref UpstreamPool::FindShared(const std::string& key) {
   const auto found = entries_.find(key);
   if (found == entries_.end()) return nullptr;
-  for (const H2Ref& connection : found->second.shared) {
-    if (!connection->ended() && connection->available_streams() > 0) return connection;
+  for (Shared& shared : found->second.shared) {
+    if (shared.connection->ended() || shared.connection->available_streams() == 0) continue;
+    shared.used = Loop::Current().now();
+    return shared.connection;
   }
   return nullptr;
 }
@@ -90,7 +132,7 @@ UpstreamPool::H2Ref UpstreamPool::FindShared(const std::string& key) {
 UpstreamPool::H2Ref UpstreamPool::Share(const std::string& key, io::StreamPtr stream) {
   auto connection = std::make_shared<http::H2Connection>(http::H2Role::kClient, std::move(stream),
                                                          http::H2Options());
-  entries_[key].shared.push_back(connection);
+  entries_[key].shared.push_back({connection, Loop::Current().now()});
   tasks_.Spawn(Drive(key, connection));
   return connection;
 }
@@ -99,27 +141,42 @@ Task<void> UpstreamPool::Drive(std::string key, H2Ref connection) {
   (void)co_await connection->Run(stop_.token());
   const auto found = entries_.find(key);
   if (found == entries_.end()) co_return;
-  std::erase(found->second.shared, connection);
-  if (found->second.shared.empty() && found->second.idle.empty()) entries_.erase(found);
+  std::erase_if(found->second.shared,
+                [&](const Shared& shared) { return shared.connection == connection; });
 }
 
-// While anything is idle; ends with the last idle connection.
+void UpstreamPool::StartSweep() {
+  if (sweeping_) return;
+  sweeping_ = true;
+  tasks_.Spawn(Sweep());
+}
+
+// While anything is kept or dialled.
 Task<void> UpstreamPool::Sweep() {
-  while (idle_count_ > 0 && !stop_.requested()) {
+  while (!entries_.empty() && !stop_.requested()) {
     const Status slept = co_await SleepFor(options_.idle_timeout / 4, stop_.token());
     if (!slept) break;
     const TimePoint now = Loop::Current().now();
     absl::erase_if(entries_, [&](auto& item) {
-      Entry& entry = item.second;
-      idle_count_ -= std::erase_if(entry.idle, [&](const IdleRef& idle) {
-        const bool old = now - idle->connection->idle_since >= options_.idle_timeout;
-        if (old) idle->stop.RequestStop();
-        return old;
-      });
-      return entry.idle.empty() && entry.shared.empty();
+      SweepEntry(item.second, now);
+      return item.second.empty();
     });
   }
   sweeping_ = false;
+}
+
+void UpstreamPool::SweepEntry(Entry& entry, TimePoint now) {
+  idle_count_ -= std::erase_if(entry.idle, [&](const IdleRef& idle) {
+    const bool old = now - idle->connection->idle_since >= options_.idle_timeout;
+    if (old) idle->stop.RequestStop();
+    return old;
+  });
+  std::erase_if(entry.shared, [&](Shared& shared) {
+    if (shared.connection->open_streams() > 0) shared.used = now;
+    const bool old = now - shared.used >= options_.idle_timeout;
+    if (old) shared.connection->Drain();
+    return old;
+  });
 }
 
 bool UpstreamPool::Detach(const std::function<Task<void>(StopToken stop)>& start) {

@@ -1,6 +1,7 @@
 // Connections to backends, kept between requests: HTTP/1.1 ones one request at a time, HTTP/2 ones
-// shared. Bounded in number and age; one that its backend closes meanwhile is dropped at once. One
-// a worker; ends with Shutdown.
+// shared, and a further one dialled only when there is no stream left on those. Bounded in number
+// and age; one that its backend closes meanwhile is dropped at once. One a worker; ends with
+// Shutdown.
 #pragma once
 
 #include <absl/container/flat_hash_map.h>
@@ -56,19 +57,38 @@ class UpstreamPool final : public Upstream {
     bool good = false;  // and nothing came
   };
   using IdleRef = std::shared_ptr<Idle>;
+  struct Shared {
+    H2Ref connection;
+    TimePoint used;  // last seen with a stream
+  };
+  // One for all who want the same: a burst must not become a connection each.
+  struct Dialing {
+    Event done;
+    Status failed;  // by itself, and not with the request that it was for
+  };
+  using DialingRef = std::shared_ptr<Dialing>;
   struct Entry {
     std::vector<IdleRef> idle;  // the freshest last
-    std::vector<H2Ref> shared;
+    std::vector<Shared> shared;
+    DialingRef dialing;  // of a shared one
+
+    bool empty() const { return idle.empty() && shared.empty() && dialing == nullptr; }
   };
 
   Task<H1ConnectionPtr> TakeIdle(const std::string& key, bool may_repeat);
   IdleRef PopIdle(const std::string& key, bool may_repeat);
   Task<void> WatchIdle(std::string key, IdleRef idle);
   void Keep(const std::string& key, H1ConnectionPtr connection);
+  void DropIdle(const std::string& key);
+  Task<Result<io::StreamPtr>> Dial(ChosenBackend backend, StopToken stop);
+  Task<Result<H2Ref>> TakeShared(ChosenBackend backend, StopToken stop);
+  Task<Result<H2Ref>> DialShared(ChosenBackend backend, StopToken stop);
   H2Ref FindShared(const std::string& key);
   H2Ref Share(const std::string& key, io::StreamPtr stream);
   Task<void> Drive(std::string key, H2Ref connection);
+  void StartSweep();
   Task<void> Sweep();
+  void SweepEntry(Entry& entry, TimePoint now);
   Task<void> RunDetached(Task<void> task);
 
   Backends& backends_;

@@ -31,7 +31,8 @@ void AskRoute(const RoutePtr& route) {
   const RouteTable table({route});
   for (const char* path : {"/", "/a/b?x=1&y", "/a%20b/"}) {
     http::RequestHead head = Sample(path);
-    const RequestView view = ViewOf(head);
+    std::string storage;
+    const RequestView view = ViewOf(head, storage);
     const Matched found = table.Find(view);
     const RouteAction action = Decide(found, view, nullptr, 80, 7);
     if (found.rule == nullptr || action.reply) continue;
@@ -45,7 +46,8 @@ void AskPolicy(const mesh::v1::AuthorizationPolicy& message) {
   const auto policy = std::make_shared<const Policy>(DecodePolicy(message));
   const PolicyIndex index(gateway, {policy});
   const http::RequestHead head = Sample("/a/b?x");
-  const RequestView view = ViewOf(head);
+  std::string storage;
+  const RequestView view = ViewOf(head, storage);
   const certs::Identity peer{"cluster.local", "a", "b"};
   for (const bool is_http : {true, false}) {
     const AuthzInput input{.request = is_http ? &view : nullptr,

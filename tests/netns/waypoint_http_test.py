@@ -366,6 +366,7 @@ def a_gateway_does_not_believe_the_outside(world):
     lib.equal(sent['x-forwarded-for'], f'1.2.3.4,{world.a.node.address}', 'x-forwarded-for')
     lib.equal(sent['x-forwarded-proto'], 'http', 'x-forwarded-proto')
     lib.check('x-envoy-external-address' not in sent, 'x-envoy-external-address')
+    lib.equal(world.ask_ingress(path='https://shop.example/').sent['x-forwarded-proto'], 'http', 'of a target that claims https')
     sent = world.ask_ingress(fields={'connection': 'x-forwarded-for, x-request-id'}).sent
     lib.check(sent.get('x-forwarded-for') == world.a.node.address and 'x-request-id' in sent, 'a client cannot have them taken out')
 

@@ -317,6 +317,9 @@ def traffic_to_a_pod_passes_its_own_waypoint_and_knows_no_routes(world):
     for target, status in (('/', 200), ('/gateway', 403), ('/service', 403), ('/port', 403)):
         lib.equal(world.ask('own', path=target).status, status, f'{target} at the service')
     lib.equal(get('/', '-H', 'x-do: status=204', '--http2-prior-knowledge').status, 204, 'over HTTP/2')
+    # Services disagree on what the pod's port speaks, so that the client says it.
+    for words, version in (((), 'HTTP/1.1'), (('--http2-prior-knowledge',), 'HTTP/2')):
+        lib.equal(get('/', *words).echo['version'], version, 'what the pod is asked in')
 
 
 def a_gateway_takes_the_route_of_its_host(world):

@@ -25,8 +25,8 @@ std::string RedirectLocation(const RequestRedirect& redirect, const PathMatch& m
   location += "://";
   location += redirect.hostname.empty() ? HostOf(request.authority) : redirect.hostname;
   if (port != WellKnownPort(scheme)) location += ":" + std::to_string(port);
-  location += ModifyPath(redirect.path, match, request.path);
   const SplitTarget split = Split(request.target);
+  location += ModifyPath(redirect.path, match, split.path);
   if (split.has_query) {
     location += '?';
     location += split.query;

@@ -27,7 +27,7 @@ std::string ModifyPath(const PathModifier& modifier, const PathMatch& match,
       if (match.type != PathMatch::Type::kPrefix) break;  // refused when it was decoded
       const std::string_view prefix = WithoutLastSlash(match.value);
       // An earlier filter may have replaced the prefix already.
-      if (!path.starts_with(prefix)) break;
+      if (!UpperCaseEscapes(path).starts_with(prefix)) break;
       const std::string_view rest = path.substr(prefix.size());
       return WithFirstSlash(std::string(WithoutLastSlash(modifier.value)) + std::string(rest));
     }

@@ -76,7 +76,7 @@ TEST_CASE("a pod is served at its own address if it is bound to us") {
   CHECK(Resolve(mesh, Address{kPod, 80}) == "pod");
   CHECK(Resolve(MeshWith(mine, std::nullopt), Address{kPod, 80}) == "refused");
   const Decoded<Bound> bound = ResolveConnect(*mesh, Waypoint(), "", Address{kPod, 80});
-  CHECK(bound->protocol == mesh::AppProtocol::kHttp11);
+  CHECK(bound->destination.protocol == mesh::AppProtocol::kHttp11);
 }
 
 TEST_CASE("a name as authority is refused") {

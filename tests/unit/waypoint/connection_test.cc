@@ -98,6 +98,32 @@ TEST_CASE("an HTTP/2 client is served from an HTTP/1.1 backend") {
   aquifer::test::RunVirtual(Main::Run());
 }
 
+TEST_CASE("the scheme that an HTTP/2 client of a gateway claims is not believed") {
+  struct Main {
+    static Task<void> Run() {
+      World world;
+      world.gateway.is_waypoint = false;
+      world.gateway.listeners = {
+          {.name = "http", .port = 8000, .protocol = ListenerProtocol::kHttp, .hostname = ""}};
+      world.context.edge = Edge::kGateway;
+      world.context.destination.reset();
+      world.httpbin().answers = {kOk};
+      world.Rule(
+          {test::RouteOf(
+              R"(parents { listener { namespace: "app" name: "waypoint" listener: "http" } } rules {
+                 backends { weight: 1 service { namespace: "app" hostname: "httpbin" port: 8000 } } })")},
+          {});
+      http::RequestHead head = Get("/");
+      head.scheme = "https";
+      std::vector<H2Answer> answers;
+      co_await TalkH2(world, {{head, ""}}, answers);
+      CHECK(answers[0].head->status == 200);
+      CHECK(world.httpbin().received.find("x-forwarded-proto: http\r\n") != std::string::npos);
+    }
+  };
+  aquifer::test::RunVirtual(Main::Run());
+}
+
 TEST_CASE("an HTTP/2 request's body and trailers arrive chunked at an HTTP/1.1 backend") {
   struct Main {
     static Task<void> Run() {
@@ -202,6 +228,33 @@ TEST_CASE("a drain ends an idle connection and lets a request in progress end") 
       CHECK(received.starts_with("HTTP/1.1 200 OK"));
       CHECK(received.ends_with("hi"));
       co_await scope.Join();
+      co_await world.pool.Shutdown();
+      co_await world.backends.servers.Join();
+    }
+  };
+  aquifer::test::RunVirtual(Main::Run());
+}
+
+TEST_CASE("an HTTP/2 client that asks nothing for long is asked to leave, and not one that waits") {
+  struct Main {
+    static Task<void> Run() {
+      World world;
+      world.limits.idle_timeout = std::chrono::seconds(2);
+      world.httpbin().answers = {std::string("@3000 ") + kOk};
+      StreamPair pair = MakeStreams();
+      Scope serving;
+      serving.Spawn(ServeHttp(std::move(pair.b), Chunk(), world.parts, world.context, world.limits,
+                              StopToken(), StopToken()));
+      http::H2Connection client(http::H2Role::kClient, std::move(pair.a), http::H2Options());
+      serving.Spawn(Drive(client, StopToken()));
+      H2Answer answer;
+      co_await Ask(client, Get("/"), "", answer);
+      REQUIRE(answer.head.ok());
+      CHECK(answer.body == "hi");
+      (void)co_await SleepFor(std::chrono::milliseconds(1900), StopToken());
+      CHECK_FALSE(client.ended());
+      co_await serving.Join();  // by itself
+      CHECK(client.ended());
       co_await world.pool.Shutdown();
       co_await world.backends.servers.Join();
     }

@@ -91,6 +91,25 @@ TEST_CASE("the backend sees the normalized path and no hop-by-hop fields") {
   delete world;
 }
 
+TEST_CASE("a path is denied in either case of its escapes, and else goes on as it was written") {
+  for (const char* const rule : {"to { paths: '/admin/%c3%a9*' }", "to { paths: '/admin/%C3%A9' }",
+                                 "to { paths: '/{*}/%c3%A9' }",
+                                 "when { key: 'request.headers[:path]' values: '*%c3%a9' }"}) {
+    for (const char* const path : {"/admin/%C3%A9", "/admin/%c3%a9", "/admin/%c3%A9"}) {
+      INFO(rule << " " << path);
+      const auto deny = [&](World& w) {
+        w.httpbin().answers = {kOk};
+        w.Rule({}, {test::Deny({test::RuleOf(rule)})});
+      };
+      CHECK(Answer(deny, "GET " + std::string(path) + " HTTP/1.1\r\nhost: a\r\n\r\n") == kDenied);
+      World* world = nullptr;
+      Answer(deny, "GET /other" + std::string(path) + "x HTTP/1.1\r\nhost: a\r\n\r\n", 0, &world);
+      CHECK(world->httpbin().received.starts_with("GET /other" + std::string(path) + "x "));
+      delete world;
+    }
+  }
+}
+
 TEST_CASE("two requests of one client use one connection to the backend") {
   World* world = nullptr;
   Answer([](World& w) { w.httpbin().answers = {kOk, kOk}; }, std::string(kGet) + kGet, 0, &world);
@@ -191,6 +210,7 @@ TEST_CASE("a connection that the backend closed meanwhile costs a second try and
                                  std::string(kGet) + kGet, 0, &world);
   CHECK(got.find("503") == std::string::npos);
   CHECK(world->httpbin().connections == 2);
+  CHECK(world->backends.last.fresh);
   delete world;
 }
 
@@ -260,6 +280,37 @@ TEST_CASE("a retry policy tries again on its codes and gives the last answer") {
   CHECK(Answer(prepare(2), kGet).starts_with("HTTP/1.1 200"));
   CHECK(Answer(prepare(1), kGet).ends_with("busy"));
   CHECK(Answer(prepare(0), kGet).ends_with("busy"));
+}
+
+TEST_CASE("a retry policy's backoff passes before every further try, the first one too") {
+  constexpr const char* kBusy = "HTTP/1.1 503 Busy\r\ncontent-length: 4\r\n\r\nbusy";
+  const auto duration = [&](const std::vector<std::string>& answers) {
+    World* world = nullptr;
+    Answer(
+        [&](World& w) {
+          w.httpbin().answers = answers;
+          w.Rule({RouteTo("rules { retry { attempts: 2 codes: 503 backoff_ms: 1000 } " +
+                          ToHttpbin() + "}")},
+                 {});
+        },
+        kGet, 0, &world);
+    const std::chrono::milliseconds took = world->records.at(0).duration;
+    delete world;
+    return took;
+  };
+  CHECK(duration({kOk}) < std::chrono::milliseconds(1000));
+  CHECK(duration({kBusy, kOk}) >= std::chrono::milliseconds(1000));
+  CHECK(duration({kBusy, kOk}) < std::chrono::milliseconds(2000));
+  CHECK(duration({kBusy, kBusy, kOk}) >= std::chrono::milliseconds(2000));
+}
+
+TEST_CASE("the longest grpc-timeout that can be written is a deadline like others") {
+  const std::string got =
+      Answer([](World& w) { w.httpbin().answers = {kOk}; },
+             "POST /pkg.Service/Method HTTP/1.1\r\nhost: a\r\ncontent-type: application/grpc\r\n"
+             "grpc-timeout: 99999999H\r\ncontent-length: 0\r\n\r\n");
+  CHECK(got.starts_with("HTTP/1.1 200 OK"));
+  CHECK(got.find("grpc-status") == std::string::npos);
 }
 
 TEST_CASE("a backend's own 503 is handed on where nothing says retry") {
@@ -389,6 +440,43 @@ TEST_CASE("a client cannot have what the proxy adds or a policy checks taken out
   CHECK(got.starts_with("HTTP/1.1 403"));
 }
 
+constexpr const char* kForgedTarget = "GET https://a.com/x HTTP/1.1\r\nhost: a.com\r\n\r\n";
+
+void BeGateway(World& world, const std::string& rule,
+               const std::vector<test::AuthorizationPolicy>& policies) {
+  world.gateway.is_waypoint = false;
+  world.gateway.listeners = {
+      {.name = "http", .port = 8000, .protocol = ListenerProtocol::kHttp, .hostname = ""}};
+  world.context.edge = Edge::kGateway;
+  world.context.peer.reset();
+  world.context.destination.reset();
+  world.httpbin().answers = {kOk};
+  world.Rule({RouteOf(R"(parents { listener { namespace: "app" name: "waypoint" listener: "http" } }
+                         rules { )" +
+                      rule + " }")},
+             policies);
+}
+
+TEST_CASE("a gateway's client cannot claim a scheme that the listener does not speak") {
+  World* world = nullptr;
+  Answer([](World& w) { BeGateway(w, ToHttpbin(), {}); }, kForgedTarget, 0, &world);
+  CHECK(world->httpbin().received.starts_with("GET /x HTTP/1.1\r\nhost: a.com\r\n"));
+  CHECK(world->httpbin().received.find("x-forwarded-proto: http\r\n") != std::string::npos);
+  delete world;
+  const std::string denied = Answer(
+      [](World& w) {
+        BeGateway(w, ToHttpbin(),
+                  {test::Allow({test::RuleOf(
+                      R"(when { key: "request.headers[x-forwarded-proto]" values: "https" })")})});
+      },
+      kForgedTarget);
+  CHECK(denied.starts_with("HTTP/1.1 403"));
+  const std::string moved = Answer(
+      [](World& w) { BeGateway(w, "filters { request_redirect { hostname: 'b.com' } }", {}); },
+      kForgedTarget);
+  CHECK(moved.find("location: http://b.com:8000/x\r\n") != std::string::npos);
+}
+
 TEST_CASE("rule filters change the request and the response") {
   World* world = nullptr;
   const std::string got = Answer(
@@ -432,11 +520,26 @@ TEST_CASE("traffic to a pod's own address knows no routes and the gateway's poli
   const std::string got = Answer(
       [](World& w) {
         w.backends.scripts["pod"].answers = {kOk};
-        w.context.destination = Destination{std::nullopt, w.context.local_address};
+        w.context.destination =
+            Destination{.service = std::nullopt, .address = w.context.local_address};
         w.Rule({RouteTo("rules { filters { request_redirect { } } }")}, {});
       },
       kGet);
   CHECK(got.starts_with("HTTP/1.1 200 OK"));
+}
+
+TEST_CASE("what is declared of a pod's port decides how the pod is asked") {
+  World* world = nullptr;
+  Answer(
+      [](World& w) {
+        w.backends.scripts["pod"].answers = {kOk};
+        w.context.destination = Destination{.service = std::nullopt,
+                                            .address = w.context.local_address,
+                                            .protocol = mesh::AppProtocol::kGrpc};
+      },
+      kGet, 0, &world);
+  CHECK(world->backends.last.destination.protocol == mesh::AppProtocol::kGrpc);
+  delete world;
 }
 
 TEST_CASE("every exchange is observed once, denied ones too") {

@@ -34,6 +34,7 @@ class ScriptedBackends final : public Backends {
   Result<ChosenBackend> Choose(const UpstreamRequest& request) override {
     const std::string host =
         request.destination.service ? request.destination.service->hostname : "pod";
+    last = request;
     if (!scripts.contains(host)) return Error{Reason::kUnknownDestination};
     if (none_healthy) return Error{Reason::kNoHealthyUpstream};
     ChosenBackend chosen;
@@ -61,6 +62,7 @@ class ScriptedBackends final : public Backends {
   }
 
   std::map<std::string, Script> scripts;
+  UpstreamRequest last;
   bool none_healthy = false;
   bool silent = false;  // dials never end
   Scope servers;
@@ -118,7 +120,7 @@ struct World {
     context.peer = *certs::Identity::Parse("spiffe://cluster.local/ns/client/sa/curl");
     context.peer_address = Address{Ip::V4(10, 0, 0, 9), 40000};
     context.local_address = Address{Ip::V4(10, 96, 0, 5), 8000};
-    context.destination = Destination{kHttpbin, context.local_address};
+    context.destination = Destination{.service = kHttpbin, .address = context.local_address};
     backends.scripts["httpbin"];
     Rule({}, {});
   }

@@ -41,6 +41,15 @@ TEST_CASE("replacing a prefix leaves neither a double slash nor an empty path") 
   }
 }
 
+TEST_CASE("a prefix is replaced whatever case its escapes have, and the rest stays as it came") {
+  const PathMatch match{PathMatch::Type::kPrefix, "/caf%C3%A9", {}};
+  CHECK(ModifyPath({Type::kReplacePrefixMatch, "/x"}, match, "/caf%c3%a9/%c3%a9") == "/x/%c3%a9");
+  const auto input = Request().Host("a.com").Path("/caf%c3%a9/%c3?%c3").Finish();
+  RequestRedirect redirect;
+  redirect.path = {Type::kReplacePrefixMatch, "/new"};
+  CHECK(RedirectLocation(redirect, match, input->view, 80) == "http://a.com/new/%c3?%c3");
+}
+
 TEST_CASE("a rewrite keeps the query and tells the original path") {
   http::RequestHead head{"GET", "http", "a.com", "/foo/bar?x=/foo", {}};
   const UrlRewrite rewrite{.hostname = "b.com", .path = {Type::kReplacePrefixMatch, "/new"}};

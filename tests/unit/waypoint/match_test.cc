@@ -71,6 +71,20 @@ TEST_CASE("exact beats prefix, a longer prefix beats a shorter one, a pattern co
   CHECK(Find(table, Request().Path("/p12/")) == "none");
 }
 
+TEST_CASE("an escape is one whichever case its digits have, in routes and in requests") {
+  for (const char* const value : {"/caf%c3%a9", "/caf%C3%A9"}) {
+    for (const std::string& match :
+         {Exact(value), Prefix(value), Pattern(value), HeaderIs(":path", value)}) {
+      INFO(match);
+      const RouteTable table({RouteOf(Rule(Match(match), "cafe"))});
+      for (const char* const path : {"/caf%c3%a9", "/caf%C3%a9", "/caf%C3%A9"}) {
+        CHECK(Find(table, Request().Path(path)) == "cafe");
+      }
+      CHECK(Find(table, Request().Path("/caf%C3%AA")) == "none");
+    }
+  }
+}
+
 TEST_CASE("headers are matched by name in either case and all of them are needed") {
   const RouteTable table(
       {RouteOf(Rule(Match(HeaderIs("Version", "one")), "one") +

@@ -105,6 +105,28 @@ TEST_CASE("without normalization a path stays as it came") {
   CheckAll(PathNormalization::kNone, {{"/a/../b", "/a/../b"}, {"/%65", "/%65"}, {"//", "//"}});
 }
 
+TEST_CASE("for comparing, the digits of escapes are in upper case and all else stays") {
+  for (const Vector& vector : std::initializer_list<Vector>{{"/admin/%c3%a9", "/admin/%C3%A9"},
+                                                            {"/a%2fb%Cf", "/a%2Fb%CF"},
+                                                            {"/%zz%%af%", "/%zz%%AF%"},
+                                                            {"/abc", "/abc"},
+                                                            {"/%c", "/%C"},
+                                                            {"/%abc", "/%ABc"}}) {
+    CHECK(UpperCaseEscapes(vector.in) == vector.out);
+  }
+}
+
+TEST_CASE("in a regular expression only escapes outside of classes are raised") {
+  for (const Vector& vector : std::initializer_list<Vector>{{"/%c3%a9.*", "/%C3%A9.*"},
+                                                            {"[%af]+%af", "[%af]+%AF"},
+                                                            {"[]%af]%af", "[]%af]%AF"},
+                                                            {"[^]%af]%af", "[^]%af]%AF"},
+                                                            {"[\\]%af]%af", "[\\]%af]%AF"},
+                                                            {"\\[%af", "\\[%AF"}}) {
+    CHECK(UpperCaseEscapesOfPattern(vector.in) == vector.out);
+  }
+}
+
 TEST_CASE("a target is cut at the query, and a fragment is dropped") {
   CHECK(Split("/a?b=c#d").path == "/a");
   CHECK(Split("/a?b=c#d").query == "b=c");

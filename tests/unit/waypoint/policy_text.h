@@ -70,6 +70,7 @@ inline PolicyIndex IndexOf(const std::vector<AuthorizationPolicy>& messages) {
 // What a finished request owns so that its views stay good.
 struct Input {
   http::RequestHead head;
+  std::string compared;
   RequestView view;
   std::optional<certs::Identity> peer;
   MeshSettings mesh;
@@ -121,7 +122,7 @@ class Request {
     const auto path = NormalizeTarget(head_.path, mesh_.path_normalization);
     REQUIRE(path.has_value());
     input->head.path = *path;
-    input->view = ViewOf(input->head);
+    input->view = ViewOf(input->head, input->compared);
     input->peer = peer_;
     input->mesh = mesh_;
     input->authz = {.request = tcp_ ? nullptr : &input->view,

@@ -100,5 +100,36 @@ TEST_CASE("an upgraded connection is judged by the request that opened it") {
   CHECK(received == "HTTP/1.1 101<open>");
 }
 
+TEST_CASE("an upgrade is judged by the policies there are when the backend agrees to it") {
+  struct Main {
+    static Task<void> Run(std::string& received, std::string& details) {
+      World world;
+      world.httpbin().answers = {
+          "@500 HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: "
+          "upgrade\r\n\r\nsecret"};
+      test::StreamPair pair = test::MakeStreams();
+      Scope scope;
+      scope.Spawn(ServeHttp(std::move(pair.b), Chunk(), world.parts, world.context, world.limits,
+                            StopToken(), StopToken()));
+      co_await Say(*pair.a,
+                   "GET /ws HTTP/1.1\r\nhost: a\r\nupgrade: websocket\r\nconnection: "
+                   "upgrade\r\n\r\n");
+      (void)co_await SleepFor(std::chrono::milliseconds(100), StopToken());
+      world.Rule({}, {test::Deny({test::RuleOf("to { paths: '/ws' }")})});
+      co_await Say(*pair.a, "early");
+      (void)co_await pair.a->ShutdownWrite(StopToken());
+      co_await test::ReadAll(*pair.a, received);
+      co_await EndAll(world, scope);
+      details = world.records.at(0).details;
+    }
+  };
+  std::string received;
+  std::string details;
+  aquifer::test::RunVirtual(Main::Run(received, details));
+  CHECK(received.starts_with("HTTP/1.1 403 Forbidden\r\n"));
+  CHECK(received.find("secret") == std::string::npos);
+  CHECK(details.starts_with("rbac_access_denied_matched_policy"));
+}
+
 }  // namespace
 }  // namespace aquifer::waypoint

@@ -81,5 +81,75 @@ TEST_CASE("a refused route or Gateway keeps the version before it") {
   CHECK(f.latest->all_routes.size() == 1);
 }
 
+// Why a request to the service is answered 500; "passes" where it has no route.
+std::string ReasonOf500(const Fixture& f, std::uint16_t port) {
+  const RouteTable* const table = f.latest->routes.ForService({"app", "httpbin", port}, "client");
+  if (table == nullptr) return "passes";
+  const auto input = test::Request().Path("/any").Finish();
+  const Matched found = table->Find(input->view);
+  return found.rule == nullptr ? "404" : found.rule->filters.invalid;
+}
+
+std::string RouteBytes(const std::string& rest, int port) {
+  return test::Parse<mesh::v1::HttpRoute>(
+             "namespace: 'app' name: 'r' parents { service { namespace: 'app' hostname: 'httpbin' "
+             "port: " +
+             std::to_string(port) + " } } " + rest)
+      .SerializeAsString();
+}
+
+constexpr const char* kBadRule =
+    "rules { matches { path { type: MATCH_TYPE_REGULAR_EXPRESSION value: '(' } } }";
+
+TEST_CASE("a route that was never readable is answered 500 at its parents and not passed by") {
+  Fixture f;
+  f.PutGateway("namespace: 'app' name: 'waypoint'");
+  CHECK_FALSE(f.Put(kHttpRouteType, "app/r", RouteBytes(kBadRule, 8000)));
+  f.sink.CommitResponse();
+  CHECK(ReasonOf500(f, 8000).find("rules[0].matches[0].path.value") != std::string::npos);
+  CHECK(ReasonOf500(f, 9000) == "passes");
+  // What stands in for it follows a later version that is no better.
+  CHECK_FALSE(f.Put(kHttpRouteType, "app/r", RouteBytes(kBadRule, 9000)));
+  f.sink.CommitResponse();
+  CHECK(ReasonOf500(f, 8000) == "passes");
+  CHECK(ReasonOf500(f, 9000) != "passes");
+  CHECK(f.Put(kHttpRouteType, "app/r", RouteBytes("rules { }", 8000)));
+  f.sink.CommitResponse();
+  CHECK(ReasonOf500(f, 8000).empty());
+  f.sink.OnRemoved(kHttpRouteType, "app/r");
+  f.sink.CommitResponse();
+  CHECK(ReasonOf500(f, 8000) == "passes");
+}
+
+TEST_CASE("a parent with a port that cannot be stands for all ports of its service") {
+  Fixture f;
+  f.PutGateway("namespace: 'app' name: 'waypoint'");
+  CHECK_FALSE(f.Put(kHttpRouteType, "app/r", RouteBytes("rules { }", 70000)));
+  f.sink.CommitResponse();
+  CHECK(ReasonOf500(f, 8000).find("port") != std::string::npos);
+}
+
+TEST_CASE("a refused route takes no hosts that it did not name") {
+  Fixture f;
+  f.PutGateway(
+      "namespace: 'app' name: 'waypoint' "
+      "listeners { name: 'l' port: 80 protocol: LISTENER_PROTOCOL_HTTP }");
+  const auto put = [&f](const std::string& hostname) {
+    CHECK_FALSE(f.Put(kHttpRouteType, "app/r",
+                      test::Parse<mesh::v1::HttpRoute>(
+                          "namespace: 'app' name: 'r' hostnames: '" + hostname +
+                          "' parents { listener { namespace: 'app' name: 'waypoint' listener: 'l' "
+                          "} } " +
+                          kBadRule)
+                          .SerializeAsString()));
+    f.sink.CommitResponse();
+    const auto input = test::Request().Host("b.com").Finish();
+    return f.latest->routes.ForListener(80, input->view).rule != nullptr;
+  };
+  CHECK(put("b.com"));
+  CHECK_FALSE(put("a.com"));
+  CHECK_FALSE(put("a..com"));
+}
+
 }  // namespace
 }  // namespace aquifer::waypoint
