@@ -56,8 +56,12 @@ struct Pool::Dial {
 };
 
 struct Pool::Entry {
+  // Nothing refers to it any more: neither a connection nor a dial that would put one here.
+  bool unused() const { return connections.empty() && dialling == 0; }
+
   std::vector<std::unique_ptr<Connection>> connections;
-  std::shared_ptr<Dial> dial;
+  std::shared_ptr<Dial> dial;  // the newest, which takes waiters
+  std::size_t dialling = 0;
 };
 
 Pool::Pool(const PoolOptions& options) : options_(options) {}
@@ -81,6 +85,8 @@ Task<Result<Tunnel, TunnelError>> Pool::Open(PoolKey key, std::shared_ptr<Dialer
     // it.
     if (!slot->dial || slot->dial->waiters >= options_.max_streams_per_connection) {
       slot->dial = std::make_shared<Dial>(key.origin, stop_.token());
+      dials_.push_back(slot->dial.get());
+      ++slot->dialling;
       tasks_.Spawn(RunDial(key, slot->dial, dialer, tls));
     }
     const std::shared_ptr<Dial> dial = slot->dial;
@@ -127,23 +133,25 @@ Task<Result<Tunnel, TunnelError>> Pool::OpenOn(Connection& connection,
 
 Task<void> Pool::RunDial(PoolKey key, std::shared_ptr<Dial> dial, std::shared_ptr<Dialer> dialer,
                          certs::TlsContextRef tls) {
-  dials_.push_back(dial.get());
   Result<std::unique_ptr<Connection>, TunnelError> made =
       co_await Establish(key, *dialer, std::move(tls), dial->stop.token());
   std::erase(dials_, dial.get());
   const auto found = entries_.find(key);
-  Entry* const entry = found == entries_.end() ? nullptr : found->second.get();
-  if (entry != nullptr && entry->dial == dial) entry->dial.reset();
-  if (made.ok() && entry != nullptr) {
+  AQ_CHECK(found != entries_.end());
+  Entry& entry = *found->second;
+  --entry.dialling;
+  if (entry.dial == dial) entry.dial.reset();
+  // A stop may come when everything has been done already.
+  if (made.ok() && !dial->stop.requested()) {
     Connection* const connection = made->get();
-    entry->connections.push_back(*std::move(made));
+    entry.connections.push_back(*std::move(made));
     ++live_;
     tasks_.Spawn(Drive(key, connection));
     if (!std::exchange(sweeping_, true)) tasks_.Spawn(SweepIdle());
   } else {
     dial->failed = true;
-    dial->error = made.ok() ? Plain(Error{Reason::kStopped}) : made.error();
-    if (entry != nullptr && entry->connections.empty() && !entry->dial) entries_.erase(found);
+    dial->error = made.ok() ? Plain(dial->stop.token().error()) : made.error();
+    if (entry.unused()) entries_.erase(found);
   }
   dial->done.Set();
 }
@@ -172,7 +180,7 @@ Task<void> Pool::Drive(PoolKey key, Connection* connection) {
   std::erase_if(entry.connections, [connection](const std::unique_ptr<Connection>& c) {
     return c.get() == connection;
   });
-  if (entry.connections.empty() && !entry.dial) entries_.erase(found);
+  if (entry.unused()) entries_.erase(found);
   ended_.Wake();
 }
 
@@ -189,6 +197,10 @@ Task<void> Pool::SweepIdle() {
     }
   }
   sweeping_ = false;
+}
+
+std::string Pool::NewOrigin(std::string_view name) {
+  return std::string(name) + "#" + std::to_string(++origins_);
 }
 
 void Pool::Forget(const std::string& origin) {

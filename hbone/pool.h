@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <absl/container/flat_hash_map.h>
@@ -25,7 +26,7 @@ namespace aquifer::hbone {
 
 struct PoolKey {
   certs::Identity source;
-  std::string origin;  // which socket maker: a pod's uid, or "" for our own namespace
+  std::string origin;  // which socket maker: of NewOrigin, or "" for our own namespace
   std::vector<certs::Identity> expected;  // the peer must be one of these; order does not matter to
                                           // the peer, but makes another key
   std::string expected_trust_domain;  // or anybody of this trust domain, when `expected` is empty
@@ -79,6 +80,10 @@ class Pool {
   Task<void> Drain(Clock::duration grace);
   // Ends every connection at once, tunnels included, and waits for them.
   Task<void> Shutdown();
+  // Names a socket maker as no other of this pool is or was named: one that comes after it under
+  // the same name (a pod with the uid of its predecessor) neither shares its connections nor loses
+  // its own with them.
+  std::string NewOrigin(std::string_view name);
   // Ends the connections of one origin, and its dials: its pod is gone.
   void Forget(const std::string& origin);
   std::size_t connections() const { return live_; }
@@ -104,6 +109,7 @@ class Pool {
   Entries entries_;
   std::vector<Dial*> dials_;  // that are under way
   std::size_t live_ = 0;
+  std::uint64_t origins_ = 0;
   Event ended_;  // woken whenever a connection has ended
   bool sweeping_ = false;
   StopSource stop_;

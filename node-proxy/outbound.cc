@@ -16,7 +16,7 @@ constexpr auto kTunnelTimeout = std::chrono::seconds(30);
 hbone::PoolKey KeyOf(const PodEndpoint& pod, const mesh::Workload& source,
                      const mesh::Route& route) {
   return hbone::PoolKey{.source = source.identity(),
-                        .origin = pod.uid(),
+                        .origin = pod.origin(),
                         .expected = route.identities,
                         .expected_trust_domain = {},
                         .gateway = route.connect_to};

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "hbone/dialer.h"
+#include "hbone/pool.h"
 #include "mesh/snapshot.h"
 #include "mesh/tables.h"
 #include "node-proxy/context.h"
@@ -14,14 +15,15 @@ namespace aquifer::node {
 
 class PodEndpoint final : public hbone::Dialer {
  public:
-  PodEndpoint(WorkerContext& context, std::string uid, mesh::LocalName name,
+  PodEndpoint(WorkerContext& context, const std::string& uid, mesh::LocalName name,
               redirect::PodSockets sockets)
       : context_(context),
-        uid_(std::move(uid)),
+        origin_(context.pool.NewOrigin(uid)),
         name_(std::move(name)),
         sockets_(std::move(sockets)) {}
 
-  const std::string& uid() const { return uid_; }
+  // Whose its connections are in the pool.
+  const std::string& origin() const { return origin_; }
   const mesh::LocalName& name() const { return name_; }
   const redirect::PodSockets& sockets() const { return sockets_; }
 
@@ -36,7 +38,7 @@ class PodEndpoint final : public hbone::Dialer {
 
  private:
   WorkerContext& context_;
-  std::string uid_;
+  std::string origin_;
   mesh::LocalName name_;
   redirect::PodSockets sockets_;
 };

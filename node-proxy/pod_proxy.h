@@ -27,6 +27,7 @@ class PodProxy {
   Task<void> Finish();
   std::size_t connections() const { return connections_.live(); }
   const redirect::Pod& pod() const { return pod_; }
+  const std::string& origin() const { return endpoint_->origin(); }
   // Where it listens; after Start, until it drains.
   std::uint16_t port(Kind kind) const;
 

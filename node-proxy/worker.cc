@@ -92,16 +92,16 @@ void Worker::StartPod(redirect::Pod pod, std::function<void(Status)> done) {
 
 void Worker::StopPod(std::string uid, std::function<void()> done) {
   struct Stopping {
-    static Task<void> Run(std::unique_ptr<PodProxy> proxy, hbone::Pool& pool, std::string uid) {
+    static Task<void> Run(std::unique_ptr<PodProxy> proxy, hbone::Pool& pool) {
       proxy->Stop(Reason::kStopped);
       co_await proxy->Finish();
-      pool.Forget(uid);
+      pool.Forget(proxy->origin());
     }
   };
   Post([this, uid = std::move(uid), done = std::move(done)](State& state) {
     const auto found = state.pods.find(uid);
     if (found != state.pods.end()) {
-      state.ending.Spawn(Stopping::Run(std::move(found->second), state.pool, uid));
+      state.ending.Spawn(Stopping::Run(std::move(found->second), state.pool));
       state.pods.erase(found);
     }
     Reply(done);

@@ -11,17 +11,16 @@ namespace {
 
 constexpr std::size_t kCoalesceBytes =
     4096;  // control frames and small DATA share blocks of this size
-constexpr std::size_t kMaxDataFrameBytes =
-    64 * 1024;  // so that one stream's frame does not hold up the others for long
-constexpr std::uint32_t kCrumbBytes =
-    1024;  // a window update below this is worth less than it costs
-constexpr std::size_t kWastedHeaderUnit =
-    4096;  // bytes of decoded fields beyond the limits that cost one unit
 constexpr std::size_t kUnknownFrameUnit =
     4096;  // payload bytes of unknown frames that cost another one
 constexpr std::uint8_t kLastKnownFrame = 0x9;  // CONTINUATION
-constexpr int kStrayFrames =
-    2;  // window updates and ends that an honest peer sends before it hears of a stream's end
+// Frames that we owe a peer that reads nothing: so many beside a few for each stream.
+constexpr std::size_t kMostOwed = 2048;
+constexpr std::size_t kMostOwedForStream = 4;
+// What an honest peer may have sent before it hears of a stream's end, in units: window updates and
+// an end, and as answers to a request head and trailers.
+constexpr std::uint32_t kStrayFrames = 2;
+constexpr std::uint32_t kStrayAnswer = 8;
 // A window that is used up faster than this holds its stream back on any path we know.
 constexpr std::chrono::milliseconds kFastWindow(200);
 
@@ -35,253 +34,16 @@ void AddFields(std::vector<nghttp2_nv>& fields, const HeaderList& headers) {
   for (const HeaderField field : headers) fields.push_back(Field(field.name, field.value));
 }
 
-H2Session* Self(void* user) { return static_cast<H2Session*>(user); }
-
-bool IsPeersFault(std::uint32_t error_code) {
-  return error_code == NGHTTP2_PROTOCOL_ERROR || error_code == NGHTTP2_FLOW_CONTROL_ERROR ||
-         error_code == NGHTTP2_STREAM_CLOSED || error_code == NGHTTP2_FRAME_SIZE_ERROR ||
-         error_code == NGHTTP2_REFUSED_STREAM;
-}
-
-std::string_view View(const std::uint8_t* data, std::size_t size) {
-  return {reinterpret_cast<const char*>(data), size};
-}
-
 }  // namespace
-
-struct H2Session::Callbacks {
-  static int BeginHeaders(nghttp2_session*, const nghttp2_frame* frame, void* user) {
-    H2Session& self = *Self(user);
-    const std::int32_t id = frame->hd.stream_id;
-    if (self.role_ == H2Role::kServer && frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
-      self.streams_[id] = self.NewStream();
-    }
-    self.head_ = Head{.request = {},
-                      .response = {},
-                      .fields = HeaderList(self.settings_.header_limits),
-                      .refused = HeaderError::kNone,
-                      .refusal_told = false};
-    return 0;
-  }
-
-  static int Header(nghttp2_session*, const nghttp2_frame* frame, const std::uint8_t* name,
-                    std::size_t name_length, const std::uint8_t* value, std::size_t value_length,
-                    std::uint8_t, void* user) {
-    H2Session& self = *Self(user);
-    Head& head = self.head_;
-    if (self.Find(frame->hd.stream_id) == nullptr || head.refused != HeaderError::kNone) {
-      self.WasteHeader(name_length + value_length);
-      return 0;
-    }
-    const std::string_view n = View(name, name_length);
-    const std::string_view v = View(value, value_length);
-    if (n == ":method")
-      head.request.method = v;
-    else if (n == ":scheme")
-      head.request.scheme = v;
-    else if (n == ":authority")
-      head.request.authority = v;
-    else if (n == ":path")
-      head.request.path = v;
-    else if (n == ":status")
-      head.response.status = std::atoi(std::string(v).c_str());
-    else
-      head.refused = head.fields.TryAdd(n, v);
-    return 0;
-  }
-
-  // nghttp2 would leave such a field out and go on; a message with one is malformed (RFC 9113
-  // section 8.2.1).
-  static int InvalidHeader(nghttp2_session*, const nghttp2_frame* frame, const std::uint8_t*,
-                           std::size_t, const std::uint8_t*, std::size_t, std::uint8_t,
-                           void* user) {
-    Self(user)->TellRefused(*frame, "a header field that HTTP does not allow");
-    return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-  }
-
-  // What nghttp2 resets a stream or ends the connection for.
-  static int InvalidFrame(nghttp2_session*, const nghttp2_frame* frame, int error, void* user) {
-    Self(user)->TellRefused(*frame, nghttp2_strerror(error));
-    return 0;
-  }
-
-  static int FrameSent(nghttp2_session*, const nghttp2_frame* frame, void* user) {
-    H2Session& self = *Self(user);
-    const std::int32_t id = frame->hd.stream_id;
-    if (frame->hd.type == NGHTTP2_RST_STREAM) {
-      // Resets that the peer provoked by breaking rules are its work; those for what happened
-      // upstream are not.
-      if (IsPeersFault(frame->rst_stream.error_code)) self.Spend(2);
-      return 0;
-    }
-    // nghttp2 takes it upon itself to end the connection, and calls the bytes that did it read.
-    if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR)
-      self.broken_ = true;
-    const bool ends = (frame->hd.type == NGHTTP2_DATA || frame->hd.type == NGHTTP2_HEADERS) &&
-                      (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
-    Stream* const stream = ends ? self.Find(id) : nullptr;
-    if (stream == nullptr) return 0;
-    stream->end_sent = true;
-    if (stream->reset_after_output && !stream->peer_ended) self.Reset(id, stream->reset_code);
-    return 0;
-  }
-
-  static int FrameReceived(nghttp2_session*, const nghttp2_frame* frame, void* user) {
-    H2Session& self = *Self(user);
-    const std::int32_t id = frame->hd.stream_id;
-    Stream* const stream = self.Find(id);
-    switch (frame->hd.type) {
-      case NGHTTP2_HEADERS:
-        if (stream != nullptr) self.DeliverHead(id, *frame);
-        break;
-      case NGHTTP2_DATA:
-        if (frame->hd.length == 0) --self.swallowed_;
-        if (frame->hd.length <= frame->data.padlen &&
-            (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0)
-          self.Spend(1);
-        break;
-      case NGHTTP2_RST_STREAM:
-        if (stream == nullptr || !stream->carried_bytes) self.Spend(1);
-        break;
-      case NGHTTP2_WINDOW_UPDATE:
-        --self.swallowed_;
-        if (static_cast<std::uint32_t>(frame->window_update.window_size_increment) < kCrumbBytes)
-          self.Spend(1);
-        break;
-      case NGHTTP2_GOAWAY:
-        self.going_away_ = true;
-        self.events_.OnGoAway(frame->goaway.last_stream_id, frame->goaway.error_code);
-        break;
-      case NGHTTP2_SETTINGS:
-      case NGHTTP2_PING:
-        if ((frame->hd.flags & NGHTTP2_FLAG_ACK) == 0)
-          self.Spend(2);
-        else if (frame->hd.type == NGHTTP2_PING && self.draining_)
-          self.FinishDrain();
-        break;
-      default:
-        self.Spend(1);
-        break;
-    }
-    const bool ends = (frame->hd.type == NGHTTP2_DATA || frame->hd.type == NGHTTP2_HEADERS) &&
-                      (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
-    if (ends && stream != nullptr && !stream->peer_ended) {
-      stream->peer_ended = true;
-      self.events_.OnEnd(id);
-    }
-    return 0;
-  }
-
-  static int Data(nghttp2_session* session, std::uint8_t, std::int32_t id, const std::uint8_t* data,
-                  std::size_t length, void* user) {
-    H2Session& self = *Self(user);
-    static_cast<void>(nghttp2_session_consume_connection(session, length));
-    Stream* const stream = self.Find(id);
-    if (stream == nullptr) return 0;
-    stream->carried_bytes = true;
-    stream->unread += length;
-    AQ_CHECK(data >= self.input_.data() &&
-             data + length <= self.input_.data() + self.input_.size());
-    self.events_.OnData(
-        id, self.input_.Slice(static_cast<std::size_t>(data - self.input_.data()), length));
-    return 0;
-  }
-
-  static int StreamClosed(nghttp2_session*, std::int32_t id, std::uint32_t code, void* user) {
-    H2Session& self = *Self(user);
-    const auto found = self.streams_.find(id);
-    if (found == self.streams_.end()) return 0;
-    self.growth_left_ += found->second->window - self.settings_.stream_window_bytes;
-    // A stream that was good for something pays for the stray frames that may follow it.
-    if (found->second->carried_bytes)
-      self.budget_ = std::min<double>(self.settings_.glitch_budget, self.budget_ + kStrayFrames);
-    self.streams_.erase(found);
-    self.events_.OnClosed(id, code);
-    return 0;
-  }
-
-  static ssize_t ReadData(nghttp2_session* session, std::int32_t id, std::uint8_t*,
-                          std::size_t length, std::uint32_t* flags, nghttp2_data_source*,
-                          void* user) {
-    H2Session& self = *Self(user);
-    Stream* const stream = self.Find(id);
-    if (stream == nullptr) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-    if (stream->out.empty() && !stream->out_ended) {
-      stream->deferred = true;
-      return NGHTTP2_ERR_DEFERRED;
-    }
-    const std::size_t taken = std::min(length, stream->out.bytes());
-    *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
-    if (taken == stream->out.bytes() && stream->out_ended) {
-      *flags |= NGHTTP2_DATA_FLAG_EOF;
-      if (stream->trailers) {
-        *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
-        std::vector<nghttp2_nv> fields;
-        AddFields(fields, *stream->trailers);
-        static_cast<void>(nghttp2_submit_trailer(session, id, fields.data(), fields.size()));
-      }
-    }
-    return static_cast<ssize_t>(taken);
-  }
-
-  static int SendData(nghttp2_session*, nghttp2_frame* frame, const std::uint8_t* header,
-                      std::size_t length, nghttp2_data_source*, void* user) {
-    H2Session& self = *Self(user);
-    if (self.output_bytes_ >= self.output_limit_) return NGHTTP2_ERR_WOULDBLOCK;
-    Stream* const stream = self.Find(frame->hd.stream_id);
-    if (stream == nullptr) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-    self.AppendData(Bytes(header, 9), *stream, length);
-    self.events_.OnTaken(frame->hd.stream_id);
-    return 0;
-  }
-
-  // nghttp2 makes its buffer as large as the answer, though it never fills it: no more than there
-  // is to send.
-  static ssize_t DataLength(nghttp2_session*, std::uint8_t, std::int32_t id,
-                            std::int32_t session_window, std::int32_t stream_window,
-                            std::uint32_t remote_max_frame, void* user) {
-    return static_cast<ssize_t>(
-        std::min({static_cast<std::size_t>(std::max(session_window, 0)),
-                  static_cast<std::size_t>(std::max(stream_window, 0)),
-                  static_cast<std::size_t>(remote_max_frame), kMaxDataFrameBytes,
-                  std::max<std::size_t>(Self(user)->Queued(id), 1)}));
-  }
-};
 
 H2Session::H2Session(H2Role role, const H2Settings& settings, H2Events& events)
     : role_(role),
       settings_(settings),
       events_(events),
-      budget_(settings.glitch_budget),
+      budget_(settings.glitch_budget, settings.glitch_refill_per_second),
       growth_left_(settings.window_growth_bytes),
       walk_(role == H2Role::kServer ? NGHTTP2_CLIENT_MAGIC_LEN : 0) {
-  nghttp2_session_callbacks* callbacks = nullptr;
-  AQ_CHECK(nghttp2_session_callbacks_new(&callbacks) == 0);
-  nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, &Callbacks::BeginHeaders);
-  nghttp2_session_callbacks_set_on_header_callback(callbacks, &Callbacks::Header);
-  nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, &Callbacks::FrameReceived);
-  nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, &Callbacks::FrameSent);
-  nghttp2_session_callbacks_set_on_invalid_header_callback(callbacks, &Callbacks::InvalidHeader);
-  nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks, &Callbacks::InvalidFrame);
-  nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, &Callbacks::Data);
-  nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, &Callbacks::StreamClosed);
-  nghttp2_session_callbacks_set_send_data_callback(callbacks, &Callbacks::SendData);
-  nghttp2_session_callbacks_set_data_source_read_length_callback(callbacks, &Callbacks::DataLength);
-  nghttp2_option* options = nullptr;
-  AQ_CHECK(nghttp2_option_new(&options) == 0);
-  nghttp2_option_set_no_auto_window_update(options, 1);
-  nghttp2_option_set_no_closed_streams(options, 1);
-  // nghttp2's own limit counts honest resets too: a tunnel with thousands of short streams would be
-  // ended by it.
-  constexpr std::uint64_t kNoLimit = std::uint64_t{1} << 40;
-  nghttp2_option_set_stream_reset_rate_limit(options, kNoLimit, kNoLimit);
-  const int made = role == H2Role::kServer
-                       ? nghttp2_session_server_new2(&session_, callbacks, this, options)
-                       : nghttp2_session_client_new2(&session_, callbacks, this, options);
-  AQ_CHECK(made == 0);
-  nghttp2_option_del(options);
-  nghttp2_session_callbacks_del(callbacks);
-
+  session_ = NewLibrarySession();
   std::vector<nghttp2_settings_entry> entries = {
       {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, settings.stream_window_bytes},
       {NGHTTP2_SETTINGS_MAX_FRAME_SIZE, settings.max_frame_bytes},
@@ -300,15 +62,19 @@ H2Session::H2Session(H2Role role, const H2Settings& settings, H2Events& events)
 H2Session::~H2Session() { nghttp2_session_del(session_); }
 
 Status H2Session::Feed(Chunk input, TimePoint now) {
-  Refill(now);
+  budget_.Refill(now);
   input_ = std::move(input);
   CountEmptyFrames(input_.bytes());
-  if (calm_) input_ = Chunk();
+  if (budget_.overdrawn()) input_ = Chunk();
   const ssize_t read = nghttp2_session_mem_recv(session_, input_.data(), input_.size());
   const bool all = read == static_cast<ssize_t>(input_.size());
   input_ = Chunk();
-  if (swallowed_ > 1) Spend(static_cast<std::uint32_t>(std::exchange(swallowed_, 1) - 1));
-  if (calm_) {
+  if (swallowed_ > 1) budget_.Spend(static_cast<std::uint32_t>(std::exchange(swallowed_, 1) - 1));
+  budget_.Settle();
+  if (nghttp2_session_get_outbound_queue_size(session_) >
+      kMostOwed + kMostOwedForStream * streams_.size())
+    budget_.Empty();
+  if (budget_.overdrawn()) {
     static_cast<void>(nghttp2_session_terminate_session(session_, NGHTTP2_ENHANCE_YOUR_CALM));
     return Error{Reason::kOverload};
   }
@@ -364,6 +130,7 @@ Status H2Session::Respond(std::int32_t id, const ResponseHead& head, EndStream e
                                             fields.size(), nullptr);
     return sent < 0 ? Status(Error{Reason::kHttpFailed}) : Status();
   }
+  stream->served = true;
   const nghttp2_data_provider provider = Provider();
   if (end == EndStream::kYes) stream->out_ended = true;
   const int sent = nghttp2_submit_response(session_, id, fields.data(), fields.size(),
@@ -462,27 +229,6 @@ void H2Session::Resume(std::int32_t id, Stream& stream) {
   static_cast<void>(nghttp2_session_resume_data(session_, id));
 }
 
-nghttp2_data_provider H2Session::Provider() {
-  nghttp2_data_provider provider{};
-  provider.read_callback = &Callbacks::ReadData;
-  return provider;
-}
-
-bool H2Session::Spend(std::uint32_t units) {
-  budget_ -= units;
-  if (budget_ < 0) calm_ = true;
-  return !calm_;
-}
-
-void H2Session::Refill(TimePoint now) {
-  if (refilled_ != TimePoint{} && now > refilled_) {
-    const double seconds = std::chrono::duration<double>(now - refilled_).count();
-    budget_ = std::min<double>(settings_.glitch_budget,
-                               budget_ + seconds * settings_.glitch_refill_per_second);
-  }
-  refilled_ = now;
-}
-
 // Small pieces share a block; it keeps headroom for nothing, being ours alone.
 void H2Session::Append(Bytes bytes) {
   output_bytes_ += bytes.size();
@@ -494,6 +240,12 @@ void H2Session::Append(Bytes bytes) {
     last.Append(bytes.first(fits));
     bytes = bytes.subspan(fits);
   }
+}
+
+void H2Session::SubmitTrailers(std::int32_t id, const HeaderList& trailers) {
+  std::vector<nghttp2_nv> fields;
+  AddFields(fields, trailers);
+  static_cast<void>(nghttp2_submit_trailer(session_, id, fields.data(), fields.size()));
 }
 
 void H2Session::AppendData(Bytes frame_header, Stream& stream, std::size_t length) {
@@ -519,12 +271,12 @@ void H2Session::DeliverHead(std::int32_t id, const nghttp2_frame& frame) {
       (frame.hd.flags & NGHTTP2_FLAG_END_STREAM) != 0 ? EndStream::kYes : EndStream::kNo;
   if (frame.headers.cat == NGHTTP2_HCAT_REQUEST) return DeliverRequest(id, end);
   if (head_.refused != HeaderError::kNone) {
-    Spend(1);
+    budget_.Spend(1);
     return Reset(id, NGHTTP2_PROTOCOL_ERROR);
   }
   if (role_ == H2Role::kClient && head_.response.status != 0) {
     if (head_.response.status < 200) {  // informational: the final head follows
-      Spend(1);
+      budget_.Spend(1);
       return;
     }
     head_.response.headers = std::move(head_.fields);
@@ -544,12 +296,14 @@ void H2Session::DeliverRequest(std::int32_t id, EndStream end) {
   const bool two_hosts =
       host && (head_.fields.Count("host") > 1 || !EqualsIgnoreCase(*host, request.authority));
   const bool bad_authority = !request.authority.empty() && !IsAuthority(request.authority);
+  const bool bad_method = !IsMethod(request.method);
   const bool bad_path = request.method != "CONNECT" && !IsRequestTarget(request.path);
-  if (head_.refused != HeaderError::kNone || two_hosts || bad_authority || bad_path)
+  if (head_.refused != HeaderError::kNone || two_hosts || bad_authority || bad_path || bad_method)
     return Refuse(id, 400, end,
                   two_hosts       ? "host differs from :authority, or is there twice"
                   : bad_authority ? ":authority is none"
                   : bad_path      ? ":path is no request target"
+                  : bad_method    ? ":method is none that HTTP/1 has"
                                   : "a header field that HTTP does not allow");
   head_.fields.Remove("host");
   // Crumbs of a cookie are one field everywhere else (RFC 9113 section 8.2.3).
@@ -561,7 +315,8 @@ void H2Session::DeliverRequest(std::int32_t id, EndStream end) {
 
 // Answers a request that nobody gets to see.
 void H2Session::Refuse(std::int32_t id, int status, EndStream end, std::string_view why) {
-  Spend(1);
+  budget_.Spend(1);
+  if (Stream* const stream = Find(id)) stream->malformed = true;
   events_.OnRefused(id, why);
   ResponseHead head;
   head.status = status;
@@ -576,23 +331,31 @@ void H2Session::TellRefused(const nghttp2_frame& frame, std::string_view why) {
   if (!std::exchange(head_.refusal_told, true)) events_.OnRefused(frame.hd.stream_id, why);
 }
 
-// Fields that are decoded only to keep the compression state: a few bytes on the wire can be
-// megabytes of them.
-void H2Session::WasteHeader(std::size_t bytes) {
-  constexpr std::size_t kFieldOverhead = 32;
-  wasted_header_bytes_ += bytes + kFieldOverhead;
-  Spend(static_cast<std::uint32_t>(wasted_header_bytes_ / kWastedHeaderUnit));
-  wasted_header_bytes_ %= kWastedHeaderUnit;
-}
-
 // nghttp2 passes over unknown frames, and over frames for streams that are gone, without a word.
 // The first are paid for here; of the second, those that carry nothing are counted here and counted
 // back when they are heard of after all. One may still be on its way.
 void H2Session::CountEmptyFrames(Bytes input) {
   walk_.Walk(input, [this](std::uint8_t type, std::size_t length) {
-    if (type > kLastKnownFrame) Spend(1 + static_cast<std::uint32_t>(length / kUnknownFrameUnit));
+    if (type > kLastKnownFrame)
+      budget_.Spend(1 + static_cast<std::uint32_t>(length / kUnknownFrameUnit));
     if (type == NGHTTP2_WINDOW_UPDATE || (type == NGHTTP2_DATA && length == 0)) ++swallowed_;
   });
+}
+
+// A request that is taken back before anything came of it costs us more than the peer (rapid reset,
+// CVE-2023-44487), with some bytes of a body or without. What was answered has been paid for with
+// the request, and a server's reset of what we asked for is an answer.
+void H2Session::PayForReset(const Stream* stream) {
+  const bool good =
+      stream != nullptr && (role_ == H2Role::kClient || (stream->served && !stream->malformed));
+  if (!good) budget_.Spend(1);
+}
+
+// A stream that was good for something pays for the stray frames that may follow it.
+std::uint32_t H2Session::StrayFrames(const Stream& stream) const {
+  if (role_ == H2Role::kServer) return stream.served && !stream.malformed ? kStrayFrames : 0;
+  if (stream.served) return kStrayAnswer;
+  return stream.carried_bytes ? kStrayFrames : 0;
 }
 
 // Half a window has been read. If that took little time and little is left unread, the window and
@@ -613,7 +376,7 @@ void H2Session::GrowWindow(std::int32_t id, Stream& stream, TimePoint now) {
 std::unique_ptr<H2Session::Stream> H2Session::NewStream() const {
   auto stream = std::make_unique<Stream>();
   stream->window = settings_.stream_window_bytes;
-  stream->window_since = refilled_;
+  stream->window_since = budget_.now();
   return stream;
 }
 

@@ -6,7 +6,7 @@
 // window only as its reader takes them. So a stream whose reader stands still stops at its own
 // window and its neighbours go on; what a peer can make us hold is bounded by streams times their
 // first window plus what all windows together may grow by. Work that carries nothing (resets before
-// any byte, empty frames, settings, pings, priorities, crumbs of window) is paid from a budget; a
+// an answer, empty frames, settings, pings, priorities, crumbs of window) is paid from a budget; a
 // peer that overdraws it is told ENHANCE_YOUR_CALM. One thread, one owner.
 #pragma once
 
@@ -19,6 +19,7 @@
 
 #include "core/base/result.h"
 #include "core/http/chunk_queue.h"
+#include "core/http/h2_budget.h"
 #include "core/http/h2_frame_walk.h"
 #include "core/http/message.h"
 #include "core/io/chunk.h"
@@ -122,7 +123,9 @@ class H2Session {
     ChunkQueue out;
     bool out_ended = false;
     bool deferred = false;       // nghttp2 waits for us to resume the stream's data
-    bool carried_bytes = false;  // so that ending it is not a glitch
+    bool carried_bytes = false;  // either way
+    bool served = false;         // answered, or ended of our own accord
+    bool malformed = false;      // its request was none
     bool peer_ended = false;
     bool end_sent = false;
     bool reset_after_output = false;
@@ -143,14 +146,16 @@ class H2Session {
     HeaderError refused = HeaderError::kNone;
     bool refusal_told = false;
   };
-  struct Callbacks;
+  struct Callbacks;  // of nghttp2
 
   Stream* Find(std::int32_t id);
   const Stream* Find(std::int32_t id) const;
   void Resume(std::int32_t id, Stream& stream);
   nghttp2_data_provider Provider();
-  bool Spend(std::uint32_t units);
-  void Refill(TimePoint now);
+  nghttp2_session* NewLibrarySession();
+  void SubmitTrailers(std::int32_t id, const HeaderList& trailers);
+  void PayForReset(const Stream* stream);
+  std::uint32_t StrayFrames(const Stream& stream) const;
   void Append(Bytes bytes);
   void AppendData(Bytes frame_header, Stream& stream, std::size_t length);
   void FinishDrain();
@@ -158,7 +163,6 @@ class H2Session {
   void DeliverRequest(std::int32_t id, EndStream end);
   void Refuse(std::int32_t id, int status, EndStream end, std::string_view why);
   void TellRefused(const nghttp2_frame& frame, std::string_view why);
-  void WasteHeader(std::size_t bytes);
   void GrowWindow(std::int32_t id, Stream& stream, TimePoint now);
   void CountEmptyFrames(Bytes input);
   std::unique_ptr<Stream> NewStream() const;
@@ -175,14 +179,11 @@ class H2Session {
   std::size_t output_limit_ = 0;
   bool going_away_ = false;
   bool draining_ = false;
-  bool calm_ = false;  // the peer overdrew its budget
   bool broken_ = false;
-  double budget_;
-  std::size_t wasted_header_bytes_ = 0;
+  H2Budget budget_;
   int swallowed_ = 0;  // see CountEmptyFrames
   std::size_t growth_left_;
   H2FrameWalk walk_;
-  TimePoint refilled_{};
 };
 
 }  // namespace aquifer::http

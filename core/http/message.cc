@@ -1,5 +1,7 @@
 #include "core/http/message.h"
 
+#include <llhttp.h>
+
 #include <algorithm>
 #include <array>
 #include <vector>
@@ -25,6 +27,10 @@ bool IsPort(std::string_view text) {
   return text.size() <= 5 &&
          std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
+
+#define AQ_METHOD_NAME(number, name, text) #text,
+constexpr std::string_view kMethods[] = {HTTP_METHOD_MAP(AQ_METHOD_NAME)};
+#undef AQ_METHOD_NAME
 
 constexpr std::array<std::string_view, 7> kHopByHop = {
     "connection", "keep-alive",        "proxy-connection", "te",
@@ -109,6 +115,10 @@ constexpr std::array<Phrase, 48> kPhrases = {{
 }};
 
 }  // namespace
+
+bool IsMethod(std::string_view text) {
+  return std::find(std::begin(kMethods), std::end(kMethods), text) != std::end(kMethods);
+}
 
 bool IsAuthority(std::string_view text) {
   if (text.starts_with('[')) {

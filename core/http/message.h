@@ -30,6 +30,10 @@ struct ResponseHead {
   friend bool operator==(const ResponseHead&, const ResponseHead&) = default;
 };
 
+// One of the methods that HTTP/1 is read with here, in their one spelling. Whichever version a
+// request came with: a rule about DELETE would not see "delete", which some applications take for
+// it.
+bool IsMethod(std::string_view text);
 // host[:port] without user information: a name or address (brackets around IPv6), a port of digits.
 // Not empty.
 bool IsAuthority(std::string_view text);

@@ -41,6 +41,7 @@ struct Op {
   int result = 0;
   Block* block = nullptr;  // kRecvPooled: owned by whoever takes the result
   bool in_flight = false;
+  bool cancelled = false;  // since it was submitted
   std::coroutine_handle<> waiter;
 };
 

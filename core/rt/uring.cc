@@ -95,12 +95,14 @@ class UringBackend final : public Backend {
   }
 
   void Submit(Op& op) override {
+    op.cancelled = false;
     io_uring_sqe* const sqe = NextEntry();
     Prepare(*sqe, op);
     io_uring_sqe_set_data(sqe, &op);
   }
 
   void Cancel(Op& op) override {
+    op.cancelled = true;
     io_uring_sqe* const sqe = NextEntry();
     io_uring_prep_cancel(sqe, &op, 0);
     io_uring_sqe_set_data(sqe, nullptr);  // the operation's own completion is the one that counts
@@ -180,12 +182,11 @@ class UringBackend final : public Backend {
     if (op == nullptr) return;
     op->result = cqe.res;
     if (op->kind == OpKind::kRecvPooled) {
-      if (cqe.res ==
-          -ENOBUFS) {  // more completions in one batch than blocks; they are refilled by now
-        retry_.push_back(op);
-        return;
-      }
       op->block = nullptr;
+      // More completions in one batch than blocks; they are refilled by now. The kernel has
+      // forgotten an operation that was cancelled meanwhile: nobody would cancel it again.
+      if (cqe.res == -ENOBUFS && !op->cancelled) return retry_.push_back(op);
+      if (cqe.res == -ENOBUFS) op->result = -ECANCELED;
       if ((cqe.flags & IORING_CQE_F_BUFFER) != 0)
         op->block = receive_.Take(cqe.flags >> IORING_CQE_BUFFER_SHIFT);
     }

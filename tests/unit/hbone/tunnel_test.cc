@@ -120,6 +120,30 @@ Task<Result<Tunnel, TunnelError>> OpenTo(Mesh& mesh, PoolKey key, std::uint16_t 
   return mesh.pool.Open(std::move(key), mesh.dialer, mesh.client, std::move(request), StopToken());
 }
 
+// Lets each dial through, or fails it, when the test says so.
+class HeldDialer final : public Dialer {
+ public:
+  struct Held {
+    Event decided;
+    bool fails = false;
+  };
+  Task<Result<io::SocketPtr>> Dial(Address to, StopToken stop) override {
+    const std::shared_ptr<Held> mine = std::make_shared<Held>();
+    dials.push_back(mine);
+    arrived.Wake();
+    const Status waited = co_await mine->decided.Wait(stop);
+    if (!waited) co_return waited.error();
+    if (mine->fails) co_return Error{Reason::kConnectRefused};
+    co_return co_await io::Connect(to, stop);
+  }
+  Task<void> Await(std::size_t count) {
+    while (dials.size() < count) std::ignore = co_await arrived.Wait(StopToken());
+  }
+
+  std::vector<std::shared_ptr<Held>> dials;
+  Event arrived;
+};
+
 Task<void> OpenOne(Mesh& mesh, PoolKey key, std::uint16_t port,
                    std::vector<Result<Tunnel, TunnelError>>& out) {
   out.push_back(co_await OpenTo(mesh, std::move(key), port));
@@ -219,6 +243,70 @@ TEST_CASE("all who wait for a dead destination fail together") {
     for (const Result<Tunnel, TunnelError>& tunnel : tunnels)
       CHECK(tunnel.error().error.reason == Reason::kConnectRefused);
     CHECK(mesh.pool.connections() == 0);
+    co_await mesh.Finish();
+  };
+  test::Run(body());
+}
+
+TEST_CASE("a dial that fails beside another one takes nothing from it") {
+  const auto body = []() -> Task<void> {
+    Mesh mesh;
+    mesh.connections.Spawn(AcceptLoop(mesh));
+    const auto held = std::make_shared<HeldDialer>();
+    mesh.dialer = held;
+    std::vector<Result<Tunnel, TunnelError>> tunnels;
+    Scope opening;
+    for (std::size_t i = 0; i <= PoolOptions{}.max_streams_per_connection; ++i)
+      opening.Spawn(OpenOne(mesh, mesh.Key(), 80, tunnels));
+    co_await held->Await(2);
+    held->dials[1]->fails = true;
+    held->dials[1]->decided.Set();
+    while (tunnels.empty()) std::ignore = co_await SleepFor(std::chrono::milliseconds(1), {});
+    CHECK_FALSE(tunnels.front().ok());
+    held->dials[0]->decided.Set();
+    co_await opening.Join();
+    std::size_t good = 0;
+    for (const Result<Tunnel, TunnelError>& tunnel : tunnels) good += tunnel.ok() ? 1 : 0;
+    CHECK(good == PoolOptions{}.max_streams_per_connection);
+    tunnels.clear();
+    co_await mesh.Finish();
+  };
+  test::Run(body());
+}
+
+TEST_CASE(
+    "a forgotten origin loses its dials and connections, its successor of the same name none") {
+  const auto body = []() -> Task<void> {
+    Mesh mesh;
+    mesh.connections.Spawn(AcceptLoop(mesh));
+    PoolKey former = mesh.Key();
+    former.origin = mesh.pool.NewOrigin("uid-1");
+    PoolKey latter = mesh.Key();
+    latter.origin = mesh.pool.NewOrigin("uid-1");
+    Result<Tunnel, TunnelError> of_former = co_await OpenTo(mesh, former, 80);
+    Result<Tunnel, TunnelError> of_latter = co_await OpenTo(mesh, latter, 80);
+    REQUIRE(of_former.ok());
+    REQUIRE(of_latter.ok());
+    CHECK(mesh.accepted == 2);
+
+    const auto held = std::make_shared<HeldDialer>();
+    mesh.dialer = held;
+    former.source.service_account = "other";
+    std::vector<Result<Tunnel, TunnelError>> tunnels;
+    Scope opening;
+    opening.Spawn(OpenOne(mesh, former, 80, tunnels));
+    co_await held->Await(1);
+    mesh.pool.Forget(former.origin);
+    co_await opening.Join();
+    REQUIRE(tunnels.size() == 1);
+    CHECK_FALSE(tunnels.front().ok());
+    CHECK_FALSE((co_await of_former->stream->Read(StopToken())).ok());
+    std::ignore = co_await of_latter->stream->Write(Chunk::CopyOf("still"), StopToken());
+    const Result<Chunk> got = co_await of_latter->stream->Read(StopToken());
+    REQUIRE(got.ok());
+    CHECK(got->text() == "still");
+    of_former->stream.reset();
+    of_latter->stream.reset();
     co_await mesh.Finish();
   };
   test::Run(body());

@@ -13,6 +13,18 @@ TEST_CASE("a request without a body is a head and an end") {
         "GET [] [x:80] [/a?b=c] none\n  x-empty=\n  accept=*/*\nend\nclosed\n");
 }
 
+TEST_CASE("the methods are those of the table and no others") {
+  for (const char* method :
+       {"GET", "DELETE", "M-SEARCH", "SOURCE", "QUERY", "PATCH", "ACL", "delete", "Get", "G",
+        "GETS", "PRI", "DESCRIBE", "PLAY", "FLUSH", "FROB"}) {
+    INFO(method);
+    const bool taken = !Requests(method + " / HTTP/1.1\r\nhost: a\r\n\r\n"s).starts_with("error");
+    CHECK(taken == IsMethod(method));
+  }
+  CHECK(IsMethod("CONNECT"));
+  CHECK_FALSE(IsMethod(""));
+}
+
 TEST_CASE("pipelined requests come one after another") {
   CHECK(Requests("POST /1 HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\n\r\nabc"
                  "GET /2 HTTP/1.1\r\nhost: b\r\n\r\n") ==

@@ -193,5 +193,174 @@ TEST_CASE("attack: more streams than allowed") {
   CHECK(flood.count < 5000);
 }
 
+TEST_CASE("a PING and small window updates with every message of a call are no flood") {
+  Server server;
+  REQUIRE(server.Feed(test::ConnectHeaders(1)));
+  const std::string round = Frame(test::kData, 0, 1, "hello") +
+                            Frame(test::kPing, 0, 0, "roundtri") +
+                            Frame(test::kWindowUpdate, 0, 0, U32(5));
+  for (int i = 0; i < 100'000; ++i) {
+    REQUIRE(server.Feed(round));
+    server.session.Consume(1, 5, server.now);
+    REQUIRE(server.Frames().find("PING ack\n") != std::string::npos);
+    server.events.bodies.clear();
+  }
+  const Flood flood =
+      FloodWith(server, 20'000, [](int) { return Frame(test::kPing, 0, 0, "12345678"); });
+  CHECK(flood.count < 5000);
+  CHECK(flood.goodbye.find(kCalm) != std::string::npos);
+}
+
+TEST_CASE("a PING and small window updates for every answer to a call are no flood") {
+  Server server;
+  REQUIRE(server.Feed(test::ConnectHeaders(1)));
+  REQUIRE(server.session.Respond(1, ResponseHead{200, {}}, EndStream::kNo));
+  for (int i = 0; i < 30'000; ++i) {
+    server.session.Send(1, Chunk::CopyOf("hello"));
+    server.Output();
+    REQUIRE(server.Feed(Frame(test::kWindowUpdate, 0, 0, U32(5)) +
+                        Frame(test::kWindowUpdate, 0, 1, U32(5)) +
+                        Frame(test::kPing, 0, 0, "roundtri")));
+  }
+}
+
+TEST_CASE("attack: streams over a limit that is never acknowledged, by a peer that reads nothing") {
+  H2Settings settings;
+  settings.max_concurrent_streams = 10;
+  Peer server(H2Role::kServer, settings);
+  REQUIRE(server.Feed(test::ClientHello()));
+  std::uint32_t count = 0;
+  while (count < 100'000 && server.Feed(test::ConnectHeaders(2 * count + 1))) ++count;
+  CHECK(server.events.arrived.size() == 10);
+  CHECK(count < 3000);
+}
+
+TEST_CASE("attack: malformed requests by a peer that reads nothing") {
+  H2Settings settings;
+  settings.max_concurrent_streams = 1'000'000;
+  Server server(settings);
+  std::uint32_t count = 0;
+  while (count < 100'000 &&
+         server.Feed(test::Headers(
+             2 * count + 1, {{":method", "CONNECT"}, {":authority", "a:1"}, {"bad name", "x"}})))
+    ++count;
+  CHECK(count < 3000);
+}
+
+TEST_CASE("attack: answers in full that nobody takes") {
+  Server server;
+  std::uint32_t count = 0;
+  for (; count < 100'000; ++count) {
+    const std::uint32_t id = 2 * count + 1;
+    if (!server.Feed(test::ConnectHeaders(id))) break;
+    REQUIRE(server.session.Respond(static_cast<std::int32_t>(id), ResponseHead{401, {}},
+                                   EndStream::kYes));
+    if (!server.Feed(Frame(test::kRstStream, 0, id, U32(8)))) break;
+  }
+  CHECK(count < 5000);
+}
+
+TEST_CASE("attack: header blocks of streams that are gone") {
+  Server server;
+  REQUIRE(server.Feed(test::ConnectHeaders(1) + Frame(test::kRstStream, 0, 1, U32(8))));
+  const std::string field = test::Hpack({{"x", std::string(4000, 'v')}});
+  const std::string whole = Frame(test::kHeaders, test::kEndHeaders, 1, field);
+  const Flood flood = FloodWith(server, 20'000, [&](int) { return whole; });
+  CHECK(flood.count < 400);
+  CHECK(flood.goodbye.find(kCalm) != std::string::npos);
+}
+
+TEST_CASE("the header blocks of honest requests cost nothing, however they are cut") {
+  Server server;
+  const std::string head = test::Hpack({{":method", "CONNECT"}, {":authority", "a:1"}});
+  const std::string rest = test::Hpack({{"x", std::string(600, 'v')}});
+  for (std::uint32_t i = 0; i < 10'000; ++i) {
+    const std::uint32_t id = 2 * i + 1;
+    const std::string input = Frame(test::kHeaders, 0, id, head) +
+                              Frame(test::kContinuation, 0, id, rest) +
+                              Frame(test::kContinuation, test::kEndHeaders, id, rest) +
+                              Frame(test::kData, test::kEndStream, id, "x");
+    const std::size_t at = i % input.size();
+    REQUIRE(server.Feed(std::string_view(input).substr(0, at)));
+    REQUIRE(server.Feed(std::string_view(input).substr(at)));
+    REQUIRE(server.session.Respond(static_cast<std::int32_t>(id), ResponseHead{200, {}},
+                                   EndStream::kYes));
+    server.Output();
+    server.events.bodies.clear();
+  }
+  CHECK(server.session.open_streams() == 0);
+}
+
+TEST_CASE("a client that tries refused CONNECTs again and again keeps its other tunnels") {
+  Joined joined;
+  const std::int32_t tunnel = joined.Open();
+  RequestHead head;
+  head.method = "CONNECT";
+  head.authority = "10.0.0.1:80";
+  for (int i = 0; i < 30'000; ++i) {
+    const Result<std::int32_t> id = joined.client.session.Request(head, EndStream::kNo);
+    REQUIRE(id.ok());
+    joined.Exchange();
+    REQUIRE(joined.server.session.Respond(*id, ResponseHead{401, {}}, EndStream::kYes));
+    joined.server.session.ResetAfterOutput(*id, NGHTTP2_NO_ERROR);
+    // Half of the time the client's own reset crosses the answer.
+    if (i % 2 == 0) joined.client.session.Reset(*id, NGHTTP2_CANCEL);
+    joined.Exchange();
+    joined.server.events.text.clear();
+    joined.client.events.text.clear();
+  }
+  joined.client.session.Send(tunnel, Chunk::CopyOf("still there"));
+  joined.Exchange();
+  CHECK(joined.server.events.bodies[tunnel] == "still there");
+}
+
+TEST_CASE("a client whose answers cross its resets keeps the connection") {
+  Joined joined;
+  RequestHead head;
+  head.method = "GET";
+  head.scheme = "http";
+  head.authority = "a";
+  head.path = "/";
+  for (int i = 0; i < 30'000; ++i) {
+    const Result<std::int32_t> id = joined.client.session.Request(head, EndStream::kYes);
+    REQUIRE(id.ok());
+    joined.Exchange();
+    ResponseHead answer{200, {}};
+    REQUIRE(answer.headers.Add("x", std::string(500, 'v')));
+    REQUIRE(joined.server.session.Respond(*id, answer, EndStream::kNo));
+    HeaderList trailers;
+    REQUIRE(trailers.Add("grpc-status", "0"));
+    joined.server.session.EndWithTrailers(*id, std::move(trailers));
+    joined.client.session.Reset(*id, NGHTTP2_CANCEL);
+    joined.Exchange();
+    joined.server.events.text.clear();
+    joined.client.events.text.clear();
+  }
+}
+
+TEST_CASE("attack: rapid reset with a byte of a body") {
+  Server server;
+  const Flood flood = FloodWith(server, 100'000, [](int i) {
+    const auto id = static_cast<std::uint32_t>(2 * i + 1);
+    return test::ConnectHeaders(id) + Frame(test::kData, 0, id, "x") +
+           Frame(test::kRstStream, 0, id, U32(8));
+  });
+  CHECK(flood.count < 10'000);
+  CHECK(flood.goodbye.find(kCalm) != std::string::npos);
+}
+
+TEST_CASE("attack: rapid reset that calls itself an end") {
+  Server server;
+  const Flood flood = FloodWith(server, 100'000, [](int i) {
+    const auto id = static_cast<std::uint32_t>(2 * i + 1);
+    return test::Headers(
+               id, {{":method", "GET"}, {":scheme", "http"}, {":authority", "a"}, {":path", "/"}},
+               test::kEndStream) +
+           Frame(test::kRstStream, 0, id, U32(0));
+  });
+  CHECK(flood.count < 10'000);
+  CHECK(flood.goodbye.find(kCalm) != std::string::npos);
+}
+
 }  // namespace
 }  // namespace aquifer::http

@@ -234,5 +234,17 @@ TEST_CASE("a broken frame ends the connection, whatever is wrong with it") {
   }
 }
 
+TEST_CASE("a method that HTTP/1 does not have is answered with 400") {
+  for (const char* method : {"delete", "Delete", "FROB", "connect", "PRI"}) {
+    INFO(method);
+    Server server;
+    REQUIRE(server.Feed(test::Headers(
+        1, {{":method", method}, {":scheme", "http"}, {":authority", "a"}, {":path", "/"}},
+        test::kEndStream)));
+    CHECK(server.Frames() == "HEADERS 1 end\n");
+    CHECK(server.events.arrived.empty());
+  }
+}
+
 }  // namespace
 }  // namespace aquifer::http
