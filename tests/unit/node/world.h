@@ -97,12 +97,14 @@ inline std::unique_ptr<io::Listener> ListenAt(const Ip& ip) {
 struct World {
   World()
       : metrics(registry),
+        hbone_metrics(registry),
         store(authority, &certs::SystemWallTime),
         certs(store, Loop::Current(), &certs::SystemWallTime),
         hbone(ListenAt(kServerIp)),
         context{.config = config,
                 .log = lines.logger(),
                 .tcp_metrics = metrics,
+                .hbone_metrics = hbone_metrics,
                 .certs = certs,
                 .pool = pool,
                 .inbound_connections = connections,
@@ -171,6 +173,7 @@ struct World {
   Lines lines;
   obs::Registry registry;
   obs::TcpMetrics metrics;
+  obs::HboneMetrics hbone_metrics;
   Authority authority;
   certs::CertStore store;
   certs::CertCache certs;
