@@ -50,9 +50,11 @@ Error RejectedEarly(Session& session, const Error& error) {
   return error;
 }
 
-Task<Result<io::SocketPtr>> AdmitPlaintext(WorkerContext& context, PodEndpoint& pod,
-                                           io::Socket& client, bool keep_source, Session& session,
-                                           InboundConnections::Entry& entry) {
+// Out of line as Admit is.
+[[gnu::noinline]] Task<Result<io::SocketPtr>> AdmitPlaintext(WorkerContext& context,
+                                                             PodEndpoint& pod, io::Socket& client,
+                                                             bool keep_source, Session& session,
+                                                             InboundConnections::Entry& entry) {
   const Result<Address> target = redirect::OriginalDestination(client.fd());
   if (!target) co_return RejectedEarly(session, target.error());
   session.SetDestinationAddress(*target);
@@ -99,9 +101,11 @@ Task<void> InboundHandler::Serve(std::unique_ptr<hbone::IncomingTunnel> tunnel, 
   session.Finish(copied);
 }
 
-// The application's socket once the tunnel is accepted; null when it was not.
-Task<io::SocketPtr> InboundHandler::Admit(hbone::IncomingTunnel& tunnel, Session& session,
-                                          InboundConnections::Entry& entry) {
+// The application's socket once the tunnel is accepted; null when it was not. Out of line, or the
+// compiler makes its frame a part of its caller's.
+[[gnu::noinline]] Task<io::SocketPtr> InboundHandler::Admit(hbone::IncomingTunnel& tunnel,
+                                                            Session& session,
+                                                            InboundConnections::Entry& entry) {
   session.SetSourceIdentity(tunnel.peer);
   session.SetHboneTarget(hbone::ToString(tunnel.request.authority));
   const Result<mesh::WorkloadRef> own = co_await pod_.Workload(entry.token());

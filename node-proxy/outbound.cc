@@ -97,9 +97,10 @@ Task<Result<io::StreamPtr>> OpenUpstream(WorkerContext& context,
   co_return co_await OpenTunnel(context, pod, **source, *route, client.peer(), session, stop);
 }
 
-Task<Result<io::StreamPtr>> OpenWhileWanted(WorkerContext& context,
-                                            const std::shared_ptr<PodEndpoint>& pod,
-                                            io::Socket& client, Session& session, StopToken stop) {
+// Out of line, or the compiler makes its frame, and all below it, a part of its caller's.
+[[gnu::noinline]] Task<Result<io::StreamPtr>> OpenWhileWanted(
+    WorkerContext& context, const std::shared_ptr<PodEndpoint>& pod, io::Socket& client,
+    Session& session, StopToken stop) {
   StopSource dial(stop);
   StopSource over;
   Scope watching;

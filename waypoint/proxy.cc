@@ -93,7 +93,7 @@ Result<void, Refusal> Proxy::StartWorkers() {
   const WorkerInputs inputs{.config = config_,
                             .log = log_,
                             .metrics = metrics_,
-                              .hbone_metrics = hbone_metrics_,
+                            .hbone_metrics = hbone_metrics_,
                             .store = control_plane_.store(),
                             .control = Loop::Current()};
   for (unsigned i = 0; i < config_.workers; ++i) {
