@@ -34,6 +34,12 @@ Tables Share(Tables& tables) {
   return shared;
 }
 
+// What the mistake means for clients, for log and NACK.
+Refusal Shut(Refusal refusal) {
+  refusal.why += "; until that is mended, connections to it are refused";
+  return refusal;
+}
+
 }  // namespace
 
 Result<void, Refusal> Builder::PutAddress(std::string_view name,
@@ -53,8 +59,11 @@ Result<void, Refusal> Builder::PutWorkload(std::string_view name,
   }
   const WorkloadRef* row = tables_.by_uid.Find(name);
   const WorkloadRef before = row == nullptr ? nullptr : *row;
-  if (auto closed = ClosedWorkload(message, before.get())) Put(*std::move(closed));
-  return workload.error();
+  auto closed = ClosedWorkload(message, before.get());
+  if (!closed) return workload.error();
+  const bool shut = LeadsNowhere(closed->waypoint);
+  Put(*std::move(closed));
+  return shut ? Shut(workload.error()) : workload.error();
 }
 
 Result<void, Refusal> Builder::PutService(std::string_view name,
@@ -69,8 +78,10 @@ Result<void, Refusal> Builder::PutService(std::string_view name,
   const std::optional<NamespacedHostname> parsed = NamespacedHostname::Parse(name);
   const ServiceRef before = parsed ? Current(*parsed) : nullptr;
   std::optional<Service> closed = parsed ? ClosedService(message, before.get()) : std::nullopt;
-  if (closed) Put(*std::move(closed));
-  return service.error();
+  if (!closed) return service.error();
+  const bool shut = LeadsNowhere(closed->waypoint);
+  Put(*std::move(closed));
+  return shut ? Shut(service.error()) : service.error();
 }
 
 Result<void, Refusal> Builder::PutAuthorization(std::string_view name,

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -57,6 +58,8 @@ class Builder {
   void IndexWorkload(const WorkloadRef& workload);
   void UnindexWorkload(const Workload& workload);
   bool IsLocal(const Workload& workload) const;
+  // Under which FindLocal has it, if at all.
+  std::optional<LocalName> LocalNameOf(const Workload* workload) const;
   void NoteWorkloadChange(const Workload* before, const Workload* after);
 
   ServiceRef Current(const NamespacedHostname& name) const;

@@ -1,6 +1,7 @@
 // Workloads into the tables: by uid, address, hostname, and by name for those of this node.
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "mesh/builder.h"
@@ -41,15 +42,21 @@ bool Builder::IsLocal(const Workload& workload) const {
   return options_.local_node.empty() || workload.node == options_.local_node;
 }
 
+std::optional<LocalName> Builder::LocalNameOf(const Workload* workload) const {
+  if (workload == nullptr || !IsLocal(*workload)) return std::nullopt;
+  return LocalName{workload->ns, workload->name, workload->service_account};
+}
+
 void Builder::NoteWorkloadChange(const Workload* before, const Workload* after) {
   changed_ = true;
   static const std::vector<std::string> kNone;
   const auto& old_policies = before == nullptr ? kNone : before->authorization_policies;
   const auto& new_policies = after == nullptr ? kNone : after->authorization_policies;
-  if (old_policies != new_policies) ++policy_generation_;
-  if ((before != nullptr && IsLocal(*before)) || (after != nullptr && IsLocal(*after))) {
-    ++local_generation_;
-  }
+  const std::optional<LocalName> old_local = LocalNameOf(before);
+  const std::optional<LocalName> new_local = LocalNameOf(after);
+  // Connections of a workload that has gone are judged anew, too: nobody's policies allow them.
+  if (old_policies != new_policies || old_local != new_local) ++policy_generation_;
+  if (old_local || new_local) ++local_generation_;
 }
 
 void Builder::Put(Workload workload) {
@@ -75,10 +82,7 @@ void Builder::IndexWorkload(const WorkloadRef& workload) {
     AddClaim(tables_.by_workload_host, NamespacedHostname{workload->ns, workload->hostname},
              workload);
   }
-  if (IsLocal(*workload)) {
-    AddClaim(tables_.local, LocalName{workload->ns, workload->name, workload->service_account},
-             workload);
-  }
+  if (const auto local = LocalNameOf(workload.get())) AddClaim(tables_.local, *local, workload);
   for (const Membership& membership : workload->services) {
     endpoint_changes_[membership.service][workload->uid] = Endpoint{workload, &membership.ports};
   }

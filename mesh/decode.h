@@ -22,11 +22,15 @@ Decoded<Policy> DecodePolicy(const istio::security::Authorization& message);
 
 // What stands in for a workload or service that was refused, so that the mistake opens nothing:
 // `before`, which is in force (null: nothing is), with the policies now attached and the waypoint
-// now in front. Empty when nothing needs to be closed. Its name must be the resource's.
+// now in front. A new one that is in the mesh, or a service, keeps its addresses behind a waypoint
+// that leads nowhere: clients are refused, and do not go there in the clear. Empty when nothing
+// needs to be closed. Its name must be the resource's.
 std::optional<Workload> ClosedWorkload(const istio::workload::Workload& message,
                                        const Workload* before);
 std::optional<Service> ClosedService(const istio::workload::Service& message,
                                      const Service* before);
+// Whether such a stand-in is refused to everybody.
+bool LeadsNowhere(const std::optional<GatewayAddress>& waypoint);
 
 // What stands in for a policy that DecodePolicy refused: it has no rules and is marked malformed,
 // so that everything it was meant for is denied. `resource_name` gives the name where the message

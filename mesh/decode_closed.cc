@@ -59,6 +59,10 @@ void AddReadableVips(const wire::Service& message, Service& service) {
 
 }  // namespace
 
+bool LeadsNowhere(const std::optional<GatewayAddress>& waypoint) {
+  return waypoint.has_value() && *waypoint == Nowhere();
+}
+
 std::optional<Workload> ClosedWorkload(const wire::Workload& message, const Workload* before) {
   if (before != nullptr) {
     Workload closed = *before;
@@ -68,12 +72,14 @@ std::optional<Workload> ClosedWorkload(const wire::Workload& message, const Work
   }
   // Without a name it is nobody's local workload, so that nothing is served in its name.
   const bool usable = Name("", message.uid()).ok() && Name("", message.network()).ok();
-  if (!usable || !message.has_waypoint() || message.network_mode() != wire::STANDARD) return {};
+  // What is in the mesh must not be gone to in the clear for want of its description.
+  const bool guarded = message.has_waypoint() || message.tunnel_protocol() != wire::NONE;
+  if (!usable || !guarded || message.network_mode() != wire::STANDARD) return {};
   Workload closed;
   closed.uid = message.uid();
   closed.network = message.network();
   closed.authorization_policies = Attachments(message);
-  closed.waypoint = ReadOrNowhere(message.waypoint());
+  closed.waypoint = message.has_waypoint() ? ReadOrNowhere(message.waypoint()) : Nowhere();
   for (const std::string& address : message.addresses()) {
     if (const auto ip = Ip::FromBytes(address)) AddOnce(closed.addresses, *ip);
   }
@@ -83,7 +89,8 @@ std::optional<Workload> ClosedWorkload(const wire::Workload& message, const Work
 std::optional<Service> ClosedService(const wire::Service& message, const Service* before) {
   const bool guarded = message.has_waypoint() || message.weighted_waypoints_size() > 0;
   const bool named = Name("", message.namespace_()).ok() && Name("", message.hostname()).ok();
-  if (!guarded || !named) return std::nullopt;
+  // Nobody knows where the addresses of a new one lead: past its pods' proxies, in the clear.
+  if (!named || (!guarded && before != nullptr)) return std::nullopt;
   Service closed = before == nullptr ? Service() : *before;
   closed.name = closed.name.empty() ? message.hostname() : closed.name;
   closed.ns = message.namespace_();
@@ -91,10 +98,16 @@ std::optional<Service> ClosedService(const wire::Service& message, const Service
   // Weights that were refused say nothing about who gets how much: all of it goes to the first
   // waypoint.
   closed.weighted_waypoints.clear();
-  closed.waypoint = message.has_waypoint()
-                        ? ReadOrNowhere(message.waypoint())
-                        : ReadOrNowhere(message.weighted_waypoints(0).destination());
+  if (!guarded) {
+    closed.waypoint = Nowhere();
+  } else {
+    closed.waypoint = message.has_waypoint()
+                          ? ReadOrNowhere(message.waypoint())
+                          : ReadOrNowhere(message.weighted_waypoints(0).destination());
+  }
   AddReadableVips(message, closed);
+  const bool takes_nothing = closed.vips.empty() && closed.cidr_vips.empty();
+  if (!guarded && takes_nothing) return std::nullopt;
   return closed;
 }
 

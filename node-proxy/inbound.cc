@@ -45,61 +45,129 @@ Task<Result<io::SocketPtr>> DialApplication(PodEndpoint& pod, Ip source, Address
   co_return co_await pod.DialFrom(source, to, keep_source, timed.token());
 }
 
+Error RejectedEarly(Session& session, const Error& error) {
+  session.RejectEarly(error);
+  return error;
+}
+
+// Out of line as Admit is.
+[[gnu::noinline]] Task<Result<io::SocketPtr>> AdmitPlaintext(WorkerContext& context,
+                                                             PodEndpoint& pod, io::Socket& client,
+                                                             bool keep_source, Session& session,
+                                                             InboundConnections::Entry& entry) {
+  const Result<Address> target = redirect::OriginalDestination(client.fd());
+  if (!target) co_return RejectedEarly(session, target.error());
+  session.SetDestinationAddress(*target);
+  const std::vector<std::uint16_t>& illegal = context.classify.illegal_ports;
+  if (std::find(illegal.begin(), illegal.end(), target->port) != illegal.end())
+    co_return RejectedEarly(session, Error{Reason::kLoop});
+  const Result<mesh::WorkloadRef> own = co_await pod.Workload(entry.token());
+  if (!own) co_return RejectedEarly(session, own.error());
+  session.SetDestination(*own);
+  session.SetService(mesh::GuessService(*context.snapshot, **own, target->port, {}));
+  session.SetSource(context.snapshot->FindWorkloadAt({context.config.network, client.peer().ip}));
+
+  entry.SetTarget(*target);
+  const mesh::Decision decision = entry.Judge(*context.snapshot);
+  LogDryRun(context, decision);
+  if (!decision.allowed()) {
+    const Error denied{Reason::kPolicyDenied};
+    session.Fail(denied, Explain(denied, decision.Describe()));
+    co_return denied;
+  }
+  co_return co_await DialApplication(pod, client.peer().ip, *target, keep_source, entry.token());
+}
+
 }  // namespace
 
+// The request is large, and only wanted until its tunnel is open.
 Task<void> InboundHandler::OnConnect(hbone::IncomingTunnel tunnel, StopToken stop) {
-  Session session(context_, obs::Direction::kInbound, tunnel.peer_address, tunnel.local_address);
+  return Serve(std::make_unique<hbone::IncomingTunnel>(std::move(tunnel)), stop);
+}
+
+// Its frame is there for as long as the tunnel is: it holds no more than copying needs.
+Task<void> InboundHandler::Serve(std::unique_ptr<hbone::IncomingTunnel> tunnel, StopToken stop) {
+  Session session(context_, obs::Direction::kInbound, tunnel->peer_address, tunnel->local_address);
+  InboundConnections::Entry entry(context_.inbound_connections, pod_.name(), tunnel->peer,
+                                  tunnel->peer_address.ip, stop);
+  const io::SocketPtr application = co_await Admit(*tunnel, session, entry);
+  if (application == nullptr) co_return;
+  const http::H2StreamPtr stream = std::move(tunnel->stream);
+  tunnel.reset();
+  session.Open();
+  const StopLink gone(stream->gone(), entry.stop());
+  const Status copied =
+      co_await io::CopyBothWays(*stream, *application, session.totals(), entry.token());
+  session.Finish(copied);
+}
+
+// The application's socket once the tunnel is accepted; null when it was not. Out of line, or the
+// compiler makes its frame a part of its caller's.
+[[gnu::noinline]] Task<io::SocketPtr> InboundHandler::Admit(hbone::IncomingTunnel& tunnel,
+                                                            Session& session,
+                                                            InboundConnections::Entry& entry) {
   session.SetSourceIdentity(tunnel.peer);
   session.SetHboneTarget(hbone::ToString(tunnel.request.authority));
-  const Result<mesh::WorkloadRef> own = co_await pod_.Workload(stop);
+  const Result<mesh::WorkloadRef> own = co_await pod_.Workload(entry.token());
   if (!own) {
     static_cast<void>(tunnel.Refuse(kUnavailable, {}));
-    co_return session.RejectEarly(own.error());
+    session.RejectEarly(own.error());
+    co_return nullptr;
   }
   session.SetDestination(*own);
   session.SetDestinationIdentity((*own)->identity());
-
-  const mesh::SnapshotRef view = context_.snapshot;
-  session.SetSource(view->FindWorkloadAt({context_.config.network, tunnel.peer_address.ip}));
-  const mesh::InboundAuthority authority = AuthorityOf(tunnel.request.authority);
-  Result<mesh::InboundTarget, mesh::InboundRefusal> target =
-      mesh::ResolveInbound(*view, **own, tunnel.local_address.ip, authority, context_.inbound);
+  session.SetSource(
+      context_.snapshot->FindWorkloadAt({context_.config.network, tunnel.peer_address.ip}));
+  const Result<mesh::InboundTarget, mesh::InboundRefusal> target = Resolve(**own, tunnel);
   if (!target.ok()) {
     context_.hbone_metrics.CountRefused(obs::HboneMetrics::Stage::kRequest,
                                         target.error().error.reason);
     static_cast<void>(tunnel.Refuse(target.error().status, target.error().why));
-    co_return session.RejectEarly(target.error().error,
-                                  Explain(target.error().error, target.error().why));
+    session.RejectEarly(target.error().error, Explain(target.error().error, target.error().why));
+    co_return nullptr;
   }
   session.SetService(target->service != nullptr
                          ? target->service
-                         : mesh::GuessService(*view, **own, target->connect_to.port,
+                         : mesh::GuessService(*context_.snapshot, **own, target->connect_to.port,
                                               tunnel.request.forwarded_host));
-
-  InboundConnections::Entry entry(context_.inbound_connections, pod_.name(), tunnel.peer,
-                                  tunnel.peer_address.ip, stop);
   entry.SetTarget(target->connect_to);
   const mesh::Decision decision = entry.Judge(*context_.snapshot);
   LogDryRun(context_, decision);
-  if (!decision.allowed())
-    co_return Refuse(tunnel, session, kUnauthorized, Error{Reason::kPolicyDenied},
-                     decision.Describe());
-
-  const StopLink gone(tunnel.stream->gone(),
-                      entry.stop());  // a client that left needs no connection to the application
+  if (!decision.allowed()) {
+    Refuse(tunnel, session, kUnauthorized, Error{Reason::kPolicyDenied}, decision.Describe());
+    co_return nullptr;
+  }
+  // A client that left needs no connection to the application.
+  const StopLink gone(tunnel.stream->gone(), entry.stop());
   Result<io::SocketPtr> application = co_await DialApplication(
       pod_, tunnel.peer_address.ip, target->connect_to, keep_source_, entry.token());
-  if (!application)
-    co_return Refuse(tunnel, session, kUnavailable, application.error(),
-                     std::string(ReasonWord(application.error().reason)));
+  if (!application) {
+    Refuse(tunnel, session, kUnavailable, application.error(),
+           std::string(ReasonWord(application.error().reason)));
+    co_return nullptr;
+  }
   std::optional<hbone::Baggage> baggage;
   if (context_.config.response_baggage) baggage = proxy::BaggageOf(**own);
   const Status accepted = tunnel.Accept(std::move(baggage));
-  if (!accepted) co_return session.Fail(accepted.error());
-  session.Open();
-  const Status copied =
-      co_await io::CopyBothWays(*tunnel.stream, **application, session.totals(), entry.token());
-  session.Finish(copied);
+  if (!accepted) {
+    session.Fail(accepted.error());
+    co_return nullptr;
+  }
+  co_return *std::move(application);
+}
+
+Result<mesh::InboundTarget, mesh::InboundRefusal> InboundHandler::Resolve(
+    const mesh::Workload& own, const hbone::IncomingTunnel& tunnel) const {
+  Result<mesh::InboundTarget, mesh::InboundRefusal> target =
+      mesh::ResolveInbound(*context_.snapshot, own, tunnel.local_address.ip,
+                           AuthorityOf(tunnel.request.authority), context_.inbound);
+  // The application believes the first PROXY header that it gets. We write none, so it would be the
+  // peer's, with whatever identity the peer likes.
+  if (target.ok() && target->tunnel == mesh::ApplicationTunnel::Protocol::kProxy) {
+    return mesh::InboundRefusal{kUnavailable, Error{Reason::kUnsupported},
+                                "the application wants the PROXY protocol, which is not spoken"};
+  }
+  return target;
 }
 
 void InboundHandler::OnHandshakeFailed(const Address& peer, const Address& local,
@@ -155,33 +223,15 @@ Task<void> ServeInbound(WorkerContext& context, PodEndpoint& pod, InboundHandler
 
 Task<void> ServeInboundPlaintext(WorkerContext& context, PodEndpoint& pod, bool keep_source,
                                  io::SocketPtr client, StopToken stop) {
-  const Result<Address> target = redirect::OriginalDestination(client->fd());
-  Session session(context, obs::Direction::kInbound, client->peer(),
-                  target.ok() ? *target : client->local());
-  if (!target) co_return session.RejectEarly(target.error());
-  const std::vector<std::uint16_t>& illegal = context.classify.illegal_ports;
-  if (std::find(illegal.begin(), illegal.end(), target->port) != illegal.end())
-    co_return session.RejectEarly(Error{Reason::kLoop});
-  const Result<mesh::WorkloadRef> own = co_await pod.Workload(stop);
-  if (!own) co_return session.RejectEarly(own.error());
-  session.SetDestination(*own);
-  session.SetService(mesh::GuessService(*context.snapshot, **own, target->port, {}));
-  session.SetSource(context.snapshot->FindWorkloadAt({context.config.network, client->peer().ip}));
-
+  Session session(context, obs::Direction::kInbound, client->peer(), client->local());
   InboundConnections::Entry entry(context.inbound_connections, pod.name(), std::nullopt,
                                   client->peer().ip, stop);
-  entry.SetTarget(*target);
-  const mesh::Decision decision = entry.Judge(*context.snapshot);
-  LogDryRun(context, decision);
-  if (!decision.allowed()) {
-    co_return session.Fail(Error{Reason::kPolicyDenied},
-                           Explain(Error{Reason::kPolicyDenied}, decision.Describe()));
-  }
   Result<io::SocketPtr> application =
-      co_await DialApplication(pod, client->peer().ip, *target, keep_source, entry.token());
+      co_await AdmitPlaintext(context, pod, *client, keep_source, session, entry);
   if (!application) {
-    client->Reset();
-    co_return session.Fail(application.error());
+    client->Reset();  // nobody must take this for an empty answer
+    if (!session.failed()) session.Fail(application.error());
+    co_return;
   }
   session.Open();
   const Status copied =

@@ -5,7 +5,9 @@
 #include "core/io/socket.h"
 #include "core/obs/rate_limiter.h"
 #include "hbone/server.h"
+#include "node-proxy/inbound_connections.h"
 #include "node-proxy/pod_endpoint.h"
+#include "node-proxy/session.h"
 
 namespace aquifer::node {
 
@@ -25,6 +27,12 @@ class InboundHandler final : public hbone::ConnectHandler {
                           const Error& error) override;
 
  private:
+  Task<void> Serve(std::unique_ptr<hbone::IncomingTunnel> tunnel, StopToken stop);
+  Task<io::SocketPtr> Admit(hbone::IncomingTunnel& tunnel, Session& session,
+                            InboundConnections::Entry& entry);
+  Result<mesh::InboundTarget, mesh::InboundRefusal> Resolve(
+      const mesh::Workload& own, const hbone::IncomingTunnel& tunnel) const;
+
   WorkerContext& context_;
   PodEndpoint& pod_;
   bool keep_source_;

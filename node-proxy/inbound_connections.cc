@@ -2,13 +2,11 @@
 
 namespace aquifer::node {
 
-InboundConnections::Entry::Entry(InboundConnections& connections, mesh::LocalName destination,
+InboundConnections::Entry::Entry(InboundConnections& connections,
+                                 const mesh::LocalName& destination,
                                  std::optional<certs::Identity> identity, const Ip& source,
                                  StopToken stop)
-    : destination_(std::move(destination)),
-      identity_(std::move(identity)),
-      source_(source),
-      stop_(stop) {
+    : destination_(destination), identity_(std::move(identity)), source_(source), stop_(stop) {
   connections.entries_.PushBack(*this);
 }
 

@@ -18,7 +18,8 @@ class InboundConnections {
   // One connection, for as long as it lives.
   class Entry : public ListNode {
    public:
-    Entry(InboundConnections& connections, mesh::LocalName destination,
+    // `destination` outlives it.
+    Entry(InboundConnections& connections, const mesh::LocalName& destination,
           std::optional<certs::Identity> identity, const Ip& source, StopToken stop);
 
     // May it be, by `snapshot`? The workload is looked up anew each time: what is attached to it
@@ -31,7 +32,7 @@ class InboundConnections {
 
    private:
     friend class InboundConnections;
-    mesh::LocalName destination_;
+    const mesh::LocalName& destination_;
     std::optional<certs::Identity> identity_;
     Ip source_;
     Address target_;

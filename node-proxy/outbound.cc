@@ -1,7 +1,9 @@
 #include "node-proxy/outbound.h"
 
 #include "core/obs/trace_context.h"
+#include "core/rt/scope.h"
 #include "core/rt/timer.h"
+#include "node-proxy/client_watch.h"
 #include "node-proxy/session.h"
 #include "proxy/describe.h"
 #include "redirect/original_dst.h"
@@ -31,6 +33,11 @@ hbone::ConnectRequest RequestOf(const WorkerContext& context, const mesh::Worklo
       .forwarded_host = route.service == nullptr ? std::string() : route.service->hostname,
       .traceparent = obs::TraceContext::Make(context.random).ToString(),
       .forwarded_network = {}};
+}
+
+Error RejectedEarly(Session& session, const Error& error) {
+  session.RejectEarly(error);
+  return error;
 }
 
 Task<Result<io::StreamPtr>> OpenPlain(PodEndpoint& pod, Address to, StopToken stop) {
@@ -64,38 +71,56 @@ Task<Result<io::StreamPtr>> OpenTunnel(WorkerContext& context,
   co_return io::StreamPtr(std::move(tunnel->stream));
 }
 
-}  // namespace
-
-Task<void> ServeOutbound(WorkerContext& context, std::shared_ptr<PodEndpoint> pod,
-                         io::SocketPtr client, StopToken stop) {
-  const Result<Address> target = redirect::OriginalDestination(client->fd());
-  Session session(context, obs::Direction::kOutbound, client->peer(),
-                  target.ok() ? *target : client->local());
-  if (!target) co_return session.RejectEarly(target.error());
+// All that is needed until bytes can flow; nothing of it stays once they do.
+Task<Result<io::StreamPtr>> OpenUpstream(WorkerContext& context,
+                                         const std::shared_ptr<PodEndpoint>& pod,
+                                         io::Socket& client, Session& session, StopToken stop) {
+  const Result<Address> target = redirect::OriginalDestination(client.fd());
+  if (!target) co_return RejectedEarly(session, target.error());
+  session.SetDestinationAddress(*target);
   const Result<mesh::WorkloadRef> source = co_await pod->Workload(stop);
-  if (!source) co_return session.RejectEarly(source.error());
+  if (!source) co_return RejectedEarly(session, source.error());
   session.SetSource(*source);
 
   const mesh::SnapshotRef view = context.snapshot;  // immutable: safe across every co_await below
   const Result<mesh::Route> route =
       mesh::Classify(*view, **source, *target, context.classify, context.random);
-  if (!route) {
-    client->Reset();  // the application must not take this for an empty answer
-    co_return session.RejectEarly(route.error());
-  }
+  if (!route) co_return RejectedEarly(session, route.error());
+  const bool tunnelled = route->protocol == mesh::Protocol::kHbone;
+  // We would accept our own dial, and dial again, without end.
+  if (!tunnelled && route->connect_to == client.local())
+    co_return RejectedEarly(session, Error{Reason::kLoop});
   session.SetDestination(route->destination);
   session.SetService(route->service);
   session.SetDestinationAddress(route->connect_to);
+  if (!tunnelled) co_return co_await OpenPlain(*pod, route->connect_to, stop);
+  co_return co_await OpenTunnel(context, pod, **source, *route, client.peer(), session, stop);
+}
 
-  const bool tunnelled = route->protocol == mesh::Protocol::kHbone;
-  Result<io::StreamPtr> upstream = Error{Reason::kStopped};
-  if (tunnelled) {
-    upstream = co_await OpenTunnel(context, pod, **source, *route, client->peer(), session, stop);
-  } else {
-    upstream = co_await OpenPlain(*pod, route->connect_to, stop);
-  }
+// Out of line, or the compiler makes its frame, and all below it, a part of its caller's.
+[[gnu::noinline]] Task<Result<io::StreamPtr>> OpenWhileWanted(
+    WorkerContext& context, const std::shared_ptr<PodEndpoint>& pod, io::Socket& client,
+    Session& session, StopToken stop) {
+  StopSource dial(stop);
+  StopSource over;
+  Scope watching;
+  watching.Spawn(StopWhenReset(client.fd(), dial, over.token()));
+  Result<io::StreamPtr> upstream =
+      co_await OpenUpstream(context, pod, client, session, dial.token());
+  over.RequestStop();
+  co_await watching.Join();
+  co_return upstream;
+}
+
+}  // namespace
+
+// Its frame is there for as long as the connection is: it holds no more than copying needs.
+Task<void> ServeOutbound(WorkerContext& context, std::shared_ptr<PodEndpoint> pod,
+                         io::SocketPtr client, StopToken stop) {
+  Session session(context, obs::Direction::kOutbound, client->peer(), client->local());
+  Result<io::StreamPtr> upstream = co_await OpenWhileWanted(context, pod, *client, session, stop);
   if (!upstream) {
-    client->Reset();
+    client->Reset();  // the application must not take this for an empty answer
     if (!session.failed()) session.Fail(upstream.error());
     co_return;
   }

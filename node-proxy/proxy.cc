@@ -29,9 +29,10 @@ Task<Result<void, Refusal>> Proxy::Run(StopToken stop) {
   // Without the node's name every workload would be taken for one of this node.
   if (config_.mode == ProxyMode::kShared && !config_.node_name.empty())
     prefetch_.emplace(control_plane_.store());
-  AQ_CO_TRY_STATUS(StartServers());
-  AQ_CO_TRY_STATUS(StartWorkers());
-  Result<void, Refusal> started = LoadLocalMesh();
+  // From here on tasks run: whatever fails, they are ended first.
+  Result<void, Refusal> started = StartServers();
+  if (started.ok()) started = StartWorkers();
+  if (started.ok()) started = LoadLocalMesh();
   if (started.ok()) {
     SpawnClients();
     // Nobody is served before the mesh is known: a connection judged without policies would be

@@ -26,11 +26,28 @@ void FillLogPeer(obs::AccessPeer& peer, const mesh::WorkloadRef& workload,
   peer.cluster = workload->cluster_id;
 }
 
-std::string Text(const std::optional<certs::Identity>& identity) {
-  return identity ? identity->ToString() : std::string();
+}  // namespace
+
+void Session::End::SetWorkload(mesh::WorkloadRef workload) {
+  if (!proven_) {
+    workload_ = std::move(workload);
+    return;
+  }
+  const certs::Identity identity = other_ != nullptr ? *other_ : workload_->identity();
+  workload_ = std::move(workload);
+  SetIdentity(identity);
 }
 
-}  // namespace
+void Session::End::SetIdentity(const certs::Identity& identity) {
+  proven_ = true;
+  const bool own = workload_ != nullptr && workload_->identity() == identity;
+  other_ = own ? nullptr : std::make_unique<const certs::Identity>(identity);
+}
+
+std::string Session::End::IdentityText() const {
+  if (!proven_) return {};
+  return other_ != nullptr ? other_->ToString() : workload_->identity().ToString();
+}
 
 Session::Session(WorkerContext& context, obs::Direction direction, const Address& source,
                  const Address& destination)
@@ -73,7 +90,7 @@ void Session::Open() {
 }
 
 Session::Identities Session::ProvenIdentities() const {
-  return {Text(source_identity_), Text(destination_identity_)};
+  return {source_.IdentityText(), destination_.IdentityText()};
 }
 
 // Refers to this and to `identities`.
@@ -82,8 +99,8 @@ obs::AccessEntry Session::Entry(const Identities& identities) const {
   entry.source.address = source_address_;
   entry.destination.address = destination_address_;
   entry.direction = direction_;
-  FillLogPeer(entry.source, source_, identities.source);
-  FillLogPeer(entry.destination, destination_, identities.destination);
+  FillLogPeer(entry.source, source_.workload(), identities.source);
+  FillLogPeer(entry.destination, destination_.workload(), identities.destination);
   entry.hbone_target = hbone_target_;
   if (service_ != nullptr) entry.service = service_->hostname;
   return entry;
@@ -110,16 +127,16 @@ obs::TcpLabels Session::Labels() const {
   obs::TcpLabels labels;
   labels.reporter = direction_ == obs::Direction::kOutbound ? obs::Reporter::kSource
                                                             : obs::Reporter::kDestination;
-  labels.mutual_tls = source_identity_.has_value() && destination_identity_.has_value();
-  if (source_ != nullptr) FillPeer(labels.source, *source_);
-  if (destination_ != nullptr) FillPeer(labels.destination, *destination_);
-  labels.source.principal = Text(source_identity_);
+  labels.mutual_tls = source_.proven() && destination_.proven();
+  if (source_.workload() != nullptr) FillPeer(labels.source, *source_.workload());
+  if (destination_.workload() != nullptr) FillPeer(labels.destination, *destination_.workload());
+  labels.source.principal = source_.IdentityText();
   // Whom it was for, proven or not: connection_security_policy tells which. So dashboards have it
   // from Istio's node proxy.
-  if (destination_identity_) {
-    labels.destination.principal = destination_identity_->ToString();
-  } else if (destination_ != nullptr) {
-    labels.destination.principal = destination_->identity().ToString();
+  if (destination_.proven()) {
+    labels.destination.principal = destination_.IdentityText();
+  } else if (destination_.workload() != nullptr) {
+    labels.destination.principal = destination_.workload()->identity().ToString();
   }
   if (service_ != nullptr) {
     labels.destination_service = service_->hostname;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <chrono>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -26,11 +27,13 @@ class Session {
 
   // Who is at the ends, as they become known. An identity is what mutual TLS proved or, of a
   // connection that never got through, what it would have had to prove.
-  void SetSource(mesh::WorkloadRef workload) { source_ = std::move(workload); }
-  void SetDestination(mesh::WorkloadRef workload) { destination_ = std::move(workload); }
+  void SetSource(mesh::WorkloadRef workload) { source_.SetWorkload(std::move(workload)); }
+  void SetDestination(mesh::WorkloadRef workload) { destination_.SetWorkload(std::move(workload)); }
   void SetService(mesh::ServiceRef service) { service_ = std::move(service); }
-  void SetSourceIdentity(const certs::Identity& identity) { source_identity_ = identity; }
-  void SetDestinationIdentity(const certs::Identity& identity) { destination_identity_ = identity; }
+  void SetSourceIdentity(const certs::Identity& identity) { source_.SetIdentity(identity); }
+  void SetDestinationIdentity(const certs::Identity& identity) {
+    destination_.SetIdentity(identity);
+  }
   void SetDestinationAddress(const Address& address) { destination_address_ = address; }
   void SetHboneTarget(std::string authority) { hbone_target_ = std::move(authority); }
 
@@ -47,9 +50,24 @@ class Session {
 
   bool failed() const { return !end_.ok(); }
   io::CopyTotals& totals() { return totals_; }
-  const mesh::WorkloadRef& source() const { return source_; }
 
  private:
+  // The workload at one end and who it is. Connections are many and long: an identity that is the
+  // workload's own is not kept twice.
+  class End {
+   public:
+    void SetWorkload(mesh::WorkloadRef workload);
+    void SetIdentity(const certs::Identity& identity);
+    const mesh::WorkloadRef& workload() const { return workload_; }
+    bool proven() const { return proven_; }
+    // Empty if none.
+    std::string IdentityText() const;
+
+   private:
+    mesh::WorkloadRef workload_;
+    std::unique_ptr<const certs::Identity> other_;  // when it is not the workload's
+    bool proven_ = false;
+  };
   struct Identities {
     std::string source;
     std::string destination;
@@ -63,11 +81,9 @@ class Session {
   obs::Direction direction_;
   Address source_address_;
   Address destination_address_;
-  mesh::WorkloadRef source_;
-  mesh::WorkloadRef destination_;
+  End source_;
+  End destination_;
   mesh::ServiceRef service_;
-  std::optional<certs::Identity> source_identity_;
-  std::optional<certs::Identity> destination_identity_;
   std::string hbone_target_;
   std::optional<obs::TcpConnection> counted_;
   io::CopyTotals totals_;  // a: the client, b: the server

@@ -101,5 +101,31 @@ TEST_CASE("the policy generation rises with policies and with attachments, and e
   CHECK(generation() > attached);
 }
 
+TEST_CASE("the policy generation rises as a workload of this node comes and goes, no other's") {
+  Builder builder(BuilderOptions{.local_node = "here"});
+  const auto generation = [&] { return builder.Build()->policy_generation(); };
+  Workload pod = Pod("a", "10.0.0.1");
+  pod.node = "elsewhere";
+  builder.Put(pod);
+  const std::uint64_t none = generation();
+  pod.node = "here";
+  builder.Put(pod);
+  const std::uint64_t there = generation();
+  CHECK(there > none);
+  Workload other = Pod("b", "10.0.0.2");
+  other.node = "elsewhere";
+  builder.Put(other);
+  builder.RemoveAddress(other.uid);
+  pod.health = Health::kUnhealthy;
+  builder.Put(pod);
+  CHECK(generation() == there);
+  pod.service_account = "new";
+  builder.Put(pod);
+  const std::uint64_t renamed = generation();
+  CHECK(renamed > there);
+  builder.RemoveAddress(pod.uid);
+  CHECK(generation() > renamed);
+}
+
 }  // namespace
 }  // namespace aquifer::mesh

@@ -79,12 +79,57 @@ TEST_CASE("a waypoint that cannot be read still is not gone around, in an update
   }
 }
 
-TEST_CASE("a refused resource without a waypoint leaves nothing behind") {
+TEST_CASE("a refused workload outside the mesh leaves nothing behind") {
+  Builder builder;
+  const SnapshotRef before = builder.Build();
+  istio::workload::Address message = WorkloadMessage();
+  Spoil(message);
+  CHECK_FALSE(builder.PutAddress(kUid, message).ok());
+  CHECK(builder.Build() == before);
+}
+
+TEST_CASE("a refused service without an address that can be read leaves nothing behind") {
+  Builder builder;
+  const SnapshotRef before = builder.Build();
+  istio::workload::Address message = ServiceMessage();
+  message.mutable_service()->mutable_addresses(0)->set_address("123");
+  CHECK_FALSE(builder.PutAddress("default/web", message).ok());
+  CHECK(builder.Build() == before);
+}
+
+TEST_CASE("a refused new workload of the mesh or service is not gone to in the clear") {
   for (auto message : {WorkloadMessage(), ServiceMessage()}) {
     Builder builder;
+    if (message.has_workload())
+      message.mutable_workload()->set_tunnel_protocol(istio::workload::HBONE);
+    const istio::workload::Address good = message;
+    const std::string name = message.has_workload() ? kUid : "default/web";
+    Spoil(message);
+    const auto refused = builder.PutAddress(name, message);
+    REQUIRE_FALSE(refused.ok());
+    CHECK(refused.error().why.find("connections to it are refused") != std::string::npos);
+    REQUIRE_FALSE(RouteToAddress(builder).ok());
+    CHECK(RouteToAddress(builder).error().reason == Reason::kUnknownWaypoint);
+    CHECK(builder.Build()->FindLocal({"default", "a", "default"}) == nullptr);
+    REQUIRE(builder.PutAddress(name, good).ok());
+    if (message.has_workload()) CHECK(RouteToAddress(builder)->protocol == Protocol::kHbone);
+    if (message.has_service())
+      CHECK(RouteToAddress(builder).error().reason == Reason::kNoHealthyUpstream);
+  }
+}
+
+TEST_CASE("a refused update without a waypoint leaves what is in force") {
+  for (auto message : {WorkloadMessage(), ServiceMessage()}) {
+    Builder builder;
+    if (message.has_workload())
+      message.mutable_workload()->set_tunnel_protocol(istio::workload::HBONE);
+    const std::string name = message.has_workload() ? kUid : "default/web";
+    REQUIRE(builder.PutAddress(name, message).ok());
     const SnapshotRef before = builder.Build();
     Spoil(message);
-    CHECK_FALSE(builder.PutAddress(message.has_workload() ? kUid : "default/web", message).ok());
+    const auto refused = builder.PutAddress(name, message);
+    REQUIRE_FALSE(refused.ok());
+    CHECK(refused.error().why.find("connections to it") == std::string::npos);
     CHECK(builder.Build() == before);
   }
 }

@@ -116,8 +116,7 @@ Task<void> RefusesOwnPorts() {
   Clear clear(world);
   world.context.classify.illegal_ports = {clear.listener->local().port};
   co_await clear.Connect();
-  const std::string end = co_await Hear(*clear.client);
-  CHECK((end == "FIN" || end == "peer_reset"));
+  CHECK(co_await Hear(*clear.client) == "peer_reset");
   co_await clear.serving.Join();
   CHECK(world.lines.With({"\twarn\t", "connection failed"}).size() == 1);
   co_await world.End();
@@ -271,6 +270,32 @@ Task<void> EndsTunnelsOnPolicy() {
 
 TEST_CASE("a policy that is applied later resets a tunnel's stream and its application") {
   aquifer::test::Run(EndsTunnelsOnPolicy());
+}
+
+// Else the application would take the peer's word for who it is.
+Task<void> RefusesProxyProtocol() {
+  World world;
+  Peer peer(world);
+  mesh::Workload server = World::Server(kServicePort, peer.application->local().port);
+  server.application_tunnel =
+      mesh::ApplicationTunnel{.protocol = mesh::ApplicationTunnel::Protocol::kProxy,
+                              .port = peer.application->local().port};
+  world.builder.Put(server);
+  world.Publish();
+  const auto refused = co_await peer.Open(Address{kServerIp, 8080});
+  REQUIRE_FALSE(refused.ok());
+  CHECK(refused.error().status == 503);
+  CHECK(refused.error().refusal.find("PROXY") != std::string::npos);
+  co_await World::Until([&] {
+    return world.lines.With({"\twarn\t", "connection failed", "PROXY protocol"}).size() == 1;
+  });
+  TimedStop soon(StopToken(), std::chrono::milliseconds(20), Reason::kTimeout);
+  CHECK_FALSE((co_await peer.application->Accept(soon.token())).ok());
+  co_await peer.End();
+}
+
+TEST_CASE("an application that wants the PROXY protocol gets no tunnel without it") {
+  aquifer::test::Run(RefusesProxyProtocol());
 }
 
 }  // namespace

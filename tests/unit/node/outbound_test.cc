@@ -242,5 +242,65 @@ TEST_CASE("a pod that the mesh does not know yet waits for it") {
   aquifer::test::Run(WaitsForItsWorkload());
 }
 
+// As a pod that dials its proxy's own port: nothing redirected it, and nobody has the address.
+Task<void> OwnPort() {
+  World world;
+  Pair pair(world);
+  world.builder.RemoveAddress("default/web.example");
+  world.Publish();
+  co_await IsReset(pair, {"\twarn\t", "connection failed", "come back to the proxy itself"});
+  TimedStop soon(StopToken(), std::chrono::milliseconds(20), Reason::kTimeout);
+  CHECK_FALSE((co_await pair.outbound->Accept(soon.token())).ok());
+  co_await pair.End();
+}
+
+TEST_CASE("a connection to the proxy itself is reset, not dialled again") {
+  aquifer::test::Run(OwnPort());
+}
+
+// The far proxy never answers the handshake.
+Task<void> LeavesDuringDial() {
+  World world;
+  Pair pair(world);
+  co_await pair.Connect();
+  const io::SocketPtr dialled = co_await AcceptOne(*world.hbone);
+  pair.client->Reset();
+  pair.client.reset();
+  co_await World::Until([&] { return pair.serving.live() == 0; });
+  CHECK(world.lines.With({"connection complete", "reset by the peer"}).size() == 1);
+  co_await pair.End();
+}
+
+TEST_CASE("a client that is reset while its upstream is dialled ends the wait for it") {
+  aquifer::test::Run(LeavesDuringDial());
+}
+
+// The dial waits for the client's workload, longer than clients go unwatched.
+Task<void> HalfClosedDuringDial() {
+  World world;
+  Pair pair(world);
+  world.builder.RemoveAddress("Kubernetes//Pod/default/client");
+  world.Publish();
+  pair.hbone.Spawn(pair.ServeHbone());
+  co_await pair.Connect();
+  co_await Say(*pair.client, "ping");
+  CHECK((co_await pair.client->ShutdownWrite(StopToken())).ok());
+  TimedStop watched(StopToken(), std::chrono::milliseconds(500), Reason::kTimeout);
+  CHECK_FALSE((co_await pair.application->Accept(watched.token())).ok());
+  world.builder.Put(mesh::Pod("client", "127.0.0.1"));
+  world.Publish();
+  pair.server = co_await AcceptOne(*pair.application);
+  CHECK(co_await Hear(*pair.server) == "ping");
+  CHECK(co_await Hear(*pair.server) == "FIN");
+  co_await Say(*pair.server, "pong");
+  CHECK(co_await Hear(*pair.client) == "pong");
+  world.stop.RequestStop(Reason::kDrained);
+  co_await pair.End();
+}
+
+TEST_CASE("a client that has said all it has to say is served after a long dial") {
+  aquifer::test::Run(HalfClosedDuringDial());
+}
+
 }  // namespace
 }  // namespace aquifer::node

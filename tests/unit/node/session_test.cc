@@ -130,5 +130,26 @@ TEST_CASE(
   aquifer::test::Run(InWorld(Identities));
 }
 
+// In whatever order they become known.
+void ProvenBeforeKnown(World& world) {
+  const certs::Identity other{"cluster.local", "default", "other"};
+  {
+    Session session(world.context, obs::Direction::kInbound, kClient, kServer);
+    session.SetSourceIdentity(other);
+    session.SetSource(Pod("a"));
+    session.SetDestinationIdentity(Pod("b")->identity());
+    session.SetDestination(Pod("b"));
+    session.SetDestination(nullptr);
+  }
+  CHECK(world.lines
+            .With({"src.workload=\"a\"", "src.identity=\"" + other.ToString() + "\"",
+                   "dst.identity=\"" + Pod("b")->identity().ToString() + "\""})
+            .size() == 1);
+}
+
+TEST_CASE("an identity is what was proven, whichever workload has the address") {
+  aquifer::test::Run(InWorld(ProvenBeforeKnown));
+}
+
 }  // namespace
 }  // namespace aquifer::node
