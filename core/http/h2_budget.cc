@@ -78,15 +78,34 @@ void H2Budget::OnWastedField(std::size_t bytes) {
   wasted_field_bytes_ %= kWastedFieldUnit;
 }
 
-void H2Budget::OnHeaderBlock(std::size_t bytes) {
-  if (silent_units_ > 0) Spend(silent_units_);
-  silent_units_ = 1 + static_cast<std::uint32_t>(bytes / kHeaderBlockUnit);
+void H2Budget::SeeContinuation(std::size_t bytes) {
+  const std::uint32_t units = 1 + static_cast<std::uint32_t>(bytes / kHeaderBlockUnit);
+  if (!seen_.empty())
+    seen_.back() += units;
+  else if (!head_heard_)  // of the block that has begun already
+    Spend(units);
 }
 
-void H2Budget::OnHeadHeard() { silent_units_ = 0; }
+void H2Budget::OnHeaderBlock(std::size_t bytes) {
+  if (silent_units_ > 0) Spend(silent_units_);
+  head_heard_ = false;
+  silent_units_ = 1 + static_cast<std::uint32_t>(bytes / kHeaderBlockUnit);
+  if (begun_ < seen_.size()) silent_units_ += seen_[begun_++];
+}
 
+void H2Budget::OnHeadHeard() {
+  head_heard_ = true;
+  silent_units_ = 0;
+}
+
+// Only the last block of the input may not have begun.
 void H2Budget::Settle() {
   if (silent_units_ > 0) Spend(std::exchange(silent_units_, 0));
+  const bool waits = begun_ < seen_.size();
+  const std::uint32_t last = waits ? seen_.back() : 0;
+  seen_.clear();
+  if (waits) seen_.push_back(last);
+  begun_ = 0;
 }
 
 }  // namespace aquifer::http

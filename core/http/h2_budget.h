@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include "core/rt/timer_queue.h"
 
@@ -35,9 +36,13 @@ class H2Budget {
   // megabytes of them.
   void OnWastedField(std::size_t bytes);
   // A HEADERS frame begins. One that belongs to a stream is told by OnHeadHeard before the next
-  // frame; the others are unpacked for nothing.
+  // frame; the others, and what continues them, are unpacked for nothing.
   void OnHeaderBlock(std::size_t bytes);
   void OnHeadHeard();
+  // HEADERS and CONTINUATION frames as the input has them, before it is worked off: the library
+  // does not tell of the latter.
+  void SeeHeaderBlock() { seen_.push_back(0); }
+  void SeeContinuation(std::size_t bytes);
   // The bytes that were there have been worked off.
   void Settle();
 
@@ -51,6 +56,9 @@ class H2Budget {
   std::uint32_t free_updates_ = 0;
   std::uint32_t faults_unanswered_ = 0;
   std::uint32_t silent_units_ = 0;  // of the header block that nobody has been told of yet
+  bool head_heard_ = false;
+  std::vector<std::uint32_t> seen_;  // units of what continues each block that has not begun yet
+  std::size_t begun_ = 0;            // of seen_
   std::size_t wasted_field_bytes_ = 0;
 };
 

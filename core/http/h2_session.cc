@@ -338,6 +338,8 @@ void H2Session::CountEmptyFrames(Bytes input) {
   walk_.Walk(input, [this](std::uint8_t type, std::size_t length) {
     if (type > kLastKnownFrame)
       budget_.Spend(1 + static_cast<std::uint32_t>(length / kUnknownFrameUnit));
+    if (type == NGHTTP2_HEADERS) budget_.SeeHeaderBlock();
+    if (type == NGHTTP2_CONTINUATION) budget_.SeeContinuation(length);
     if (type == NGHTTP2_WINDOW_UPDATE || (type == NGHTTP2_DATA && length == 0)) ++swallowed_;
   });
 }

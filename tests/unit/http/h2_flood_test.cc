@@ -265,7 +265,9 @@ TEST_CASE("attack: header blocks of streams that are gone") {
   REQUIRE(server.Feed(test::ConnectHeaders(1) + Frame(test::kRstStream, 0, 1, U32(8))));
   const std::string field = test::Hpack({{"x", std::string(4000, 'v')}});
   const std::string whole = Frame(test::kHeaders, test::kEndHeaders, 1, field);
-  const Flood flood = FloodWith(server, 20'000, [&](int) { return whole; });
+  const std::string cut =
+      Frame(test::kHeaders, 0, 1, "") + Frame(test::kContinuation, test::kEndHeaders, 1, field);
+  const Flood flood = FloodWith(server, 20'000, [&](int i) { return i % 2 == 0 ? whole : cut; });
   CHECK(flood.count < 400);
   CHECK(flood.goodbye.find(kCalm) != std::string::npos);
 }
