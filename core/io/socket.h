@@ -33,6 +33,7 @@ class Socket final : public Stream {
  private:
   Task<Result<Chunk>> ReadBurst(StopToken stop);
   Result<Chunk> End() const;
+  bool IsClosed() const;
 
   UniqueFd fd_;
   bool write_ended_ = false;
