@@ -150,6 +150,7 @@ Task<void> InboundHandler::Serve(std::unique_ptr<hbone::IncomingTunnel> tunnel, 
   if (context_.config.response_baggage) baggage = proxy::BaggageOf(**own);
   const Status accepted = tunnel.Accept(std::move(baggage));
   if (!accepted) {
+    (*application)->Reset();  // it must not take a client that has left for one with nothing to say
     session.Fail(accepted.error());
     co_return nullptr;
   }
