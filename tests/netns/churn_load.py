@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The load of churn_test.py: one process in each pod, client of the other pod and server for its clients at once.
+"""The load of churn.py: one process in each pod, client of the other pod and server for its clients at once.
 
 A connection's number is its first eight bytes; what it does follows from the run's seed and that number, so both
 ends know. It listens at once, opens connections from SIGUSR1 on, and ends on SIGTERM when the last is closed. Most of them sleep, that is, neither read nor write; random ones are woken, and the longest awake go back

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Connections opened and closed at random, with resets and half-closes, through two sanitized node proxies.
 
-  churn_test.py                                          10,000 connections, about 1,000 open at a time
-  churn_test.py --seconds 300 --population 10000         as many as go in five minutes, 10,000 open at a time
-  churn_test.py --seed N                                 what another run did: every run prints its seed
+  churn.py                                          10,000 connections, about 1,000 open at a time
+  churn.py --seconds 300 --population 10000         as many as go in five minutes, 10,000 open at a time
+  churn.py --seed N                                 what another run did: every run prints its seed
 
 Each end keeps a ledger (churn_load.py). For a connection that ended in order both agree on every byte; of one that was
 reset a correct beginning was delivered, and the other end saw a reset, never an end in order. Then nothing may be left:
