@@ -92,7 +92,8 @@ Task<std::vector<std::string>> World::Run() {
   if (weather_ != Weather::kStorm && pool_.connections() != 0) Complain("a drain has no end");
   co_await pool_.Shutdown();
   if (pool_.connections() != 0) Complain("connections are left in the pool");
-  server_stop_.RequestStop();
+  // The servers end with their connections, once what these brought has reached its party.
+  if (weather_ == Weather::kStorm) server_stop_.RequestStop();
   co_await servers_.Join();
   mute_.clear();
   Judge();
