@@ -94,13 +94,25 @@ void Nat(Text& text, const RuleOptions& options) {
   text.Line({"}"});
 }
 
-void Mangle(Text& text) {
+// The kernel's tracking cannot tell a FIN that is sent twice from that of the other direction, takes
+// a half-closed connection for an ended one, and gives its ports to a new one (nf_nat_may_kill). A
+// tail loss probe sends it twice whenever its reader is slow to acknowledge; without SACK there is
+// none. Captured connections run over loopback, which loses nothing.
+void MangleOutbound(Text& text) {
+  for (const std::string_view not_loopback : {kNotLoopback4, kNotLoopback6}) {
+    text.Line({"oifname != \"lo\"", not_loopback, kNotProxy,
+               "tcp flags & (fin|syn|rst|ack) == syn counter reset tcp option sack-perm"});
+  }
+}
+
+void Mangle(Text& text, const RuleOptions& options) {
   OpenTable(text, kTables[1], {"filter", "-150"}, {"route", "-150"});
   text.Line({"chain istio-prerouting {"});
   text.Line({kIsProxy, "counter ct mark set ct mark and 0xfffff000 or 0x111"});
   text.Line({"}"});
   text.Line({"chain istio-output {"});
   text.Line({"ct mark & 0xfff == 0x111 counter meta mark set ct mark"});
+  if (options.outbound) MangleOutbound(text);
   text.Line({"}"});
   text.Line({"}"});
 }
@@ -124,7 +136,7 @@ std::string RuleText(const RuleOptions& options) {
   Text text;
   for (const std::string_view table : kTables) Drop(text, table);
   Nat(text, options);
-  Mangle(text);
+  Mangle(text, options);
   Raw(text, options);
   return text.Take();
 }

@@ -71,6 +71,7 @@ class Connection:
         self.head = b''
         self.connecting = end == CLIENT
         self.interest = None
+        self.port = sock.getsockname()[1]
 
     def wanted(self):
         mask = 0
@@ -185,7 +186,8 @@ class Connection:
 
     def entry(self, how):
         number = self.plan.number if self.plan else None
-        return [number, self.end, self.sent, self.received if self.plan else len(self.head), self.fin_sent, self.fin_seen, how, self.wrong]
+        return [number, self.end, self.port, self.sent, self.received if self.plan else len(self.head), self.fin_sent, self.fin_seen, how,
+                self.wrong]
 
 
 class Load:

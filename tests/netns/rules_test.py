@@ -38,6 +38,11 @@ def original_destination(connection):
 TRACKING = {'timeout_close_wait': 3600, 'timeout_fin_wait': 180, 'timeout_last_ack': 180, 'timeout_time_wait': 180, 'be_liberal': 1}
 
 
+def has_sack(connection):
+    options = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 8)[5]
+    return bool(options & 2)  # TCPI_OPT_SACK
+
+
 def tracking(netns):
     with netns.entered():
         return {name: int(pathlib.Path(f'/proc/sys/net/netfilter/nf_conntrack_tcp_{name}').read_text()) for name in TRACKING}
@@ -127,6 +132,17 @@ def outbound_connections_reach_the_proxy_with_their_destination():
                     connection, _ = listener.accept()
                     with connection:
                         lib.equal(original_destination(connection), (address, 8080), 'original destination')
+
+
+def captured_connections_are_opened_without_sack_and_others_with_it():
+    with support.two_pods() as (_, pod, other), support.EchoServer(other, 8080):
+        support.cni('enrol', pod.name)
+        with marked_listener(pod, 15001) as listener:
+            for address in (other.address, other.address6):
+                with support.connect(pod, address, 8080) as client, listener.accept()[0]:
+                    lib.check(not has_sack(client), 'a captured connection has SACK')
+                with support.connect(pod, address, 8080, mark=support.MARK) as client:
+                    lib.check(has_sack(client), 'the proxy connects without SACK')
 
 
 def inbound_connections_reach_the_proxy_with_their_destination():
@@ -238,6 +254,7 @@ lib.main([
     inbound_connections_reach_the_proxy_with_their_destination,
     what_the_proxy_sends_is_not_sent_back_to_it,
     hbone_goes_to_its_own_port,
+    captured_connections_are_opened_without_sack_and_others_with_it,
     a_half_closed_connection_is_tracked_for_longer_than_its_silence,
     loopback_is_left_alone,
     health_probes_reach_the_application,

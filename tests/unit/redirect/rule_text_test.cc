@@ -35,6 +35,11 @@ TEST_CASE("every redirect leaves out what the proxy itself sends") {
   }
 }
 
+TEST_CASE("what is captured on its way out is opened without SACK") {
+  CHECK(Count(RuleText({}), "reset tcp option sack-perm") == 2);
+  CHECK(Count(RuleText({.outbound = false}), "reset tcp option sack-perm") == 0);
+}
+
 TEST_CASE("DNS is redirected only when the proxy serves it") {
   CHECK(Count(RuleText({}), "dport 53 ") == 0);
   CHECK(Count(RuleText({}), "15053") == 0);

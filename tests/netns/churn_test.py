@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Connections opened and closed at random, with resets and half-closes, through two sanitized node proxies.
 
-  churn.py                                          10,000 connections, about 1,000 open at a time
-  churn.py --seconds 300 --population 10000         as many as go in five minutes, 10,000 open at a time
-  churn.py --seed N                                 what another run did: every run prints its seed
+  churn_test.py                                          10,000 connections, about 1,000 open at a time
+  churn_test.py --seconds 300 --population 10000         as many as go in five minutes, 10,000 open at a time
+  churn_test.py --seed N                                 what another run did: every run prints its seed
 
 Each end keeps a ledger (churn_load.py). For a connection that ended in order both agree on every byte; of one that was
 reset a correct beginning was delivered, and the other end saw a reset, never an end in order. Then nothing may be left:
@@ -30,7 +30,7 @@ CLIENT, SERVER = 'client', 'server'
 RESET_SEEN = ('ECONNRESET', 'EPIPE', 'ENOTCONN')
 REPORT = re.compile(r'AddressSanitizer|LeakSanitizer|runtime error:|CHECK failed')
 # Tunnels that nobody uses are closed soon, so that descriptors can be counted afterwards.
-ENVIRONMENT = {'POOL_UNUSED_RELEASE_TIMEOUT': '1s', 'RUST_LOG': 'error'}
+ENVIRONMENT = {'POOL_UNUSED_RELEASE_TIMEOUT': '1s', 'RUST_LOG': 'error,access=info'}
 
 
 def why_not():
@@ -137,6 +137,11 @@ class Churn:
                 lib.equal(process.stop(), 0, f'the exit status of {process.log_path.stem}')
         lib.equal(self.mesh.control.stop(), 0, 'the exit status of aquifer-control')
 
+    def said_of(self, ports):
+        """The lines of the proxies on connections from these ports."""
+        client = re.compile(rf'src\.addr=\S+:({"|".join(map(str, ports))}) ')
+        return [line for process in self.processes for line in process.log().splitlines() if client.search(line)][:20]
+
     def no_report(self):
         for path in self.mesh.cluster.folder.glob('*.log'):
             found = REPORT.search(path.read_text(errors='replace'))
@@ -149,6 +154,7 @@ class Ledger:
     def __init__(self, paths):
         self.count = collections.Counter()
         self.wrong = []
+        self.ports = set()  # the clients' of what is wrong
         self.ends = {CLIENT: {}, SERVER: {}}
         self.nameless = []
         for path in paths:
@@ -164,6 +170,7 @@ class Ledger:
     def expect(self, condition, number, why, *entries):
         if not condition:
             self.wrong.append(f'connection {number}: {why}: {"; ".join(map(str, entries))}')
+            self.ports |= {entry.port for entry in entries if entry.end == CLIENT}
 
     def compare(self):
         unseen = 0
@@ -201,12 +208,12 @@ class Ledger:
 
 
 class Entry:
-    def __init__(self, end, sent, received, fin_sent, fin_seen, how, wrong):
-        self.end, self.sent, self.received, self.fin_sent, self.fin_seen = end, sent, received, fin_sent, fin_seen
+    def __init__(self, end, port, sent, received, fin_sent, fin_seen, how, wrong):
+        self.end, self.port, self.sent, self.received, self.fin_sent, self.fin_seen = end, port, sent, received, fin_sent, fin_seen
         self.how, self.wrong = how, wrong
 
     def __str__(self):
-        return (f'the {self.end} sent {self.sent}{" and FIN" if self.fin_sent else ""}, received {self.received}'
+        return (f'the {self.end} at port {self.port} sent {self.sent}{" and FIN" if self.fin_sent else ""}, received {self.received}'
                 f'{" and FIN" if self.fin_seen else ""}, ended: {self.how}')
 
 
@@ -223,7 +230,7 @@ def connections_opened_and_closed_at_random():
         print('  ' + ', '.join(f'{count} {what}' for what, count in ledger.count.items()))
         for load in churn.loads:
             print(f'  {load.log_path.stem}: {" ".join(load.log().split())}', flush=True)
-        lib.check(not ledger.wrong, f'{len(ledger.wrong)} are wrong, among them:\n  ' + '\n  '.join(ledger.wrong[:20]))
+        lib.check(not ledger.wrong, '\n  '.join([f'{len(ledger.wrong)} are wrong, among them:', *ledger.wrong[:20], *churn.said_of(ledger.ports)]))
         churn.nothing_is_left()
         churn.ends()
         churn.no_report()
