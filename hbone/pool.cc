@@ -3,11 +3,13 @@
 #include <algorithm>
 
 #include "certs/tls_stream.h"
+#include "certs/wall_clock.h"
 #include "core/rt/timer.h"
 
 namespace aquifer::hbone {
 namespace {
 
+constexpr std::chrono::seconds kLastWords(1);
 constexpr int kAttempts =
     3;  // a pooled connection may go away just as it is used; nothing was sent on it then
 
@@ -21,10 +23,6 @@ TunnelError Plain(const Error& error) { return TunnelError{error, 0, {}, {}}; }
 
 bool WorthAnotherTry(const Error& error) {
   return error.reason == Reason::kGoAway || error.reason == Reason::kOverload;
-}
-
-certs::WallTime Now() {
-  return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
 }
 
 }  // namespace
@@ -164,7 +162,7 @@ Task<Result<std::unique_ptr<Pool::Connection>, TunnelError>> Pool::Establish(
   TimedStop shaking(stop, options_.handshake_timeout, Reason::kHandshakeTimeout);
   certs::PeerExpectation expectation = ExpectationOf(key);
   Result<certs::TlsStreamPtr, certs::TlsFailure> secure = co_await certs::ClientHandshake(
-      *std::move(socket), std::move(tls), std::move(expectation), Now(), shaking.token());
+      *std::move(socket), std::move(tls), std::move(expectation), certs::SystemWallTime(), shaking.token());
   if (!secure) co_return TunnelError{secure.error().error, 0, {}, secure.error().detail};
   const std::optional<certs::Identity> peer = (*secure)->peer();
   if (!peer) co_return Plain(Error{Reason::kTlsFailed});
@@ -228,6 +226,11 @@ Task<void> Pool::Drain(Clock::duration grace) {
 Task<void> Pool::Shutdown() {
   stop_.RequestStop(Reason::kStopped);
   co_await tasks_.Join();
+}
+
+Task<void> Pool::End() {
+  co_await Drain(kLastWords);
+  co_await Shutdown();
 }
 
 }  // namespace aquifer::hbone

@@ -80,6 +80,9 @@ class Pool {
   Task<void> Drain(Clock::duration grace);
   // Ends every connection at once, tunnels included, and waits for them.
   Task<void> Shutdown();
+  // Both, for an orderly end of the process: what ended tunnels have said last has its moment to
+  // get through.
+  Task<void> End();
   // Names a socket maker as no other of this pool is or was named: one that comes after it under
   // the same name (a pod with the uid of its predecessor) neither shares its connections nor loses
   // its own with them.

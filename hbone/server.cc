@@ -1,6 +1,7 @@
 #include "hbone/server.h"
 
 #include "certs/tls_stream.h"
+#include "certs/wall_clock.h"
 #include "core/rt/scope.h"
 #include "core/rt/timer.h"
 
@@ -64,10 +65,6 @@ bool IsPeersDoing(Reason reason) {
          reason == Reason::kTimeout || reason == Reason::kTlsFailed || reason == Reason::kPeerReset;
 }
 
-certs::WallTime Now() {
-  return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
-}
-
 }  // namespace
 
 Status IncomingTunnel::Accept(std::optional<Baggage> baggage) {
@@ -89,7 +86,7 @@ Task<void> ServeConnection(io::SocketPtr socket, certs::TlsContextRef tls,
   io::SetTunnelOptions(socket->fd());
   TimedStop shaking(stop, options.handshake_timeout, Reason::kHandshakeTimeout);
   Result<certs::TlsStreamPtr, certs::TlsFailure> secure = co_await certs::ServerHandshake(
-      std::move(socket), std::move(tls), std::move(expectation), Now(), shaking.token());
+      std::move(socket), std::move(tls), std::move(expectation), certs::SystemWallTime(), shaking.token());
   shaking.Disarm();
   if (!secure)
     co_return handler.OnHandshakeFailed(peer_address, local_address, secure.error().error,

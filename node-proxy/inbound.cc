@@ -45,24 +45,19 @@ Task<Result<io::SocketPtr>> DialApplication(PodEndpoint& pod, Ip source, Address
   co_return co_await pod.DialFrom(source, to, keep_source, timed.token());
 }
 
-Error RejectedEarly(Session& session, const Error& error) {
-  session.RejectEarly(error);
-  return error;
-}
-
 // Out of line as Admit is.
 [[gnu::noinline]] Task<Result<io::SocketPtr>> AdmitPlaintext(WorkerContext& context,
                                                              PodEndpoint& pod, io::Socket& client,
                                                              bool keep_source, Session& session,
                                                              InboundConnections::Entry& entry) {
   const Result<Address> target = redirect::OriginalDestination(client.fd());
-  if (!target) co_return RejectedEarly(session, target.error());
+  if (!target) co_return session.RejectEarly(target.error());
   session.SetDestinationAddress(*target);
   const std::vector<std::uint16_t>& illegal = context.classify.illegal_ports;
   if (std::find(illegal.begin(), illegal.end(), target->port) != illegal.end())
-    co_return RejectedEarly(session, Error{Reason::kLoop});
+    co_return session.RejectEarly(Error{Reason::kLoop});
   const Result<mesh::WorkloadRef> own = co_await pod.Workload(entry.token());
-  if (!own) co_return RejectedEarly(session, own.error());
+  if (!own) co_return session.RejectEarly(own.error());
   session.SetDestination(*own);
   session.SetService(mesh::GuessService(*context.snapshot, **own, target->port, {}));
   session.SetSource(context.snapshot->FindWorkloadAt({context.config.network, client.peer().ip}));

@@ -3,7 +3,6 @@
 #include "core/obs/trace_context.h"
 #include "core/rt/scope.h"
 #include "core/rt/timer.h"
-#include "node-proxy/client_watch.h"
 #include "node-proxy/session.h"
 #include "proxy/describe.h"
 #include "redirect/original_dst.h"
@@ -33,11 +32,6 @@ hbone::ConnectRequest RequestOf(const WorkerContext& context, const mesh::Worklo
       .forwarded_host = route.service == nullptr ? std::string() : route.service->hostname,
       .traceparent = obs::TraceContext::Make(context.random).ToString(),
       .forwarded_network = {}};
-}
-
-Error RejectedEarly(Session& session, const Error& error) {
-  session.RejectEarly(error);
-  return error;
 }
 
 Task<Result<io::StreamPtr>> OpenPlain(PodEndpoint& pod, Address to, StopToken stop) {
@@ -76,25 +70,32 @@ Task<Result<io::StreamPtr>> OpenUpstream(WorkerContext& context,
                                          const std::shared_ptr<PodEndpoint>& pod,
                                          io::Socket& client, Session& session, StopToken stop) {
   const Result<Address> target = redirect::OriginalDestination(client.fd());
-  if (!target) co_return RejectedEarly(session, target.error());
+  if (!target) co_return session.RejectEarly(target.error());
   session.SetDestinationAddress(*target);
   const Result<mesh::WorkloadRef> source = co_await pod->Workload(stop);
-  if (!source) co_return RejectedEarly(session, source.error());
+  if (!source) co_return session.RejectEarly(source.error());
   session.SetSource(*source);
 
   const mesh::SnapshotRef view = context.snapshot;  // immutable: safe across every co_await below
   const Result<mesh::Route> route =
       mesh::Classify(*view, **source, *target, context.classify, context.random);
-  if (!route) co_return RejectedEarly(session, route.error());
+  if (!route) co_return session.RejectEarly(route.error());
   const bool tunnelled = route->protocol == mesh::Protocol::kHbone;
   // We would accept our own dial, and dial again, without end.
   if (!tunnelled && route->connect_to == client.local())
-    co_return RejectedEarly(session, Error{Reason::kLoop});
+    co_return session.RejectEarly(Error{Reason::kLoop});
   session.SetDestination(route->destination);
   session.SetService(route->service);
   session.SetDestinationAddress(route->connect_to);
   if (!tunnelled) co_return co_await OpenPlain(*pod, route->connect_to, stop);
   co_return co_await OpenTunnel(context, pod, **source, *route, client.peer(), session, stop);
+}
+
+// A client that was reset waits for nothing any more. One that has only ended its own direction is
+// still served.
+Task<void> StopWhenReset(io::Socket& client, StopSource& dial, StopToken over) {
+  const Status broken = co_await client.WaitBroken(over);
+  if (!broken && !over.requested()) dial.RequestStop(broken.error().reason);
 }
 
 // Out of line, or the compiler makes its frame, and all below it, a part of its caller's.
@@ -104,7 +105,7 @@ Task<Result<io::StreamPtr>> OpenUpstream(WorkerContext& context,
   StopSource dial(stop);
   StopSource over;
   Scope watching;
-  watching.Spawn(StopWhenReset(client.fd(), dial, over.token()));
+  watching.Spawn(StopWhenReset(client, dial, over.token()));
   Result<io::StreamPtr> upstream =
       co_await OpenUpstream(context, pod, client, session, dial.token());
   over.RequestStop();

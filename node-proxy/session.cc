@@ -111,9 +111,10 @@ void Session::Fail(const Error& error, std::string detail) {
   detail_ = std::move(detail);
 }
 
-void Session::RejectEarly(const Error& error, std::string detail) {
+Error Session::RejectEarly(const Error& error, std::string detail) {
   Fail(error, std::move(detail));
   early_ = true;
+  return error;
 }
 
 void Session::Finish(const Status& copied) {

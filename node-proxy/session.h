@@ -44,7 +44,8 @@ class Session {
   void Fail(const Error& error, std::string detail = {});
   // It was never clear what it was for: one warning with its addresses instead of the access log's
   // line, and no series.
-  void RejectEarly(const Error& error, std::string detail = {});
+  // Returns `error`, for who passes it on.
+  Error RejectEarly(const Error& error, std::string detail = {});
   // How the copy ended; a peer that leaves is an ending, not an error.
   void Finish(const Status& copied);
 

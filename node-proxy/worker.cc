@@ -1,12 +1,9 @@
 #include "node-proxy/worker.h"
 
-#include "core/rt/timer.h"
+#include "core/rt/grace.h"
 
 namespace aquifer::node {
 namespace {
-
-// For what ended tunnels have said last to reach their peers.
-constexpr std::chrono::seconds kLastWords(1);
 
 hbone::PoolOptions PoolOptionsOf(const Config& config) {
   hbone::PoolOptions options;
@@ -50,8 +47,7 @@ struct Worker::State {
 
   Task<void> End() {
     co_await ending.Join();
-    co_await pool.Drain(kLastWords);
-    co_await pool.Shutdown();
+    co_await pool.End();
   }
 };
 
@@ -110,26 +106,17 @@ void Worker::StopPod(std::string uid, std::function<void()> done) {
 
 void Worker::Shutdown(Clock::duration deadline, std::function<void()> done) {
   struct Draining {
-    static Task<void> Finish(PodProxy& proxy, std::size_t& left, Event& all) {
-      co_await proxy.Finish();
-      if (--left == 0) all.Set();
+    static Task<void> Finish(State& state) {
+      Scope pods;
+      for (auto& [uid, proxy] : state.pods) pods.Spawn(proxy->Finish());
+      co_await pods.Join();
     }
     static Task<void> Run(Worker& worker, State& state, Clock::duration deadline,
                           std::function<void()> done) {
-      Event all;
-      Scope pods;
-      std::size_t left = state.pods.size();
-      if (left == 0) all.Set();
-      for (auto& [uid, proxy] : state.pods) {
-        proxy->Drain();
-        pods.Spawn(Finish(*proxy, left, all));
-      }
-      {
-        TimedStop timed(StopToken(), deadline, Reason::kDrained);
-        std::ignore = co_await all.Wait(timed.token());
-      }
-      for (auto& [uid, proxy] : state.pods) proxy->Stop(Reason::kDrained);
-      co_await pods.Join();
+      for (auto& [uid, proxy] : state.pods) proxy->Drain();
+      co_await WithGrace(Finish(state), deadline, [&state] {
+        for (auto& [uid, proxy] : state.pods) proxy->Stop(Reason::kDrained);
+      });
       state.pods.clear();
       state.finished.Set();
       worker.Reply(std::move(done));

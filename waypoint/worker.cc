@@ -4,6 +4,7 @@
 #include <tuple>
 
 #include "certs/cache.h"
+#include "core/rt/grace.h"
 #include "hbone/pool.h"
 #include "waypoint/listeners.h"
 #include "waypoint/mesh_backends.h"
@@ -11,9 +12,6 @@
 
 namespace aquifer::waypoint {
 namespace {
-
-// For what ended tunnels have said last to reach their peers.
-constexpr std::chrono::seconds kLastWords(1);
 
 std::int64_t UnixSeconds() {
   return std::chrono::duration_cast<std::chrono::seconds>(
@@ -103,8 +101,7 @@ struct Worker::State {
   Task<void> End() {
     co_await ending.Join();
     if (upstream) co_await upstream->Shutdown();
-    co_await tunnels_pool.Drain(kLastWords);
-    co_await tunnels_pool.Shutdown();
+    co_await tunnels_pool.End();
   }
 };
 
@@ -151,21 +148,12 @@ void Worker::Open(std::function<void(Status)> done) {
 
 void Worker::Shutdown(Clock::duration deadline, std::function<void()> done) {
   struct Draining {
-    static Task<void> WhenJoined(Listeners& listeners, Event& ended) {
-      co_await listeners.Join();
-      ended.Set();
-    }
     static Task<void> Run(Worker& worker, State& state, Clock::duration deadline,
                           std::function<void()> done) {
       state.drain.RequestStop(Reason::kDrained);
       if (state.listeners) {
-        Event ended;
-        Scope joining;
-        joining.Spawn(WhenJoined(*state.listeners, ended));
-        TimedStop timed(StopToken(), deadline, Reason::kDrained);
-        std::ignore = co_await ended.Wait(timed.token());
-        state.stop.RequestStop(Reason::kDrained);
-        co_await joining.Join();
+        co_await WithGrace(state.listeners->Join(), deadline,
+                           [&state] { state.stop.RequestStop(Reason::kDrained); });
       }
       state.finished.Set();
       worker.inputs_.control.Post(std::move(done));

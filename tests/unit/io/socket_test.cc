@@ -195,6 +195,33 @@ TEST_CASE("a reset after the FIN reaches the other end, though nobody reads or w
   test::Run(body());
 }
 
+Task<Status> WatchFor(Socket& socket, milliseconds time) {
+  TimedStop timed(StopToken(), time, Reason::kTimeout);
+  co_return co_await socket.WaitBroken(timed.token());
+}
+
+Task<void> WatchWithoutReading(bool fin_first) {
+  Pair pair = co_await MakePair();
+  const Status said = co_await pair.client->Write(Chunk::CopyOf("hello"), StopToken());
+  CHECK(said.ok());
+  if (fin_first) {
+    const Status shut = co_await pair.client->ShutdownWrite(StopToken());
+    CHECK(shut.ok());
+  }
+  // Longer than the first look at the socket.
+  const Status waited = co_await WatchFor(*pair.server, milliseconds(150));
+  CHECK(waited.error().reason == Reason::kTimeout);
+  pair.client->Reset();
+  pair.client.reset();
+  const Status broken = co_await WatchFor(*pair.server, seconds(10));
+  CHECK(broken.error().reason == Reason::kPeerReset);
+}
+
+TEST_CASE("who only watches hears of a reset, and of nothing else") {
+  const bool fin_first = GENERATE(false, true);
+  test::Run(WatchWithoutReading(fin_first));
+}
+
 TEST_CASE("a stop ends a copy in both directions with its reason") {
   const auto body = []() -> Task<void> {
     Pair left = co_await MakePair();
