@@ -161,8 +161,9 @@ Task<Result<std::unique_ptr<Pool::Connection>, TunnelError>> Pool::Establish(
   if (!socket) co_return Plain(socket.error());
   TimedStop shaking(stop, options_.handshake_timeout, Reason::kHandshakeTimeout);
   certs::PeerExpectation expectation = ExpectationOf(key);
-  Result<certs::TlsStreamPtr, certs::TlsFailure> secure = co_await certs::ClientHandshake(
-      *std::move(socket), std::move(tls), std::move(expectation), certs::SystemWallTime(), shaking.token());
+  Result<certs::TlsStreamPtr, certs::TlsFailure> secure =
+      co_await certs::ClientHandshake(*std::move(socket), std::move(tls), std::move(expectation),
+                                      certs::SystemWallTime(), shaking.token());
   if (!secure) co_return TunnelError{secure.error().error, 0, {}, secure.error().detail};
   const std::optional<certs::Identity> peer = (*secure)->peer();
   if (!peer) co_return Plain(Error{Reason::kTlsFailed});

@@ -85,8 +85,9 @@ Task<void> ServeConnection(io::SocketPtr socket, certs::TlsContextRef tls,
   const Address local_address = socket->local();
   io::SetTunnelOptions(socket->fd());
   TimedStop shaking(stop, options.handshake_timeout, Reason::kHandshakeTimeout);
-  Result<certs::TlsStreamPtr, certs::TlsFailure> secure = co_await certs::ServerHandshake(
-      std::move(socket), std::move(tls), std::move(expectation), certs::SystemWallTime(), shaking.token());
+  Result<certs::TlsStreamPtr, certs::TlsFailure> secure =
+      co_await certs::ServerHandshake(std::move(socket), std::move(tls), std::move(expectation),
+                                      certs::SystemWallTime(), shaking.token());
   shaking.Disarm();
   if (!secure)
     co_return handler.OnHandshakeFailed(peer_address, local_address, secure.error().error,

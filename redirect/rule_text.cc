@@ -94,10 +94,10 @@ void Nat(Text& text, const RuleOptions& options) {
   text.Line({"}"});
 }
 
-// The kernel's tracking cannot tell a FIN that is sent twice from that of the other direction, takes
-// a half-closed connection for an ended one, and gives its ports to a new one (nf_nat_may_kill). A
-// tail loss probe sends it twice whenever its reader is slow to acknowledge; without SACK there is
-// none. Captured connections run over loopback, which loses nothing.
+// The kernel's tracking cannot tell a FIN that is sent twice from that of the other direction,
+// takes a half-closed connection for an ended one, and gives its ports to a new one
+// (nf_nat_may_kill). A tail loss probe sends it twice whenever its reader is slow to acknowledge;
+// without SACK there is none. Captured connections run over loopback, which loses nothing.
 void MangleOutbound(Text& text) {
   for (const std::string_view not_loopback : {kNotLoopback4, kNotLoopback6}) {
     text.Line({"oifname != \"lo\"", not_loopback, kNotProxy,

@@ -9,8 +9,8 @@
 
 namespace aquifer {
 
-// Returns when `work` has. `hurry` is called once if that takes longer than `grace`; it makes `work`
-// return.
+// Returns when `work` has. `hurry` is called once if that takes longer than `grace`; it makes
+// `work` return.
 Task<void> WithGrace(Task<void> work, Clock::duration grace, std::function<void()> hurry);
 
 }  // namespace aquifer

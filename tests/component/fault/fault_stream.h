@@ -11,15 +11,9 @@
 #include "core/io/stream.h"
 #include "core/rt/event.h"
 #include "tests/support/dice.h"
+#include "tests/support/turn.h"
 
 namespace aquifer::test {
-
-// Gives way for one turn of the loop.
-struct Turn {
-  bool await_ready() const { return false; }
-  void await_suspend(std::coroutine_handle<> waiter) const { Loop::Current().Ready(waiter); }
-  void await_resume() const {}
-};
 
 enum class Fault : std::uint8_t {
   kNone,

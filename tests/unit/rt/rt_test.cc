@@ -10,6 +10,7 @@
 #include "core/rt/scope.h"
 #include "core/rt/timer.h"
 #include "tests/support/run_task.h"
+#include "tests/support/turn.h"
 
 namespace aquifer {
 namespace {
@@ -30,6 +31,10 @@ Task<void> SleepAndLog(milliseconds duration, std::vector<int>& log) {
   const Status slept = co_await SleepFor(duration, StopToken());
   CHECK(slept.ok());
   log.push_back(static_cast<int>(duration.count()));
+}
+
+Task<void> TurnUntil(const bool& over) {
+  while (!over) co_await test::Turn();
 }
 
 }  // namespace
@@ -120,6 +125,27 @@ TEST_CASE("an operation under a stop that was already asked for never starts") {
     Op op;
     const int result = co_await OpAwaiter(op, stop.token());
     CHECK(result == -ECANCELED);
+  };
+  test::Run(body());
+}
+
+TEST_CASE("tasks that are always ready keep neither kernel nor timers from the others") {
+  const auto body = []() -> Task<void> {
+    bool over = false;
+    Scope busy;
+    for (int i = 0; i < 3; ++i) busy.Spawn(TurnUntil(over));
+    const Status slept = co_await SleepFor(milliseconds(2), StopToken());
+    CHECK(slept.ok());
+    UniqueFd fd(::eventfd(1, EFD_CLOEXEC));
+    std::uint64_t value = 0;
+    Op op;
+    op.kind = OpKind::kRead;
+    op.fd = fd.get();
+    op.data = &value;
+    op.size = sizeof value;
+    CHECK(co_await OpAwaiter(op, StopToken()) == sizeof value);
+    over = true;
+    co_await busy.Join();
   };
   test::Run(body());
 }
