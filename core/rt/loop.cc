@@ -101,12 +101,12 @@ void Loop::OnComplete(Op& op) {
   Ready(op.waiter);
 }
 
+// Rings with the lock held: the work may be what ends the loop, and the loop, woken by somebody
+// else, may take it before it is rung for.
 void Loop::Post(std::function<void()> work) {
-  {
-    const std::lock_guard lock(posted_mutex_);
-    posted_.push_back(std::move(work));
-    if (std::exchange(wakeup_pending_, true)) return;
-  }
+  const std::lock_guard lock(posted_mutex_);
+  posted_.push_back(std::move(work));
+  if (std::exchange(wakeup_pending_, true)) return;
   const std::uint64_t one = 1;
   const ssize_t written = ::write(wakeup_.get(), &one, sizeof one);
   AQ_CHECK(written == sizeof one);

@@ -2,9 +2,6 @@
 // listens in their namespaces as the real one does, and carries every captured connection in the
 // clear to where it was going. Prints one line for each.
 //   plain_proxy ZDS_SOCKET [--refuse POD]...     refuses to start the pods of these names
-#include <sys/signalfd.h>
-
-#include <csignal>
 #include <cstdio>
 #include <map>
 #include <memory>
@@ -12,9 +9,9 @@
 #include <string>
 #include <tuple>
 
+#include "core/app/process.h"
 #include "core/io/copy.h"
 #include "core/io/socket.h"
-#include "core/rt/await.h"
 #include "core/rt/scope.h"
 #include "core/rt/timer.h"
 #include "redirect/cni_client.h"
@@ -115,17 +112,6 @@ class PlainProxy final : public PodHandler {
   std::map<std::string, std::unique_ptr<PodProxy>> pods_;
 };
 
-Task<void> StopOnSignal(int signals, StopSource& stop) {
-  signalfd_siginfo info{};
-  Op op;
-  op.kind = OpKind::kRead;
-  op.fd = signals;
-  op.data = &info;
-  op.size = sizeof info;
-  std::ignore = co_await OpAwaiter(op, stop.token());
-  stop.RequestStop();
-}
-
 Task<void> PrintReadiness(const CniClient& client, StopToken stop) {
   bool was = false;
   while (co_await SleepFor(std::chrono::milliseconds(10), stop)) {
@@ -134,15 +120,15 @@ Task<void> PrintReadiness(const CniClient& client, StopToken stop) {
   }
 }
 
-Task<void> Run(CniClientOptions options, PlainProxy& proxy, obs::Logger& log, int signals) {
-  StopSource stop;
+Task<Result<void, Refusal>> Run(CniClientOptions options, PlainProxy& proxy, obs::Logger& log,
+                                StopToken stop) {
   CniClient client(std::move(options), proxy, log);
   Scope scope;
-  scope.Spawn(StopOnSignal(signals, stop));
-  scope.Spawn(PrintReadiness(client, stop.token()));
-  co_await client.Run(stop.token());
+  scope.Spawn(PrintReadiness(client, stop));
+  co_await client.Run(stop);
   co_await proxy.StopAll();
   co_await scope.Join();
+  co_return Result<void, Refusal>();
 }
 
 int Main(int argc, char** argv) {
@@ -150,18 +136,13 @@ int Main(int argc, char** argv) {
   if (argc < 2) return 2;
   std::set<std::string> refused;
   for (int i = 2; i + 1 < argc; i += 2) refused.insert(argv[i + 1]);
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGTERM);
-  ::sigprocmask(SIG_BLOCK, &signals, nullptr);
-  const UniqueFd signal_fd(::signalfd(-1, &signals, SFD_CLOEXEC));
-  obs::Logger log({.levels = obs::LevelFilter(obs::Level::kDebug)});
-  const Result<std::unique_ptr<Loop>> loop = Loop::Create();
+  app::Process process(
+      {.scope = "plain_proxy", .log_levels = obs::LevelFilter(obs::Level::kDebug)});
   Result<NetnsRef> home = Netns::Current();
-  if (!loop || !home) return 1;
+  if (!home) return 1;
   PlainProxy proxy(*std::move(home), std::move(refused));
-  (*loop)->Run(Run({.path = argv[1]}, proxy, log, signal_fd.get()));
-  return 0;
+  return process.Run(
+      [&](StopToken stop) { return Run({.path = argv[1]}, proxy, process.log(), stop); });
 }
 
 }  // namespace
