@@ -11,6 +11,8 @@ namespace aquifer::node {
 namespace {
 
 constexpr auto kConnectTimeout = std::chrono::seconds(10);
+// How long a client may be gone before the dial made for it ends.
+constexpr std::chrono::seconds kClientLook(1);
 // Connect, handshake and the answer to the CONNECT, which waits for the far side's connect.
 constexpr auto kTunnelTimeout = std::chrono::seconds(30);
 
@@ -94,7 +96,7 @@ Task<Result<io::StreamPtr>> OpenUpstream(WorkerContext& context,
 // A client that was reset waits for nothing any more. One that has only ended its own direction is
 // still served.
 Task<void> StopWhenReset(io::Socket& client, StopSource& dial, StopToken over) {
-  const Status broken = co_await client.WaitBroken(over);
+  const Status broken = co_await client.WaitBroken(over, kClientLook);
   if (!broken && !over.requested()) dial.RequestStop(broken.error().reason);
 }
 

@@ -172,14 +172,16 @@ Task<Status> Socket::ShutdownWrite(StopToken) {
 
 // A poll would not wait: io_uring's ends at the FIN that has been read already. So the socket is
 // looked at, ever more seldom: a reset is noticed in about the time that the silence has lasted.
-Task<Status> Socket::WaitBroken(StopToken stop) {
+Task<Status> Socket::WaitBroken(StopToken stop) { return WaitBroken(stop, kLastLook); }
+
+Task<Status> Socket::WaitBroken(StopToken stop, Clock::duration longest) {
   Clock::duration pause = kFirstLook;
   while (true) {
     const Status slept = co_await SleepFor(pause, stop);
     if (!slept) co_return slept;
     if (IsClosed())
       co_return write_ended_ ? Status() : Status(Error{Reason::kPeerReset, ECONNRESET});
-    pause = std::min<Clock::duration>(2 * pause, kLastLook);
+    pause = std::min(2 * pause, longest);
   }
 }
 

@@ -10,6 +10,7 @@
 #include "core/base/address.h"
 #include "core/base/unique_fd.h"
 #include "core/io/stream.h"
+#include "core/rt/timer_queue.h"
 
 namespace aquifer::io {
 
@@ -23,6 +24,9 @@ class Socket final : public Stream {
   Task<Status> WriteMany(std::vector<Chunk> chunks, StopToken stop) override;
   Task<Status> ShutdownWrite(StopToken stop) override;
   Task<Status> WaitBroken(StopToken stop) override;
+  // The same for who has to know within `longest`, rather than in about the time that the silence
+  // has lasted.
+  Task<Status> WaitBroken(StopToken stop, Clock::duration longest);
   void Reset() override;
 
   int fd() const { return fd_.get(); }
