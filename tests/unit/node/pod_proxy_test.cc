@@ -39,9 +39,11 @@ Task<void> DrainsInOrder() {
   const Address clear = At(*proxy, PodProxy::Kind::kInboundPlaintext);
   const Address outbound = At(*proxy, PodProxy::Kind::kOutbound);
   io::SocketPtr waiting = co_await Dial(hbone);
-  co_await World::Until([&] { return proxy->connections() == 1; });
-  CHECK(world.registry.Text().find("tcp_sockets_open{reporter=\"destination\"} 1") !=
-        std::string::npos);
+  co_await World::Until([&] {
+    return world.registry.Text().find("tcp_sockets_open{reporter=\"destination\"} 1") !=
+           std::string::npos;
+  });
+  CHECK(proxy->connections() == 1);
   proxy->Drain();
   Scope finishing;
   bool finished = false;
