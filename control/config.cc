@@ -37,10 +37,13 @@ const std::vector<Flag>& Flags() {
        [](ControlConfig& c, const std::string& v) { return SetText(c.state, v); }},
       {"--listen", "IP:PORT", "xDS and CA over TLS (default 0.0.0.0:15012)",
        [](ControlConfig& c, const std::string& v) { return SetAddress(c.listen, v); }},
-      {"--admin", "IP:PORT", "/metrics, /healthz/ready, /status (default 0.0.0.0:15014)",
+      {"--admin", "IP:PORT",
+       "/metrics, /healthz/ready; /status, /resources and /logging from this machine only "
+       "(default 0.0.0.0:15014)",
        [](ControlConfig& c, const std::string& v) { return SetAddress(c.admin, v); }},
       {"--host-names", "NAMES",
-       "names and addresses of our server certificate, with commas between",
+       "names and addresses of our server certificate beside that of --listen, with commas between "
+       "(default localhost,istiod.istio-system.svc,aquifer-control.aquifer-system.svc)",
        [](ControlConfig& c, const std::string& v) { return SetText(c.host_names, v); }},
       {"--trust-domain", "NAME", "of all identities (default cluster.local)",
        [](ControlConfig& c, const std::string& v) {
@@ -70,7 +73,7 @@ const std::vector<Flag>& Flags() {
          c.log_format = v == "json" ? obs::LogFormat::kJson : obs::LogFormat::kText;
          return v == "json" || v == "text";
        }},
-      {"--log-level", "LEVELS", "such as info or info,xds=debug",
+      {"--log-level", "LEVELS", "such as info (default) or info,xds=debug",
        [](ControlConfig& c, const std::string& v) { return SetText(c.log_levels, v); }},
   };
   return flags;

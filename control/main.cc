@@ -46,8 +46,10 @@ int Run(std::span<char* const> arguments) {
   if (config->check) return Check(*config);
   const Decoded<obs::LevelFilter> levels = obs::LevelFilter::Parse(config->log_levels);
   if (!levels) return self.Refused({"--log-level", levels.error().ToString()});
-  app::Process process(
-      {.scope = "control", .log_format = config->log_format, .log_levels = *levels});
+  app::Process process({.program = "aquifer-control",
+                        .scope = "control",
+                        .log_format = config->log_format,
+                        .log_levels = *levels});
   return process.Run([&](StopToken stop) { return Serve(*config, process, stop); });
 }
 

@@ -53,7 +53,6 @@ struct Config : proxy::CommonSettings {
   std::uint32_t frame_bytes = 1024 * 1024;
   bool response_baggage = true;
   bool post_quantum_only = false;
-  bool policy_info_logging = false;
 };
 
 // The refusal's field is the variable.

@@ -25,8 +25,10 @@ int Run(const app::Program& program, Load<Config> load) {
   const Decoded<Loaded<Config>> loaded = load(app::ReadEnvironment());
   if (!loaded) return program.Refused(loaded.error());
   const Config& config = loaded->config;
-  app::Process process(
-      {.scope = "proxy", .log_format = config.log_format, .log_levels = config.log_levels});
+  app::Process process({.program = program.name,
+                        .scope = "proxy",
+                        .log_format = config.log_format,
+                        .log_levels = config.log_levels});
   app::LogNotes(process.log(), loaded->notes);
   return process.Run([&](StopToken stop) { return Serve<Proxy>(config, process, stop); });
 }

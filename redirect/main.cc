@@ -22,7 +22,8 @@ namespace {
 constexpr std::string_view kHelp =
     R"(aquifer-cni: brings pods of this node into the mesh, and out of it
 
-  aquifer-cni agent --manifests DIR --node-name NAME [--zds-socket PATH] [--status-file PATH] [--dns-capture]
+  aquifer-cni agent --manifests DIR --node-name NAME [--zds-socket PATH]
+                    [--status-file PATH] [--admin IP:PORT] [--dns-capture] [--log-level LEVELS]
       Captures the pods of this node that the manifests enrol, hands them to the node proxy, and goes
       on doing so as the manifests change. SIGTERM ends the agent and leaves the pods as they are.
   aquifer-cni enrol NETNS [--dns-capture] [--no-inbound]
@@ -33,7 +34,7 @@ constexpr std::string_view kHelp =
       Prints the rules as the kernel holds them. Exit status 0 only if they are those of a captured pod.
   aquifer-cni help | version
 
-NETNS is a name as of "ip netns", or a path such as /proc/PID/ns/net. All but help need root.
+NETNS is a name as of "ip netns", or a path such as /proc/PID/ns/net. All but help and version need root.
 
 agent
   --manifests DIR      Namespace and Pod manifests (*.yaml, *.yml, *.json). A pod is captured if its label
@@ -155,7 +156,7 @@ int RunAgentCommand(const std::vector<std::string_view>& words) {
   std::error_code ignored;  // what is wrong shows when the socket is made
   std::filesystem::create_directories(std::filesystem::path(options.zds_socket).parent_path(),
                                       ignored);
-  app::Process process({.scope = "agent", .log_levels = *levels});
+  app::Process process({.program = "aquifer-cni", .scope = "agent", .log_levels = *levels});
   Agent agent(options, process.log());
   return process.Run([&](StopToken stop) { return Serve(agent, options, process.log(), stop); });
 }

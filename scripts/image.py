@@ -16,8 +16,7 @@ import sys
 import tarfile
 
 TAG = 'aquifer:dev'
-PROGRAMS = ('node-proxy/aquifer-node', 'waypoint/aquifer-waypoint', 'control/aquifer-control',
-            'control/aquifer', 'redirect/aquifer-cni')
+PROGRAMS = ('node-proxy/aquifer-node', 'waypoint/aquifer-waypoint', 'control/aquifer-control', 'redirect/aquifer-cni')
 ARCHITECTURES = {'x86_64': 'amd64', 'aarch64': 'arm64'}
 
 
@@ -69,9 +68,10 @@ def write_archive(path, layer_bytes):
 
 def main():
     build, out = map(pathlib.Path, sys.argv[1:3])
-    programs = [build / p for p in PROGRAMS if (build / p).exists()]
-    if not programs:
-        sys.exit(f'image: no program in {build}')
+    programs = [build / p for p in PROGRAMS]
+    missing = [p.name for p in programs if not p.exists()]
+    if missing:
+        sys.exit(f'image: not in {build}: ' + ' '.join(missing))
     write_archive(out, layer(programs))
     print(f'{out}: {TAG}, {out.stat().st_size >> 20} MiB, ' + ' '.join(p.name for p in programs))
 

@@ -14,7 +14,8 @@ constexpr aquifer::app::Program kProgram{
         "  aquifer-waypoint version   print the version\n"
         "  aquifer-waypoint help      this text\n\n"
         "Settings come from the environment: GATEWAY_NAME, POD_NAMESPACE, SERVICE_ACCOUNT,\n"
-        "INSTANCE_IP, XDS_ADDRESS, CA_ADDRESS, XDS_ROOT_CA, CA_ROOT_CA and others.\n"
+        "INSTANCE_IP, XDS_ADDRESS, CA_ADDRESS, XDS_ROOT_CA, CA_ROOT_CA and others "
+        "(docs/settings.md).\n"
         "Admin: localhost:15000, metrics: 15020/stats/prometheus, readiness: "
         "15021/healthz/ready.\n"};
 

@@ -7,6 +7,8 @@
 #include <cstdlib>
 
 #include "core/app/program.h"
+#include "core/app/version.h"
+#include "core/obs/mesh_metrics.h"
 #include "core/rt/await.h"
 #include "core/rt/scope.h"
 
@@ -60,6 +62,7 @@ Task<void> WatchSignals(int signals, StopSource& stop, StopToken over) {
 Process::Process(const ProcessOptions& options)
     : scope_(options.scope), signals_(TakeSignals()), log_(LoggerOf(options)) {
   RaiseDescriptorLimit();
+  obs::AddBuildInfo(registry_, options.program, Version());
 }
 
 int Process::Run(const Serve& serve) {

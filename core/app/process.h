@@ -17,7 +17,8 @@
 namespace aquifer::app {
 
 struct ProcessOptions {
-  std::string_view scope;  // of the log lines about the start
+  std::string_view program;  // its name, of istio_build
+  std::string_view scope;    // of the log lines about the start
   obs::LogFormat log_format = obs::LogFormat::kText;
   obs::LevelFilter log_levels = obs::LevelFilter();
 };

@@ -136,8 +136,9 @@ int Main(int argc, char** argv) {
   if (argc < 2) return 2;
   std::set<std::string> refused;
   for (int i = 2; i + 1 < argc; i += 2) refused.insert(argv[i + 1]);
-  app::Process process(
-      {.scope = "plain_proxy", .log_levels = obs::LevelFilter(obs::Level::kDebug)});
+  app::Process process({.program = "plain_proxy",
+                        .scope = "plain_proxy",
+                        .log_levels = obs::LevelFilter(obs::Level::kDebug)});
   Result<NetnsRef> home = Netns::Current();
   if (!home) return 1;
   PlainProxy proxy(*std::move(home), std::move(refused));

@@ -51,7 +51,7 @@ Ended InChild(const std::function<int()>& body) {
 
 Ended Serving(const Process::Serve& serve) {
   return InChild([&serve] {
-    Process process({.scope = "test"});
+    Process process({.program = "aquifer-test", .scope = "test"});
     return process.Run(serve);
   });
 }
@@ -140,17 +140,29 @@ TEST_CASE("a program takes all the descriptors that it may have") {
     limit.rlim_cur = 64;
     limit.rlim_max = 512;
     ::setrlimit(RLIMIT_NOFILE, &limit);
-    const Process process({.scope = "test"});
+    const Process process({.program = "aquifer-test", .scope = "test"});
     ::getrlimit(RLIMIT_NOFILE, &limit);
     return limit.rlim_cur == 512 ? 0 : 1;
   });
   CHECK(ended.exit_status() == 0);
 }
 
+TEST_CASE("a program's metrics say which it is") {
+  const Ended ended = InChild([] {
+    Process process({.program = "aquifer-test", .scope = "test"});
+    std::fputs(process.registry().Text().c_str(), stdout);
+    std::fflush(stdout);
+    return 0;
+  });
+  const std::string version(Version());
+  CHECK(ended.output.find("istio_build{component=\"aquifer-test\",tag=\"" + version + "\"} 1") !=
+        std::string::npos);
+}
+
 TEST_CASE("a sandbox without io_uring ends the start with a sentence") {
   const Ended ended = InChild([] {
     ForbidIoUring();
-    Process process({.scope = "test"});
+    Process process({.program = "aquifer-test", .scope = "test"});
     return process.Run(&Nothing);
   });
   CHECK(ended.exit_status() == kExitFailed);

@@ -48,7 +48,6 @@ const Bad kBad[] = {
     {"HTTP2_CONNECTION_WINDOW_SIZE", {"", "65534", "2147483648"}},
     {"HTTP2_FRAME_SIZE", {"", "16383", "16777216"}},
     {"ENABLE_RESPONSE_BAGGAGE", {"", "1"}},
-    {"AUTHZ_POLICY_INFO_LOGGING", {"", "1"}},
     {"COMPLIANCE_POLICY", {"fips-140-2", "PQC"}},
     {"TLS12_ENABLED", {"true"}},
     {"UNSTABLE_ENABLE_SOCKS5", {"true"}},
@@ -197,8 +196,7 @@ TEST_CASE("how tunnels are shared, bounded and ended") {
                               {"HTTP2_FRAME_SIZE", "16384"},
                               {"TERMINATION_GRACE_PERIOD_SECONDS", "30"},
                               {"ENABLE_RESPONSE_BAGGAGE", "false"},
-                              {"COMPLIANCE_POLICY", "pqc"},
-                              {"AUTHZ_POLICY_INFO_LOGGING", "true"}});
+                              {"COMPLIANCE_POLICY", "pqc"}});
   CHECK(config.pool_max_streams == 10);
   CHECK(config.pool_idle == std::chrono::minutes(1));
   CHECK(config.stream_window_bytes == 65'535);
@@ -207,7 +205,6 @@ TEST_CASE("how tunnels are shared, bounded and ended") {
   CHECK(config.drain_deadline == std::chrono::seconds(25));
   CHECK_FALSE(config.response_baggage);
   CHECK(config.post_quantum_only);
-  CHECK(config.policy_info_logging);
 }
 
 TEST_CASE("a drain's own deadline goes before the grace period's") {
@@ -231,6 +228,7 @@ TEST_CASE("ports and logs") {
 
 TEST_CASE("what is set for Istio's node proxy and means nothing here is told") {
   const auto loaded = LoadConfig({{"CRL_PATH", "/x"},
+                                  {"AUTHZ_POLICY_INFO_LOGGING", "true"},
                                   {"INPOD_ENABLED", "true"},
                                   {"LOCALHOST_APP_TUNNEL", "x"},
                                   {"PREFERED_SERVICE_NAMESPACE", "x"},
@@ -239,7 +237,7 @@ TEST_CASE("what is set for Istio's node proxy and means nothing here is told") {
                                   {"ZTUNNEL_RESOURCE_CPU_LIMIT", "2"},
                                   {"ZTUNNEL_RESOURCE_CPU_REQUEST", "2"}});
   REQUIRE(loaded.ok());
-  CHECK(loaded->notes.ignored.size() == 8);
+  CHECK(loaded->notes.ignored.size() == 9);
   CHECK(loaded->notes.misspelt.empty());
 }
 
