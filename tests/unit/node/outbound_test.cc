@@ -222,15 +222,23 @@ Task<void> Stopped() {
 
 TEST_CASE("a stop resets both ends of what is there") { aquifer::test::Run(Stopped()); }
 
+// The mesh does not know the client's workload (any more), or does.
+void ForgetClient(World& world) {
+  world.builder.RemoveAddress("Kubernetes//Pod/default/client");
+  world.Publish();
+}
+void LearnClient(World& world) {
+  world.builder.Put(mesh::Pod("client", "127.0.0.1"));
+  world.Publish();
+}
+
 Task<void> WaitsForItsWorkload() {
   World world;
   Pair pair(world);
-  world.builder.RemoveAddress("Kubernetes//Pod/default/client");
-  world.Publish();
+  ForgetClient(world);
   pair.hbone.Spawn(pair.ServeHbone());
   co_await pair.Connect();
-  world.builder.Put(mesh::Pod("client", "127.0.0.1"));
-  world.Publish();
+  LearnClient(world);
   pair.server = co_await AcceptOne(*pair.application);
   co_await Say(*pair.client, "ping");
   CHECK(co_await Hear(*pair.server) == "ping");
@@ -279,16 +287,14 @@ TEST_CASE("a client that is reset while its upstream is dialled ends the wait fo
 Task<void> HalfClosedDuringDial() {
   World world;
   Pair pair(world);
-  world.builder.RemoveAddress("Kubernetes//Pod/default/client");
-  world.Publish();
+  ForgetClient(world);
   pair.hbone.Spawn(pair.ServeHbone());
   co_await pair.Connect();
   co_await Say(*pair.client, "ping");
   CHECK((co_await pair.client->ShutdownWrite(StopToken())).ok());
   TimedStop watched(StopToken(), std::chrono::milliseconds(500), Reason::kTimeout);
   CHECK_FALSE((co_await pair.application->Accept(watched.token())).ok());
-  world.builder.Put(mesh::Pod("client", "127.0.0.1"));
-  world.Publish();
+  LearnClient(world);
   pair.server = co_await AcceptOne(*pair.application);
   CHECK(co_await Hear(*pair.server) == "ping");
   CHECK(co_await Hear(*pair.server) == "FIN");

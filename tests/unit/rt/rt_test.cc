@@ -33,6 +33,20 @@ Task<void> SleepAndLog(milliseconds duration, std::vector<int>& log) {
   log.push_back(static_cast<int>(duration.count()));
 }
 
+// A read of an eventfd, which waits as long as the count is 0.
+struct EventRead {
+  explicit EventRead(unsigned count) : fd(::eventfd(count, EFD_CLOEXEC)) {
+    op.kind = OpKind::kRead;
+    op.fd = fd.get();
+    op.data = &value;
+    op.size = sizeof value;
+  }
+
+  UniqueFd fd;
+  std::uint64_t value = 0;
+  Op op;
+};
+
 Task<void> TurnUntil(const bool& over) {
   while (!over) co_await test::Turn();
 }
@@ -102,18 +116,12 @@ TEST_CASE("virtual time passes hours in no time") {
 
 TEST_CASE("a stop cancels a kernel operation and its completion is awaited") {
   const auto body = []() -> Task<void> {
-    UniqueFd fd(::eventfd(0, EFD_CLOEXEC));
-    std::uint64_t value = 0;
-    Op op;
-    op.kind = OpKind::kRead;
-    op.fd = fd.get();
-    op.data = &value;
-    op.size = sizeof value;
+    EventRead read(0);
     TimedStop timed(StopToken(), milliseconds(2), Reason::kConnectTimeout);
-    const int result = co_await OpAwaiter(op, timed.token());
+    const int result = co_await OpAwaiter(read.op, timed.token());
     CHECK(result == -ECANCELED);
     CHECK(ErrorFromResult(result, timed.token()).reason == Reason::kConnectTimeout);
-    CHECK_FALSE(op.in_flight);
+    CHECK_FALSE(read.op.in_flight);
   };
   test::Run(body());
 }
@@ -136,14 +144,8 @@ TEST_CASE("tasks that are always ready keep neither kernel nor timers from the o
     for (int i = 0; i < 3; ++i) busy.Spawn(TurnUntil(over));
     const Status slept = co_await SleepFor(milliseconds(2), StopToken());
     CHECK(slept.ok());
-    UniqueFd fd(::eventfd(1, EFD_CLOEXEC));
-    std::uint64_t value = 0;
-    Op op;
-    op.kind = OpKind::kRead;
-    op.fd = fd.get();
-    op.data = &value;
-    op.size = sizeof value;
-    CHECK(co_await OpAwaiter(op, StopToken()) == sizeof value);
+    EventRead read(1);
+    CHECK(co_await OpAwaiter(read.op, StopToken()) == sizeof read.value);
     over = true;
     co_await busy.Join();
   };

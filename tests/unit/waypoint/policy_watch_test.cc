@@ -69,19 +69,29 @@ TEST_CASE("an open connection stays when the new policies let it through") {
   CHECK(changing.received == "first<open>");
 }
 
+// A client that has asked for a WebSocket.
+struct Upgrading {
+  Task<void> Ask(std::string answer) {
+    world.httpbin().answers = {std::move(answer)};
+    scope.Spawn(ServeHttp(std::move(pair.b), Chunk(), world.parts, world.context, world.limits,
+                          StopToken(), StopToken()));
+    co_await Say(*pair.a,
+                 "GET /ws HTTP/1.1\r\nhost: a\r\nupgrade: websocket\r\nconnection: "
+                 "upgrade\r\n\r\n");
+  }
+
+  World world;
+  test::StreamPair pair = test::MakeStreams();
+  Scope scope;
+};
+
 TEST_CASE("an upgraded connection is judged by the request that opened it") {
   struct Main {
     static Task<void> Run(std::string path, std::string& received) {
-      World world;
-      world.httpbin().answers = {
-          "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n"};
-      test::StreamPair pair = test::MakeStreams();
-      Scope scope;
-      scope.Spawn(ServeHttp(std::move(pair.b), Chunk(), world.parts, world.context, world.limits,
-                            StopToken(), StopToken()));
-      co_await Say(*pair.a,
-                   "GET /ws HTTP/1.1\r\nhost: a\r\nupgrade: websocket\r\nconnection: "
-                   "upgrade\r\n\r\n");
+      Upgrading client;
+      auto& [world, pair, scope] = client;
+      co_await client.Ask(
+          "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n");
       const Result<Chunk> got = co_await pair.a->Read(StopToken());
       REQUIRE(got);
       received = got->text().substr(0, 12);
@@ -103,17 +113,11 @@ TEST_CASE("an upgraded connection is judged by the request that opened it") {
 TEST_CASE("an upgrade is judged by the policies there are when the backend agrees to it") {
   struct Main {
     static Task<void> Run(std::string& received, std::string& details) {
-      World world;
-      world.httpbin().answers = {
+      Upgrading client;
+      auto& [world, pair, scope] = client;
+      co_await client.Ask(
           "@500 HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: "
-          "upgrade\r\n\r\nsecret"};
-      test::StreamPair pair = test::MakeStreams();
-      Scope scope;
-      scope.Spawn(ServeHttp(std::move(pair.b), Chunk(), world.parts, world.context, world.limits,
-                            StopToken(), StopToken()));
-      co_await Say(*pair.a,
-                   "GET /ws HTTP/1.1\r\nhost: a\r\nupgrade: websocket\r\nconnection: "
-                   "upgrade\r\n\r\n");
+          "upgrade\r\n\r\nsecret");
       (void)co_await SleepFor(std::chrono::milliseconds(100), StopToken());
       world.Rule({}, {test::Deny({test::RuleOf("to { paths: '/ws' }")})});
       co_await Say(*pair.a, "early");
