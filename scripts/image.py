@@ -54,7 +54,7 @@ def write_archive(path, layer_bytes):
     config = json.dumps({
         'architecture': ARCHITECTURES.get(platform.machine(), platform.machine()), 'os': 'linux',
         'config': {'Env': ['PATH=/usr/local/bin'], 'WorkingDir': '/',
-                   'Cmd': ['/usr/local/bin/aquifer-node']},
+                   'Entrypoint': ['/usr/local/bin/aquifer-node']},
         'rootfs': {'type': 'layers', 'diff_ids': [f'sha256:{digest}']},
     }).encode()
     config_name = hashlib.sha256(config).hexdigest() + '.json'
