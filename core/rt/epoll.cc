@@ -10,7 +10,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/epoll.h>
-#include <sys/un.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -44,14 +44,14 @@ struct Waiter {
   std::size_t done = 0;  // bytes sent or received so far; of a connect: 1 once it has begun
 };
 
-// What is known of a descriptor's number; of the file behind it only while something waits.
+// What is known of a descriptor's number; of the file behind it only while something waits. After a
+// receive that got all there was (`drained`) the next one had better wait than try.
 struct Entry {
   Waiter* first = nullptr;
   std::uint32_t generation = 0;  // one more whenever the last waiter has gone
   std::uint32_t armed : 30 = 0;  // events that the kernel will tell of
   std::uint32_t known : 1 = 0;   // most likely registered already
-  std::uint32_t drained : 1 =
-      0;  // the last receive got all there was: the next one had better wait
+  std::uint32_t drained : 1 = 0;
 };
 
 unsigned EventsOf(const Op& op) {
