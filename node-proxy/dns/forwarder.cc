@@ -5,6 +5,7 @@
 #include "core/io/datagram.h"
 #include "core/io/socket.h"
 #include "core/rt/timer.h"
+#include "node-proxy/dns/frame.h"
 #include "node-proxy/dns/message.h"
 
 namespace aquifer::node::dns {
@@ -48,30 +49,20 @@ Task<Result<std::string>> ByDatagram(const redirect::PodSockets& sockets, std::s
 
 Task<Result<std::string>> ReadFramed(io::Stream& stream, StopToken stop) {
   std::string bytes;
-  while (true) {
-    const std::size_t wanted =
-        bytes.size() < 2
-            ? 2
-            : 2 + (static_cast<std::size_t>(AsBytes(bytes)[0]) << 8 | AsBytes(bytes)[1]);
-    if (bytes.size() >= 2 && bytes.size() >= wanted) {
-      // One question, one answer: what follows belongs to nobody.
-      co_return bytes.substr(2, wanted - 2);
-    }
+  while (!FrameIsWhole(bytes)) {
     Result<Chunk> more = co_await stream.Read(stop);
     if (!more) co_return more.error();
     if (more->empty()) co_return Error{Reason::kPeerClosed};
     bytes += more->text();
   }
+  co_return TakeFrame(bytes);  // one question, one answer: what follows belongs to nobody
 }
 
 Task<Result<std::string>> ByConnection(const redirect::PodSockets& sockets, std::string query,
                                        Address server, StopToken stop) {
   AQ_CO_TRY(UniqueFd fd, sockets.Upstream(server.ip));
   AQ_CO_TRY(io::SocketPtr socket, co_await io::ConnectWith(std::move(fd), server, stop));
-  std::string framed;
-  ByteWriter(framed).U16(static_cast<std::uint16_t>(query.size()));
-  framed += query;
-  Chunk chunk = Chunk::CopyOf(framed);
+  Chunk chunk = Chunk::CopyOf(Framed(query));
   AQ_CO_TRY_STATUS(co_await socket->Write(std::move(chunk), stop));
   Result<std::string> got = co_await ReadFramed(*socket, stop);
   if (!got) co_return got;

@@ -2,6 +2,7 @@
 
 #include "core/rt/timer.h"
 #include "node-proxy/dns/forwarder.h"
+#include "node-proxy/dns/frame.h"
 #include "redirect/original_dst.h"
 
 namespace aquifer::node::dns {
@@ -273,19 +274,16 @@ Task<void> Server::ServeConnection(io::SocketPtr socket) {
 // Reads one question, perhaps behind what `pending` has of it, and answers it.
 Task<Status> Server::AnswerOne(io::Socket& socket, std::string& pending, StopToken idle) {
   TimedStop timed(idle, kIdleTimeout, Reason::kTimeout);
-  std::size_t size = 0;
-  while (pending.size() < 2 || pending.size() < 2 + size) {
+  while (!FrameIsWhole(pending)) {
+    if (pending.size() >= 2 && FrameBytes(pending) > kMostQueryBytes)
+      co_return Error{Reason::kBadRequest};
     Result<Chunk> more = co_await socket.Read(timed.token());
     if (!more) co_return more.error();
     if (more->empty()) co_return Error{Reason::kPeerClosed};
     pending += more->text();
-    if (pending.size() < 2) continue;
-    size = static_cast<std::size_t>(AsBytes(pending)[0] << 8 | AsBytes(pending)[1]);
-    if (size > kMostQueryBytes) co_return Error{Reason::kBadRequest};
   }
   timed.Disarm();
-  const std::string message = pending.substr(2, size);
-  pending.erase(0, 2 + size);
+  const std::string message = TakeFrame(pending);
   Taken taken = Take(AsBytes(message), Protocol::kTcp);
   std::string reply;
   if (auto* const known = std::get_if<std::string>(&taken)) {
@@ -296,10 +294,7 @@ Task<Status> Server::AnswerOne(io::Socket& socket, std::string& pending, StopTok
   } else {
     co_return Error{Reason::kBadRequest};
   }
-  std::string framed;
-  ByteWriter(framed).U16(static_cast<std::uint16_t>(reply.size()));
-  framed += reply;
-  Chunk chunk = Chunk::CopyOf(framed);
+  Chunk chunk = Chunk::CopyOf(Framed(reply));
   TimedStop writing(stop_, kIdleTimeout, Reason::kTimeout);
   co_return co_await socket.Write(std::move(chunk), writing.token());
 }
