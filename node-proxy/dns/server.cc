@@ -16,7 +16,7 @@ constexpr std::size_t kMostOfWorker = 4096;
 constexpr std::size_t kAlways = 16;
 constexpr std::size_t kMostConnections = 64;
 // In one turn, so that other pods have theirs.
-constexpr int kDatagramsATurn = 32;
+constexpr int kDatagramsATurn = 8;
 constexpr int kLastDatagrams = 1024;
 constexpr std::uint16_t kDiscardPort = 9;
 
@@ -160,7 +160,7 @@ Task<std::string> Server::Pass(const mesh::Workload& client, Question& question)
 // A name that the mesh has and the name server has not exists: of this type it has nothing. Who
 // heard otherwise would take it that there are no addresses either.
 std::string Server::Corrected(const mesh::Workload& client, const Query& query, std::string reply) {
-  if (query.klass != kClassIn) return reply;
+  if (query.klass != kClassIn || query.type == kTypeA || query.type == kTypeAaaa) return reply;
   std::optional<Answer> answer = Lookup(*context_.snapshot, client, query.name, Family::kV4,
                                         shared_.resolver, context_.random);
   if (!answer) return reply;

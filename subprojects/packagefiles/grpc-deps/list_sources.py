@@ -19,10 +19,10 @@ def main():
     files = sorted(str(p.relative_to(ROOT)) for folder in FOLDERS[sys.argv[1]].split()
                    for p in (ROOT / folder).rglob('*.c' if sys.argv[1] == 'cares' else '*.cc'))
     files = [f for f in files if not NOT_OURS.search(f)]
-    if sys.argv[1] == 'cares':
-        files += [f'{CARES}/{name}' for name in CARES_BESIDE] + ['codec/onion.c']
     if not files:
         sys.exit(f'{sys.argv[1]}: no sources')
+    if sys.argv[1] == 'cares':
+        files += [f'{CARES}/{name}' for name in CARES_BESIDE] + ['codec/onion.c']
     print('\n'.join(files))
 
 

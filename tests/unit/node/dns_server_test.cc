@@ -226,8 +226,9 @@ Task<void> PassesOn() {
   CHECK(pod.Counted("istio_dns_upstream_requests_total", Labels("a", "udp"), 1));
   CHECK(pod.Counted("istio_dns_upstream_requests_total", Labels("a", "tcp"), 1));
   CHECK(world.registry.Text().find("istio_dns_upstream_failures_total") == std::string::npos);
-  CHECK(world.registry.Text().find("istio_dns_upstream_request_duration_seconds_bucket{" +
-                                   Labels("a", "udp") + ",le=\"0.0005\"}") != std::string::npos);
+  CHECK(world.registry.Text().find(
+            "istio_dns_upstream_request_duration_seconds_bucket{le=\"0.0005\"," +
+            Labels("a", "udp") + "}") != std::string::npos);
   co_await pod.End();
   co_await upstream.End();
 }
