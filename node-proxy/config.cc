@@ -32,6 +32,20 @@ Applied ApplyKeepSource(Config& config, const std::string& value) {
   return {};
 }
 
+Applied ApplyDnsAddress(Config& config, const std::string& value) {
+  constexpr std::string_view kLocal = "localhost:";
+  if (value.starts_with(kLocal)) {
+    const std::optional<std::uint16_t> port = ParsePort(value.substr(kLocal.size()));
+    if (!port) return Refusal{"", "has no port from 1 to 65535"};
+    config.dns_addresses = {{Ip::Loopback4(), *port}, {Ip::Loopback6(), *port}};
+    return {};
+  }
+  const std::optional<Address> address = Address::Parse(value);
+  if (!address) return Refusal{"", "is neither localhost:port nor address:port"};
+  config.dns_addresses = {*address};
+  return {};
+}
+
 Applied ApplyCompliance(Config& config, const std::string& value) {
   if (!value.empty() && value != "pqc") return Refusal{"", "only pqc is supported"};
   config.post_quantum_only = value == "pqc";
@@ -48,6 +62,9 @@ app::Settings<Config> Rows() {
       {"ENABLE_PROXY", app::Only("true")},
       {"ISTIO_META_CLUSTER_ID", app::Text(&Config::cluster_id)},
       {"ISTIO_META_ISTIO_VERSION", app::Text(&Config::istio_version)},
+      {"ISTIO_META_DNS_CAPTURE", app::Into(&Config::dns, &app::ReadBool)},
+      {"ISTIO_META_DNS_PROXY_ADDR", ApplyDnsAddress},
+      {"PREFERED_SERVICE_NAMESPACE", app::Text(&Config::preferred_namespace)},
       {"LOCAL_XDS_PATH", app::Text(&Config::local_config_path)},
       {"LOCAL_XDS", app::Text(&Config::local_config)},
       {"AQUIFER_LOCAL_CA_DIR", app::Text(&Config::local_ca_directory)},
@@ -77,7 +94,6 @@ app::Settings<Config> Rows() {
       {"AUTHZ_POLICY_INFO_LOGGING", nullptr},
       {"CRL_PATH", nullptr},
       {"LOCALHOST_APP_TUNNEL", nullptr},
-      {"PREFERED_SERVICE_NAMESPACE", nullptr},
       {"PROXY_CONFIG", nullptr},
       {"ZTUNNEL_CPU_LIMIT", nullptr},
       {"ZTUNNEL_RESOURCE_CPU_LIMIT", nullptr},

@@ -9,7 +9,9 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "core/base/address.h"
 #include "core/base/result.h"
 #include "proxy/settings.h"
 
@@ -45,6 +47,10 @@ struct Config : proxy::CommonSettings {
   std::uint16_t outbound_port = 15001;
   std::uint16_t inbound_plaintext_port = 15006;
   std::uint16_t inbound_port = 15008;
+
+  bool dns = true;  // ISTIO_META_DNS_CAPTURE
+  std::vector<Address> dns_addresses = {{Ip::Loopback4(), 15053}, {Ip::Loopback6(), 15053}};
+  std::string preferred_namespace;  // PREFERED_SERVICE_NAMESPACE: of services with one host name
 
   std::size_t pool_max_streams = 100;
   std::chrono::milliseconds pool_idle = std::chrono::minutes(5);

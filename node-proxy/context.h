@@ -19,6 +19,9 @@
 namespace aquifer::node {
 
 class InboundConnections;
+namespace dns {
+struct WorkerDns;
+}
 
 struct WorkerContext {
   const Config& config;
@@ -32,7 +35,8 @@ struct WorkerContext {
   mesh::InboundOptions inbound;
   mesh::Random random;
   mesh::SnapshotRef snapshot;
-  Event snapshot_changed;  // Wake()d, never set
+  Event snapshot_changed;         // Wake()d, never set
+  dns::WorkerDns* dns = nullptr;  // null: pods' DNS is not served
 };
 
 }  // namespace aquifer::node

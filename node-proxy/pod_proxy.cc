@@ -41,6 +41,12 @@ Status PodProxy::Start() {
   AQ_TRY_STATUS(Bind(Kind::kInbound, context_.config.inbound_port, kept));
   AQ_TRY_STATUS(Bind(Kind::kInboundPlaintext, context_.config.inbound_plaintext_port, kept));
   AQ_TRY_STATUS(Bind(Kind::kOutbound, context_.config.outbound_port, redirect::SourceKept::kNo));
+  if (context_.dns != nullptr) {
+    dns_ = std::make_unique<dns::Server>(context_, *context_.dns, *endpoint_, drain_.token(),
+                                         stop_.token());
+    AQ_TRY_STATUS(dns_->Bind());
+    dns_->Serve();
+  }
   handler_ = std::make_unique<InboundHandler>(context_, *endpoint_, keep_source_);
   for (const std::unique_ptr<Port>& port : ports_) accepting_.Spawn(AcceptLoop(*port));
   return Status();
@@ -103,6 +109,7 @@ Task<void> PodProxy::Serve(Kind kind, io::SocketPtr socket) {
 Task<void> PodProxy::Finish() {
   co_await accepting_.Join();
   co_await connections_.Join();
+  if (dns_ != nullptr) co_await dns_->Finish();
 }
 
 }  // namespace aquifer::node

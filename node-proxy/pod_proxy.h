@@ -1,11 +1,12 @@
-// One captured pod as one worker serves it: three listeners in the pod's network namespace and the
-// connections that came through them. Owned by Worker on its loop. Ends in two ways: drained (no
-// new connections, those there go on) or stopped (at once).
+// One captured pod as one worker serves it: three listeners and a DNS server in the pod's network
+// namespace and the connections that came through them. Owned by Worker on its loop. Ends in two
+// ways: drained (no new connections, those there go on) or stopped (at once).
 #pragma once
 
 #include <memory>
 
 #include "core/rt/scope.h"
+#include "node-proxy/dns/server.h"
 #include "node-proxy/inbound.h"
 #include "node-proxy/pod_endpoint.h"
 #include "redirect/pod.h"
@@ -49,6 +50,7 @@ class PodProxy {
   std::vector<std::unique_ptr<Port>> ports_;
   StopSource drain_;
   StopSource stop_;
+  std::unique_ptr<dns::Server> dns_;  // null: its DNS is not served
   Scope accepting_;
   Scope connections_;
 };

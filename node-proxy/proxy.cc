@@ -17,6 +17,7 @@ Proxy::Proxy(const Config& config, obs::Logger& log, obs::Registry& registry)
       tcp_metrics_(registry),
       pod_metrics_(registry),
       hbone_metrics_(registry),
+      dns_metrics_(registry),
       control_plane_(config, log, registry),
       builder_(mesh::BuilderOptions{.local_node = config.node_name}),
       sink_(builder_, [this](mesh::SnapshotRef snapshot) { Publish(std::move(snapshot)); }) {}
@@ -111,7 +112,8 @@ Result<void, Refusal> Proxy::StartWorkers() {
                             .hbone_metrics = hbone_metrics_,
                             .store = control_plane_.store(),
                             .control = Loop::Current(),
-                            .home = home};
+                            .home = home,
+                            .dns_metrics = config_.dns ? &dns_metrics_ : nullptr};
   for (unsigned i = 0; i < config_.workers; ++i) {
     Result<std::unique_ptr<Worker>> worker = Worker::Start(inputs, i);
     if (!worker) return Refusal{"worker", Describe(worker.error())};
@@ -245,6 +247,7 @@ std::vector<std::string> Proxy::Pending() const {
   std::vector<std::string> pending;
   if (!mesh_known_) pending.push_back("state manager");
   if (!serving_ || draining_) pending.push_back("proxy");
+  if (config_.dns && !serving_) pending.push_back("dns proxy");
   if (config_.mode == ProxyMode::kShared && (cni_ == nullptr || !cni_->ready()))
     pending.push_back("workload proxy manager");
   return pending;

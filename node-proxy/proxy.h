@@ -60,6 +60,7 @@ class Proxy final : public redirect::PodHandler {
   obs::TcpMetrics tcp_metrics_;
   obs::WorkloadManagerMetrics pod_metrics_;
   obs::HboneMetrics hbone_metrics_;
+  dns::DnsMetrics dns_metrics_;
 
   StopSource quit_;   // starts the drain
   StopSource ended_;  // after the drain: servers and clients

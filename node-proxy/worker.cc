@@ -34,13 +34,17 @@ struct Worker::State {
                 .inbound = {.network = inputs.config.network},
                 .random = [this] { return generator(); },
                 .snapshot = nullptr,
-                .snapshot_changed = {}} {}
+                .snapshot_changed = {}} {
+    if (inputs.dns_metrics != nullptr)
+      context.dns = &dns.emplace(inputs.config, *inputs.dns_metrics);
+  }
 
   certs::CertCache certs;
   hbone::Pool pool;
   InboundConnections connections;
   std::mt19937_64 generator;
   WorkerContext context;
+  std::optional<dns::WorkerDns> dns;
   std::map<std::string, std::unique_ptr<PodProxy>> pods;
   Scope ending;  // pods that are on their way out, and the shutdown
   Event finished;

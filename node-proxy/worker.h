@@ -23,7 +23,8 @@ struct WorkerInputs {
   obs::HboneMetrics& hbone_metrics;
   certs::CertStore& store;
   Loop& control;
-  redirect::NetnsRef home;  // the proxy's own network namespace
+  redirect::NetnsRef home;                 // the proxy's own network namespace
+  dns::DnsMetrics* dns_metrics = nullptr;  // null: pods' DNS is not served
 };
 
 class Worker {

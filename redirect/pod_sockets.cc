@@ -32,6 +32,8 @@ Status BindWildcard(int fd, int family, std::uint16_t port) {
   return LastError();
 }
 
+int FamilyOf(const Ip& ip) { return ip.is_v4() ? AF_INET : AF_INET6; }
+
 bool MeansNoIpv6(const Error& error) {
   return error.os_error == EAFNOSUPPORT || error.os_error == EADDRNOTAVAIL;
 }
@@ -44,16 +46,10 @@ std::uint32_t SystemRandom() {
   return value;
 }
 
-template <class Make>
-auto PodSockets::InPod(Make&& make) const {
-  if (pod_ == nullptr) return std::forward<Make>(make)();
-  return pod_->Run(*home_, std::forward<Make>(make));
-}
-
 // The mark is set before anything else: without it the rules would turn the proxy's own packets
 // back to the proxy, for ever.
-Result<UniqueFd> PodSockets::Make(int family) const {
-  UniqueFd fd(::socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+Result<UniqueFd> PodSockets::Make(int family, int type) const {
+  UniqueFd fd(::socket(family, type | SOCK_CLOEXEC, 0));
   if (!fd.valid()) return LastError();
   if (options_.mark != 0) {
     AQ_TRY_STATUS(SetInt(fd.get(), SOL_SOCKET, SO_MARK, static_cast<int>(options_.mark)));
@@ -67,8 +63,9 @@ Result<PodSockets::ListenSocket> PodSockets::Listen(std::uint16_t port, SourceKe
 
 Result<PodSockets::ListenSocket> PodSockets::ListenHere(std::uint16_t port, SourceKept kept) const {
   int family = options_.ipv6 ? AF_INET6 : AF_INET;
-  Result<UniqueFd> fd = Make(family);
-  if (!fd && family == AF_INET6 && MeansNoIpv6(fd.error())) fd = Make(family = AF_INET);
+  Result<UniqueFd> fd = Make(family, SOCK_STREAM);
+  if (!fd && family == AF_INET6 && MeansNoIpv6(fd.error()))
+    fd = Make(family = AF_INET, SOCK_STREAM);
   if (!fd) return fd.error();
   ListenSocket made{.fd = *std::move(fd)};
   AQ_TRY_STATUS(SetInt(made.fd.get(), SOL_SOCKET, SO_REUSEADDR, 1));
@@ -85,9 +82,45 @@ Result<PodSockets::ListenSocket> PodSockets::ListenHere(std::uint16_t port, Sour
   return made;
 }
 
+Result<UniqueFd> PodSockets::BindHere(const Address& address, int type) const {
+  AQ_TRY(UniqueFd fd, Make(FamilyOf(address.ip), type));
+  // Of datagrams two programs could otherwise take turns without either knowing.
+  if (type == SOCK_STREAM) {
+    AQ_TRY_STATUS(SetInt(fd.get(), SOL_SOCKET, SO_REUSEADDR, 1));
+  }
+  if (options_.reuse_port) {
+    AQ_TRY_STATUS(SetInt(fd.get(), SOL_SOCKET, SO_REUSEPORT, 1));
+  }
+  if (address.ip.is_v6()) {
+    AQ_TRY_STATUS(SetInt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, 1));
+  }
+  sockaddr_storage storage{};
+  const socklen_t length = address.ToSockaddr(storage);
+  if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&storage), length) != 0)
+    return LastError();
+  if (type == SOCK_STREAM && ::listen(fd.get(), kBacklog) != 0) return LastError();
+  return fd;
+}
+
+Result<UniqueFd> PodSockets::ListenAt(const Address& address) const {
+  return InPod([&] { return BindHere(address, SOCK_STREAM); });
+}
+
+Result<UniqueFd> PodSockets::DatagramsAt(const Address& address) const {
+  return InPod([&] { return BindHere(address, SOCK_DGRAM); });
+}
+
+bool PodSockets::HasIpv6() const {
+  const Result<bool> has = InPod([] { return Result<bool>(Ipv6Enabled()); });
+  return options_.ipv6 && has.ok() && *has;
+}
+
 Result<UniqueFd> PodSockets::Upstream(const Ip& destination) const {
-  const int family = destination.is_v4() ? AF_INET : AF_INET6;
-  return InPod([&] { return Make(family); });
+  return InPod([&] { return Make(FamilyOf(destination), SOCK_STREAM); });
+}
+
+Result<UniqueFd> PodSockets::UpstreamDatagrams(const Ip& destination) const {
+  return InPod([&] { return Make(FamilyOf(destination), SOCK_DGRAM); });
 }
 
 Result<PodSockets::UpstreamSocket> PodSockets::UpstreamFrom(const Ip& source,

@@ -46,8 +46,22 @@ class PodSockets {
   // Listens on every address: dual stack, or IPv4 alone where IPv6 is off.
   Result<ListenSocket> Listen(std::uint16_t port, SourceKept kept) const;
 
+  // Listens on one address of the pod alone, such as its loopback.
+  Result<UniqueFd> ListenAt(const Address& address) const;
+  // The same for datagrams.
+  Result<UniqueFd> DatagramsAt(const Address& address) const;
+  // Whether the pod's loopback has IPv6.
+  bool HasIpv6() const;
+
   // A socket to connect to `destination` with; the pod's own address will be its source.
   Result<UniqueFd> Upstream(const Ip& destination) const;
+  // The same for datagrams; the kernel draws the source port.
+  Result<UniqueFd> UpstreamDatagrams(const Ip& destination) const;
+  // Runs `inside` in the pod's network namespace and returns its Result.
+  template <class Inside>
+  auto Run(Inside&& inside) const {
+    return InPod(std::forward<Inside>(inside));
+  }
 
   struct UpstreamSocket {
     UniqueFd fd;
@@ -60,9 +74,13 @@ class PodSockets {
 
  private:
   template <class Make>
-  auto InPod(Make&& make) const;
+  auto InPod(Make&& make) const {
+    if (pod_ == nullptr) return std::forward<Make>(make)();
+    return pod_->Run(*home_, std::forward<Make>(make));
+  }
+  Result<UniqueFd> BindHere(const Address& address, int type) const;
   Result<ListenSocket> ListenHere(std::uint16_t port, SourceKept kept) const;
-  Result<UniqueFd> Make(int family) const;
+  Result<UniqueFd> Make(int family, int type) const;
 
   NetnsRef pod_;
   NetnsRef home_;

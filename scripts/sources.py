@@ -20,7 +20,7 @@ VENV_PYTHON = BUILD / 'venv/bin/python3'
 
 # subproject: the pinned name, and which folders of its archive are needed
 PYPI_SOURCES = {
-    'grpc-deps': ('grpcio', ['third_party/abseil-cpp', 'third_party/re2']),
+    'grpc-deps': ('grpcio', ['third_party/abseil-cpp', 'third_party/re2', 'third_party/cares']),
     'llhttp': ('httptools', ['vendor/llhttp']),
 }
 CRATE_SOURCES = {'boringssl': ('boring-sys', ['deps/boringssl'])}
@@ -113,7 +113,7 @@ def copy_overlay(target):
 def bring(subproject, pin, folders, fetch):
     target = SUBPROJECTS / subproject
     stamp = target / 'pin.txt'
-    if not stamped(stamp, pin):
+    if not stamped(stamp, pin) or not all((target / folder).is_dir() for folder in folders):
         print(f'setup: sources of {" ".join(pin.split()[:2]).partition(" --hash")[0]}', flush=True)
         unpack(fetch(pin), folders, target)
         stamp.write_text(pin)

@@ -232,18 +232,36 @@ TEST_CASE("the kernel is reached as it can be, or as the setting says") {
   CHECK(Load({{"AQUIFER_IO_BACKEND", "io_uring"}}).io_backend == BackendKind::kIoUring);
 }
 
+TEST_CASE("pods' DNS is served on loopback unless it is set otherwise") {
+  const Config plain = Load({});
+  CHECK(plain.dns);
+  CHECK(plain.dns_addresses ==
+        std::vector<Address>{{Ip::Loopback4(), 15053}, {Ip::Loopback6(), 15053}});
+  CHECK_FALSE(Load({{"ISTIO_META_DNS_CAPTURE", "false"}}).dns);
+  CHECK(Load({{"ISTIO_META_DNS_PROXY_ADDR", "localhost:53"}}).dns_addresses ==
+        std::vector<Address>{{Ip::Loopback4(), 53}, {Ip::Loopback6(), 53}});
+  CHECK(Load({{"ISTIO_META_DNS_PROXY_ADDR", "127.0.0.2:1053"}}).dns_addresses ==
+        std::vector<Address>{{Ip::V4(127, 0, 0, 2), 1053}});
+  for (const char* const wrong : {"localhost", "localhost:", "localhost:0", "host:53", "53"}) {
+    INFO(wrong);
+    const auto loaded = LoadConfig({{"XDS_ADDRESS", "h:1"}, {"ISTIO_META_DNS_PROXY_ADDR", wrong}});
+    REQUIRE_FALSE(loaded.ok());
+    CHECK(loaded.error().field == "ISTIO_META_DNS_PROXY_ADDR");
+  }
+  CHECK(Load({{"PREFERED_SERVICE_NAMESPACE", "shared"}}).preferred_namespace == "shared");
+}
+
 TEST_CASE("what is set for Istio's node proxy and means nothing here is told") {
   const auto loaded = LoadConfig({{"CRL_PATH", "/x"},
                                   {"AUTHZ_POLICY_INFO_LOGGING", "true"},
                                   {"INPOD_ENABLED", "true"},
                                   {"LOCALHOST_APP_TUNNEL", "x"},
-                                  {"PREFERED_SERVICE_NAMESPACE", "x"},
                                   {"PROXY_CONFIG", "x"},
                                   {"ZTUNNEL_CPU_LIMIT", "2"},
                                   {"ZTUNNEL_RESOURCE_CPU_LIMIT", "2"},
                                   {"ZTUNNEL_RESOURCE_CPU_REQUEST", "2"}});
   REQUIRE(loaded.ok());
-  CHECK(loaded->notes.ignored.size() == 9);
+  CHECK(loaded->notes.ignored.size() == 8);
   CHECK(loaded->notes.misspelt.empty());
 }
 

@@ -1,0 +1,86 @@
+#include "core/io/datagram.h"
+
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+
+#include "core/rt/await.h"
+
+namespace aquifer::io {
+namespace {
+
+Error LastError() {
+  if (errno == EAGAIN) return Error{Reason::kNotFound, errno};
+  return Error{ReasonFromErrno(errno), errno};
+}
+
+}  // namespace
+
+Task<Status> DatagramSocket::WaitReadable(StopToken stop) {
+  Op op;
+  op.kind = OpKind::kPoll;
+  op.fd = fd_.get();
+  op.poll_events = POLLIN;
+  const int result = co_await OpAwaiter(op, stop);
+  if (result < 0) co_return ErrorFromResult(result, stop);
+  co_return Status();
+}
+
+Result<DatagramSocket::Datagram> DatagramSocket::Take(std::span<std::uint8_t> buffer) {
+  sockaddr_storage storage{};
+  iovec part{buffer.data(), buffer.size()};
+  msghdr message{};
+  message.msg_name = &storage;
+  message.msg_namelen = sizeof storage;
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  const ssize_t size = ::recvmsg(fd_.get(), &message, MSG_DONTWAIT);
+  if (size < 0) return LastError();
+  return Datagram{.from = Address::FromSockaddr(storage).value_or(Address{}),
+                  .size = static_cast<std::size_t>(size),
+                  .cut = (message.msg_flags & MSG_TRUNC) != 0};
+}
+
+Status DatagramSocket::SendTo(Bytes bytes, const Address& to) {
+  sockaddr_storage storage{};
+  const socklen_t length = to.ToSockaddr(storage);
+  const ssize_t sent = ::sendto(fd_.get(), bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL,
+                                reinterpret_cast<const sockaddr*>(&storage), length);
+  if (sent < 0) return LastError();
+  return Status();
+}
+
+Status DatagramSocket::Connect(const Address& peer) {
+  sockaddr_storage storage{};
+  const socklen_t length = peer.ToSockaddr(storage);
+  if (::connect(fd_.get(), reinterpret_cast<const sockaddr*>(&storage), length) != 0)
+    return LastError();
+  return Status();
+}
+
+Status DatagramSocket::Send(Bytes bytes) {
+  if (::send(fd_.get(), bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+    return LastError();
+  return Status();
+}
+
+Result<std::string> DatagramSocket::TakeWhole() {
+  const ssize_t there = ::recv(fd_.get(), nullptr, 0, MSG_DONTWAIT | MSG_PEEK | MSG_TRUNC);
+  if (there < 0) return LastError();
+  std::string bytes(static_cast<std::size_t>(there), '\0');
+  const ssize_t size = ::recv(fd_.get(), bytes.data(), bytes.size(), MSG_DONTWAIT);
+  if (size < 0) return LastError();
+  bytes.resize(static_cast<std::size_t>(size));
+  return bytes;
+}
+
+Address DatagramSocket::local() const {
+  sockaddr_storage storage{};
+  socklen_t length = sizeof storage;
+  if (::getsockname(fd_.get(), reinterpret_cast<sockaddr*>(&storage), &length) != 0)
+    return Address{};
+  return Address::FromSockaddr(storage).value_or(Address{});
+}
+
+}  // namespace aquifer::io
