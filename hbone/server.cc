@@ -9,6 +9,9 @@ namespace aquifer::hbone {
 namespace {
 
 constexpr int kBadRequest = 400;
+// What a connection that is new when the drain begins has for its first CONNECT. Not every client
+// tries another connection when it meets a GOAWAY just then.
+constexpr auto kFirstRequest = std::chrono::seconds(1);
 
 // Turns the requests of one connection into tunnels.
 class Requests {
@@ -22,6 +25,7 @@ class Requests {
         stop_(stop) {}
 
   void Take(http::H2StreamPtr stream) {
+    asked_.Set();
     Decoded<ConnectRequest> request = DecodeRequest(stream->TakeRequest());
     if (!request) {
       handler_.OnBadRequest(peer_address_, peer_, request.error());
@@ -33,6 +37,9 @@ class Requests {
                           local_address_};
     tunnels_.Spawn(handler_.OnConnect(std::move(tunnel), stop_.token()));
   }
+
+  // Set with the first of them.
+  Event& asked() { return asked_; }
 
   // After an end in good order every stream has ended, too: what it brought may still be on its way
   // to a destination that takes its time.
@@ -47,15 +54,19 @@ class Requests {
   Address peer_address_;
   Address local_address_;
   StopSource stop_;
+  Event asked_;
   Scope tunnels_;
 };
 
 // Sends GOAWAY when `drain` fires; returns then, or when the connection has ended.
-Task<void> DrainOnRequest(http::H2Connection& connection, StopToken drain, StopToken ended) {
+Task<void> DrainOnRequest(http::H2Connection& connection, Event& asked, StopToken drain,
+                          StopToken ended) {
   StopSource either(drain);
   const StopLink link(ended, either);
   Event never;
   std::ignore = co_await never.Wait(either.token());
+  TimedStop patience(ended, kFirstRequest, Reason::kDrained);
+  std::ignore = co_await asked.Wait(patience.token());
   if (drain.requested() && !connection.ended()) connection.Drain();
 }
 
@@ -106,7 +117,7 @@ Task<void> ServeConnection(io::SocketPtr socket, certs::TlsContextRef tls,
   });
   StopSource ended;
   Scope drains;
-  drains.Spawn(DrainOnRequest(connection, drain, ended.token()));
+  drains.Spawn(DrainOnRequest(connection, requests.asked(), drain, ended.token()));
   const Status end = co_await connection.Run(stop);
   ended.RequestStop();
   co_await drains.Join();

@@ -88,16 +88,18 @@ void Worker::StartPod(redirect::Pod pod, std::function<void(Status)> done) {
 
 void Worker::StopPod(std::string uid, std::function<void()> done) {
   struct Stopping {
-    static Task<void> Run(std::unique_ptr<PodProxy> proxy, hbone::Pool& pool) {
-      proxy->Stop(Reason::kStopped);
-      co_await proxy->Finish();
+    static Task<void> Run(std::unique_ptr<PodProxy> proxy, hbone::Pool& pool,
+                          Clock::duration grace) {
+      proxy->Drain();
+      co_await WithGrace(proxy->Finish(), grace, [&proxy] { proxy->Stop(Reason::kStopped); });
       pool.Forget(proxy->origin());
     }
   };
   Post([this, uid = std::move(uid), done = std::move(done)](State& state) {
     const auto found = state.pods.find(uid);
     if (found != state.pods.end()) {
-      state.ending.Spawn(Stopping::Run(std::move(found->second), state.pool));
+      state.ending.Spawn(
+          Stopping::Run(std::move(found->second), state.pool, inputs_.config.drain_deadline));
       state.pods.erase(found);
     }
     Reply(done);
@@ -113,7 +115,7 @@ void Worker::Shutdown(Clock::duration deadline, std::function<void()> done) {
     }
     static Task<void> Run(Worker& worker, State& state, Clock::duration deadline,
                           std::function<void()> done) {
-      for (auto& [uid, proxy] : state.pods) proxy->Drain();
+      for (auto& [uid, proxy] : state.pods) proxy->HandOver();
       co_await WithGrace(Finish(state), deadline, [&state] {
         for (auto& [uid, proxy] : state.pods) proxy->Stop(Reason::kDrained);
       });

@@ -37,6 +37,7 @@ class Worker {
   void SetSnapshot(mesh::SnapshotRef snapshot);
   // Without a network namespace (dedicated mode) the pod is where the proxy is.
   void StartPod(redirect::Pod pod, std::function<void(Status)> done);
+  // Nobody new gets in; `done` once that is so. Those who are there have the drain's deadline.
   void StopPod(std::string uid, std::function<void()> done);
   // No new connections; `done` when those there have ended or `deadline` has passed and cut them.
   void Shutdown(Clock::duration deadline, std::function<void()> done);
