@@ -213,6 +213,25 @@ void Pool::Forget(const std::string& origin) {
   }
 }
 
+bool Pool::HasAny(const std::string& origin) const {
+  return std::any_of(entries_.begin(), entries_.end(), [&origin](const auto& row) {
+    return row.first.origin == origin && !row.second->connections.empty();
+  });
+}
+
+Task<void> Pool::Leave(std::string origin) {
+  for (auto& [key, entry] : entries_) {
+    if (key.origin != origin) continue;
+    for (const std::unique_ptr<Connection>& connection : entry->connections) connection->h2.Drain();
+  }
+  TimedStop timed(stop_.token(), kLastWords, Reason::kDrained);
+  while (HasAny(origin)) {
+    const Status waited = co_await ended_.Wait(timed.token());
+    if (!waited) break;
+  }
+  Forget(origin);
+}
+
 Task<void> Pool::Drain(Clock::duration grace) {
   for (auto& [key, entry] : entries_) {
     for (const std::unique_ptr<Connection>& connection : entry->connections) connection->h2.Drain();

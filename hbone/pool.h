@@ -89,6 +89,8 @@ class Pool {
   std::string NewOrigin(std::string_view name);
   // Ends the connections of one origin, and its dials: its pod is gone.
   void Forget(const std::string& origin);
+  // The same in good order for connections whose tunnels have ended: their peers hear of it.
+  Task<void> Leave(std::string origin);
   std::size_t connections() const { return live_; }
 
  private:
@@ -98,6 +100,7 @@ class Pool {
   using Entries = absl::flat_hash_map<PoolKey, std::unique_ptr<Entry>>;
 
   Connection* FindRoom(Entry& entry);
+  bool HasAny(const std::string& origin) const;
   Task<void> RunDial(PoolKey key, std::shared_ptr<Dial> dial, std::shared_ptr<Dialer> dialer,
                      certs::TlsContextRef tls);
   Task<Result<std::unique_ptr<Connection>, TunnelError>> Establish(PoolKey key, Dialer& dialer,

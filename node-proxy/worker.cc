@@ -92,7 +92,7 @@ void Worker::StopPod(std::string uid, std::function<void()> done) {
                           Clock::duration grace) {
       proxy->Drain();
       co_await WithGrace(proxy->Finish(), grace, [&proxy] { proxy->Stop(Reason::kStopped); });
-      pool.Forget(proxy->origin());
+      co_await pool.Leave(proxy->origin());
     }
   };
   Post([this, uid = std::move(uid), done = std::move(done)](State& state) {
