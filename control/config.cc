@@ -6,6 +6,7 @@
 #include "certs/identity.h"
 #include "control/names.h"
 #include "core/app/arguments.h"
+#include "core/app/setting_values.h"
 
 namespace aquifer::control {
 namespace {
@@ -67,6 +68,13 @@ const std::vector<Flag>& Flags() {
          using Missing = MeshSettings::MissingWaypoint;
          c.mesh.missing_waypoint = v == "bypass" ? Missing::kBypass : Missing::kRefuse;
          return v == "bypass" || v == "refuse";
+       }},
+      {"--io-backend", "auto|io_uring|epoll",
+       "how the kernel is reached (default auto: epoll where io_uring is refused)",
+       [](ControlConfig& c, const std::string& v) {
+         const auto backend = app::ReadIoBackend(v);
+         if (backend) c.io_backend = *backend;
+         return backend.ok();
        }},
       {"--log-format", "text|json", "default text",
        [](ControlConfig& c, const std::string& v) {

@@ -1,6 +1,7 @@
 // The flags of aquifer-control, one row each in config.cc. Values.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 
@@ -8,6 +9,7 @@
 #include "core/base/address.h"
 #include "core/base/result.h"
 #include "core/obs/log_format.h"
+#include "core/rt/backend.h"
 
 namespace aquifer::control {
 
@@ -23,6 +25,7 @@ struct ControlConfig {
   MeshSettings mesh;
   obs::LogFormat log_format = obs::LogFormat::kText;
   std::string log_levels = "info";
+  std::optional<BackendKind> io_backend;  // none: what the kernel has
   bool help = false;
   bool check = false;  // read the manifests once, say what is wrong with them, and end
 };

@@ -49,7 +49,8 @@ int Run(std::span<char* const> arguments) {
   app::Process process({.program = "aquifer-control",
                         .scope = "control",
                         .log_format = config->log_format,
-                        .log_levels = *levels});
+                        .log_levels = *levels,
+                        .io_backend = config->io_backend});
   return process.Run([&](StopToken stop) { return Serve(*config, process, stop); });
 }
 

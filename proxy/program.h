@@ -28,7 +28,8 @@ int Run(const app::Program& program, Load<Config> load) {
   app::Process process({.program = program.name,
                         .scope = "proxy",
                         .log_format = config.log_format,
-                        .log_levels = config.log_levels});
+                        .log_levels = config.log_levels,
+                        .io_backend = config.io_backend});
   app::LogNotes(process.log(), loaded->notes);
   return process.Run([&](StopToken stop) { return Serve<Proxy>(config, process, stop); });
 }

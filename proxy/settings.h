@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "certs/identity.h"
@@ -47,6 +48,7 @@ struct CommonSettings {
 
   obs::LogFormat log_format = obs::LogFormat::kText;
   obs::LevelFilter log_levels = obs::LevelFilter();
+  std::optional<BackendKind> io_backend;  // none: what the kernel has
 };
 
 template <class Config>
@@ -75,6 +77,7 @@ app::Settings<Config> CommonRows() {
       {"AQUIFER_STATS_PORT", app::Port(&Common::stats_port)},
       {"AQUIFER_READY_PORT", app::Port(&Common::ready_port)},
       {"AQUIFER_HANDSHAKE_TIMEOUT", app::Into(&Common::handshake_timeout, &app::ReadDuration)},
+      {"AQUIFER_IO_BACKEND", app::Into(&Common::io_backend, &app::ReadIoBackend)},
       {"IPV6_ENABLED", app::Into(&Common::ipv6, &app::ReadBool)},
       {"TERMINATION_GRACE_PERIOD_SECONDS",
        app::Into(&Common::drain_deadline, &app::ReadGracePeriod)},

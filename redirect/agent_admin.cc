@@ -3,6 +3,7 @@
 #include <functional>
 #include <utility>
 
+#include "core/obs/mesh_metrics.h"
 #include "redirect/agent.h"
 
 namespace aquifer::redirect {
@@ -11,6 +12,7 @@ Result<void, Refusal> Agent::Listen() {
   if (const Status listening = server_.Listen(); !listening)
     return Refusal{options_.zds_socket, Describe(listening.error())};
   if (!options_.admin) return {};
+  obs::AddIoBackend(registry_, BackendName(Loop::Current().backend()));
   Result<std::unique_ptr<io::Listener>> listener = io::Listener::Listen(*options_.admin);
   if (!listener) return Refusal{options_.admin->ToString(), Describe(listener.error())};
   admin_ = std::make_unique<http::Server>(

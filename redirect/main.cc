@@ -12,6 +12,7 @@
 #include "core/app/arguments.h"
 #include "core/app/process.h"
 #include "core/app/program.h"
+#include "core/app/setting_values.h"
 #include "redirect/agent.h"
 #include "redirect/netns.h"
 #include "redirect/rules.h"
@@ -24,6 +25,7 @@ constexpr std::string_view kHelp =
 
   aquifer-cni agent --manifests DIR --node-name NAME [--zds-socket PATH]
                     [--status-file PATH] [--admin IP:PORT] [--dns-capture] [--log-level LEVELS]
+                    [--io-backend auto|io_uring|epoll]
       Captures the pods of this node that the manifests enrol, hands them to the node proxy, and goes
       on doing so as the manifests change. SIGTERM ends the agent and leaves the pods as they are.
   aquifer-cni enrol NETNS [--dns-capture] [--no-inbound]
@@ -48,6 +50,8 @@ agent
   --admin IP:PORT      Serves /metrics and /healthz/ready there (default: nowhere).
   --dns-capture        Redirect DNS to the proxy. Only for proxies that serve DNS.
   --log-level LEVELS   As RUST_LOG: "info" (default), "debug", "info,zds=debug".
+  --io-backend NAME    How the kernel is reached: "auto" (default: epoll where io_uring is refused),
+                       "io_uring" or "epoll".
 enrol
   --dns-capture        Redirect DNS as well.
   --no-inbound         Leave traffic to the pod alone.
@@ -61,13 +65,14 @@ using app::Flag;
 // Of each command that has any.
 constexpr Flag kDnsCapture = {"--dns-capture", ""};
 constexpr std::array<Flag, 2> kEnrolFlags = {kDnsCapture, {"--no-inbound", ""}};
-constexpr std::array<Flag, 7> kAgentFlags = {kDnsCapture,
+constexpr std::array<Flag, 8> kAgentFlags = {kDnsCapture,
                                              {"--manifests", "DIR"},
                                              {"--node-name", "NAME"},
                                              {"--zds-socket", "PATH"},
                                              {"--status-file", "PATH"},
                                              {"--admin", "IP:PORT"},
-                                             {"--log-level", "LEVELS"}};
+                                             {"--log-level", "LEVELS"},
+                                             {"--io-backend", "NAME"}};
 
 // Runs `inside` in the namespace that the one plain argument names.
 template <class Inside>
@@ -144,6 +149,8 @@ int RunAgentCommand(const std::vector<std::string_view>& words) {
   }
   const auto levels = obs::LevelFilter::Parse(arguments->Value("--log-level", "info"));
   if (!levels) return kProgram.Misused("--log-level " + levels.error().ToString());
+  const auto backend = app::ReadIoBackend(arguments->Value("--io-backend", "auto"));
+  if (!backend) return kProgram.Misused("--io-backend " + backend.error().ToString());
   const std::optional<Address> admin = Address::Parse(arguments->Value("--admin", ""));
   if (arguments->Has("--admin") && !admin) return kProgram.Misused("--admin is not IP:PORT");
   const AgentOptions options{
@@ -156,7 +163,8 @@ int RunAgentCommand(const std::vector<std::string_view>& words) {
   std::error_code ignored;  // what is wrong shows when the socket is made
   std::filesystem::create_directories(std::filesystem::path(options.zds_socket).parent_path(),
                                       ignored);
-  app::Process process({.program = "aquifer-cni", .scope = "agent", .log_levels = *levels});
+  app::Process process(
+      {.program = "aquifer-cni", .scope = "agent", .log_levels = *levels, .io_backend = *backend});
   Agent agent(options, process.log());
   return process.Run([&](StopToken stop) { return Serve(agent, options, process.log(), stop); });
 }

@@ -60,7 +60,10 @@ Task<void> WatchSignals(int signals, StopSource& stop, StopToken over) {
 }  // namespace
 
 Process::Process(const ProcessOptions& options)
-    : scope_(options.scope), signals_(TakeSignals()), log_(LoggerOf(options)) {
+    : scope_(options.scope),
+      io_backend_(options.io_backend),
+      signals_(TakeSignals()),
+      log_(LoggerOf(options)) {
   RaiseDescriptorLimit();
   obs::AddBuildInfo(registry_, options.program, Version());
 }
@@ -70,17 +73,31 @@ int Process::Run(const Serve& serve) {
     log_.Error(scope_, "signals cannot be awaited: no descriptor is left");
     return kExitFailed;
   }
-  const Result<std::unique_ptr<Loop>> loop = Loop::Create();
+  const Result<std::unique_ptr<Loop>> loop = Loop::Create({.backend = io_backend_});
   if (!loop) {
     log_.Error(scope_,
-               "this kernel or sandbox refuses io_uring, which is needed (Linux 6.1 or later, "
-               "kernel.io_uring_disabled=0, a seccomp profile that allows io_uring_setup)",
+               io_backend_ == BackendKind::kIoUring && loop.error().reason == Reason::kUnsupported
+                   ? "this kernel or sandbox refuses io_uring, which the settings ask for (Linux "
+                     "6.1 or later, kernel.io_uring_disabled=0, a seccomp profile that allows "
+                     "io_uring_setup); without that setting it would be epoll"
+                   : "the main loop cannot be made",
                {{"error", Describe(loop.error())}});
     return kExitFailed;
   }
+  Announce(**loop);
   int exit_status = 0;
   (*loop)->Run(Main(serve, exit_status));
   return exit_status;
+}
+
+void Process::Announce(const Loop& loop) {
+  const std::string_view name = BackendName(loop.backend());
+  obs::AddIoBackend(registry_, name);
+  std::string why = "the settings ask for it";
+  if (!io_backend_) why = "it is there";
+  if (!loop.io_uring_refusal())
+    why = "io_uring is refused: " + Describe(loop.io_uring_refusal().error());
+  log_.Info(scope_, "I/O backend chosen", {{"backend", name}, {"why", why}});
 }
 
 Task<void> Process::Main(const Serve& serve, int& exit_status) {

@@ -70,4 +70,12 @@ Decoded<obs::LevelFilter> ReadLogLevels(const std::string& text) {
   return obs::LevelFilter::Parse(text);
 }
 
+Decoded<std::optional<BackendKind>> ReadIoBackend(const std::string& text) {
+  if (text == "auto") return std::optional<BackendKind>();
+  for (const BackendKind kind : {BackendKind::kIoUring, BackendKind::kEpoll}) {
+    if (text == BackendName(kind)) return std::optional<BackendKind>(kind);
+  }
+  return Refusal{"", "is none of auto, io_uring and epoll"};
+}
+
 }  // namespace aquifer::app

@@ -6,6 +6,7 @@
 #include <charconv>
 #include <chrono>
 #include <concepts>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -13,6 +14,7 @@
 #include "core/base/result.h"
 #include "core/obs/level_filter.h"
 #include "core/obs/log_format.h"
+#include "core/rt/backend.h"
 
 namespace aquifer::app {
 
@@ -30,6 +32,8 @@ Decoded<std::chrono::milliseconds> ReadGracePeriod(const std::string& text);
 // "json"; anything else is text, as for Istio's node proxy.
 Decoded<obs::LogFormat> ReadLogFormat(const std::string& text);
 Decoded<obs::LevelFilter> ReadLogLevels(const std::string& text);
+// io_uring, epoll, or auto for none in particular.
+Decoded<std::optional<BackendKind>> ReadIoBackend(const std::string& text);
 
 template <std::integral T>
 Decoded<T> ReadNumber(std::string_view text, T least, T most) {

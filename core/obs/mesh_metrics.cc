@@ -10,6 +10,14 @@ void AddBuildInfo(Registry& registry, std::string_view component, std::string_vi
       ->Set(1);
 }
 
+void AddIoBackend(Registry& registry, std::string_view backend) {
+  registry
+      .AddGauge({.name = "aquifer_io_backend",
+                 .help = "How operations reach the kernel: io_uring, or epoll where it is refused"})
+      .With({{"backend", backend}})
+      ->Set(1);
+}
+
 XdsMetrics::XdsMetrics(Registry& registry)
     : messages_(registry.AddCounter(
           {.name = "istio_xds_message", .help = "Messages taken from the xDS server (unstable)"})),

@@ -14,6 +14,9 @@ namespace aquifer::obs {
 // istio_build{component="...",tag="..."} 1, for as long as the registry lives.
 void AddBuildInfo(Registry& registry, std::string_view component, std::string_view tag);
 
+// aquifer_io_backend{backend="..."} 1: how the loops reach the kernel.
+void AddIoBackend(Registry& registry, std::string_view backend);
+
 class XdsMetrics {
  public:
   explicit XdsMetrics(Registry& registry);

@@ -21,10 +21,26 @@ constexpr int kRounds = 8;
 
 Result<std::unique_ptr<Loop>> Loop::Create(const LoopOptions& options) {
   std::unique_ptr<Loop> loop(new Loop(options));
-  AQ_TRY(loop->backend_, MakeUringBackend(options.queue_entries));
+  AQ_TRY_STATUS(loop->MakeBackend());
   loop->wakeup_.Reset(::eventfd(0, EFD_CLOEXEC));
   if (!loop->wakeup_.valid()) return Error{ReasonFromErrno(errno), errno};
   return loop;
+}
+
+Status Loop::MakeBackend() {
+  if (options_.backend != BackendKind::kEpoll) {
+    Result<std::unique_ptr<Backend>> made = MakeUringBackend(options_.queue_entries);
+    if (made) {
+      backend_ = *std::move(made);
+      return Status();
+    }
+    const bool refused = made.error().reason == Reason::kUnsupported;
+    if (!refused || options_.backend == BackendKind::kIoUring) return made.error();
+    io_uring_refusal_ = made.error();
+  }
+  backend_kind_ = BackendKind::kEpoll;
+  AQ_TRY(backend_, MakeEpollBackend());
+  return Status();
 }
 
 Loop::~Loop() { AQ_CHECK(in_flight_ == 0); }
@@ -32,6 +48,11 @@ Loop::~Loop() { AQ_CHECK(in_flight_ == 0); }
 Loop& Loop::Current() {
   AQ_DCHECK(current != nullptr);
   return *current;
+}
+
+std::optional<BackendKind> Loop::CurrentBackend() {
+  if (current == nullptr) return std::nullopt;
+  return current->backend();
 }
 
 void Loop::Run(Task<void> main) {

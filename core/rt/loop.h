@@ -2,7 +2,7 @@
 // Loop belongs to the thread that creates and runs it; everything but Post is for that thread only.
 // The loop of the running thread is reached by Current(): the one thread-local of the project, so
 // that a timer or an event needs no loop passed through every signature (docs/decisions/0003). How
-// operations reach the kernel is behind Backend (core/rt/backend.h): io_uring today.
+// operations reach the kernel is behind Backend (core/rt/backend.h).
 #pragma once
 
 #include <chrono>
@@ -11,6 +11,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include "core/base/result.h"
@@ -27,11 +28,13 @@ struct LoopOptions {
   // tests of what waits, without waiting. Only for work that does no kernel I/O.
   bool virtual_time = false;
   unsigned queue_entries = 1024;
+  // None: io_uring, or epoll where io_uring is refused.
+  std::optional<BackendKind> backend = std::nullopt;
 };
 
 class Loop final : private CompletionSink {
  public:
-  // kUnsupported with the errno when the kernel or a sandbox refuses io_uring.
+  // kUnsupported with the errno when io_uring was asked for and the kernel or a sandbox refuses it.
   static Result<std::unique_ptr<Loop>> Create(const LoopOptions& options = {});
   Loop(const Loop&) = delete;
   Loop& operator=(const Loop&) = delete;
@@ -39,6 +42,8 @@ class Loop final : private CompletionSink {
 
   // The loop whose Run is on this thread's stack. A CHECK when there is none.
   static Loop& Current();
+  // That of the current loop, for another one of the same process; none where there is none.
+  static std::optional<BackendKind> CurrentBackend();
 
   // Runs `main` and everything it spawns; returns when `main` has returned. Nothing may be in
   // flight then.
@@ -64,10 +69,15 @@ class Loop final : private CompletionSink {
   // Operations submitted whose completion has not come.
   size_t in_flight() const { return in_flight_; }
 
+  BackendKind backend() const { return backend_kind_; }
+  // Why the backend is not io_uring; ok if it is, or if epoll was asked for.
+  const Status& io_uring_refusal() const { return io_uring_refusal_; }
+
  private:
   explicit Loop(const LoopOptions& options) : options_(options), now_(Clock::now()) {}
   void OnComplete(Op& op) override;
 
+  Status MakeBackend();
   void RunReady();
   TimePoint WaitUntil();
   void ResumeReady();
@@ -81,6 +91,8 @@ class Loop final : private CompletionSink {
   TimerQueue timers_;
   size_t in_flight_ = 0;
   std::unique_ptr<Backend> backend_;
+  BackendKind backend_kind_ = BackendKind::kIoUring;
+  Status io_uring_refusal_;
 
   std::mutex posted_mutex_;
   std::vector<std::function<void()>> posted_;  // guarded by posted_mutex_

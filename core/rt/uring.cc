@@ -20,6 +20,20 @@ constexpr unsigned kPooledBlocks =
     64;  // a power of two; 1 MiB a worker, replaced as they are taken
 constexpr int kBufferGroup = 0;
 constexpr unsigned kReapBatch = 64;
+constexpr std::array kOpcodes = {
+    IORING_OP_ACCEPT,  IORING_OP_CONNECT, IORING_OP_RECV,         IORING_OP_SEND,
+    IORING_OP_SENDMSG, IORING_OP_RECVMSG, IORING_OP_POLL_ADD,     IORING_OP_READ,
+    IORING_OP_NOP,     IORING_OP_TIMEOUT, IORING_OP_ASYNC_CANCEL,
+};
+// Submissions are never lost, operations wait by polling, waits have a deadline of their own.
+constexpr unsigned kFeatures = IORING_FEAT_NODROP | IORING_FEAT_FAST_POLL | IORING_FEAT_EXT_ARG;
+
+// That descriptors have run out says nothing about io_uring; whatever else makes it fail when it is
+// set up does, lockable memory included.
+Error Refused(int error) {
+  const bool exhausted = error == EMFILE || error == ENFILE;
+  return Error{exhausted ? ReasonFromErrno(error) : Reason::kUnsupported, error};
+}
 
 // The blocks that the kernel may fill next.
 class ReceiveRing {
@@ -86,12 +100,14 @@ class UringBackend final : public Backend {
                    IORING_SETUP_SUBMIT_ALL;
     params.cq_entries = entries * 4;
     const int opened = io_uring_queue_init_params(entries, &ring_, &params);
-    if (opened < 0) return Error{Reason::kUnsupported, -opened};
+    if (opened < 0) return Refused(-opened);
     ready_ = true;
     io_uring_ring_dontfork(&ring_);
+    if ((params.features & kFeatures) != kFeatures) return Refused(EOPNOTSUPP);
     const int registered = receive_.Register(ring_);
-    if (registered < 0) return Error{Reason::kUnsupported, -registered};
-    return Status();
+    if (registered < 0) return Refused(-registered);
+    AQ_TRY_STATUS(ProbeOpcodes());
+    return ProbeEntering();
   }
 
   void Submit(Op& op) override {
@@ -121,6 +137,34 @@ class UringBackend final : public Backend {
   }
 
  private:
+  Status ProbeOpcodes() {
+    constexpr unsigned kMost = 256;
+    alignas(io_uring_probe)
+        std::array<char, sizeof(io_uring_probe) + kMost * sizeof(io_uring_probe_op)>
+            room{};
+    auto* const probe = reinterpret_cast<io_uring_probe*>(room.data());
+    const int probed = io_uring_register_probe(&ring_, probe, kMost);
+    if (probed < 0) return Refused(-probed);
+    for (const auto opcode : kOpcodes) {
+      if (io_uring_opcode_supported(probe, opcode) == 0) return Refused(EOPNOTSUPP);
+    }
+    return Status();
+  }
+
+  // A filter of system calls may let a ring be made and not let it be entered.
+  Status ProbeEntering() {
+    io_uring_sqe* const sqe = NextEntry();
+    io_uring_prep_nop(sqe);
+    io_uring_sqe_set_data(sqe, nullptr);
+    int entered = 0;
+    do {
+      entered = io_uring_submit_and_wait(&ring_, 1);
+    } while (entered == -EINTR);
+    if (entered < 0) return Refused(-entered);
+    io_uring_cq_advance(&ring_, io_uring_cq_ready(&ring_));
+    return Status();
+  }
+
   io_uring_sqe* NextEntry() {
     io_uring_sqe* sqe = io_uring_get_sqe(&ring_);
     while (sqe == nullptr) {

@@ -26,7 +26,7 @@ LoopThread::~LoopThread() {
 void LoopThread::Run(const std::string& name, const std::function<void(Status)>& started) {
   // Names are for people who look at the threads of a process; the kernel takes 15 characters.
   static_cast<void>(pthread_setname_np(pthread_self(), name.substr(0, 15).c_str()));
-  const Result<std::unique_ptr<Loop>> loop = Loop::Create();
+  const Result<std::unique_ptr<Loop>> loop = Loop::Create({.backend = backend_});
   if (!loop) return started(loop.error());
   loop_ = loop->get();
   (*loop)->Run(main_([&started] { started(Status()); }));

@@ -20,7 +20,8 @@ class LoopThread {
   // Runs on the thread. Calls `started` when work may be posted.
   using Main = std::function<Task<void>(std::function<void()> started)>;
 
-  // Returns once `main` has called `started`, or why the loop could not be made.
+  // Returns once `main` has called `started`, or why the loop could not be made. It reaches the
+  // kernel as the loop that starts it does: a process is all of one kind.
   static Result<std::unique_ptr<LoopThread>> Start(std::string name, Main main);
   // Waits for `main` to return.
   ~LoopThread();
@@ -31,10 +32,11 @@ class LoopThread {
   void Post(std::function<void()> work) { loop_->Post(std::move(work)); }
 
  private:
-  explicit LoopThread(Main main) : main_(std::move(main)) {}
+  explicit LoopThread(Main main) : main_(std::move(main)), backend_(Loop::CurrentBackend()) {}
   void Run(const std::string& name, const std::function<void(Status)>& started);
 
   const Main main_;
+  const std::optional<BackendKind> backend_;
   Loop* loop_ = nullptr;  // the thread's; set before Start returns
   std::thread thread_;
 };

@@ -1,21 +1,20 @@
 // Each program runs in a child process: signals, limits and exits are the whole process's.
 #include "core/app/process.h"
 
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
+#include <optional>
 #include <tuple>
 
 #include "core/app/program.h"
 #include "core/app/version.h"
 #include "core/rt/event.h"
 #include "tests/support/catch.h"
+#include "tests/support/refuse.h"
 
 namespace aquifer::app {
 namespace {
@@ -86,17 +85,16 @@ Task<Result<void, Refusal>> WriteToNobody(StopToken) {
   co_return Result<void, Refusal>();
 }
 
-// What container runtimes do by default.
-void ForbidIoUring() {
-  sock_filter code[] = {
-      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_io_uring_setup, 0, 1),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-  };
-  const sock_fprog program{.len = std::size(code), .filter = code};
-  AQ_CHECK(::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
-  AQ_CHECK(::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0);
+// In a sandbox as container runtimes make them.
+Ended WithoutIoUring(std::optional<BackendKind> asked) {
+  return InChild([asked] {
+    test::Refuse(SYS_io_uring_setup, EPERM);
+    Process process({.program = "aquifer-test", .scope = "test", .io_backend = asked});
+    const int status = process.Run(&Nothing);
+    std::fputs(process.registry().Text().c_str(), stdout);
+    std::fflush(stdout);
+    return status;
+  });
 }
 
 constexpr Program kProgram{.name = "aquifer-test", .help = "how to use it\n"};
@@ -106,7 +104,8 @@ constexpr Program kProgram{.name = "aquifer-test", .help = "how to use it\n"};
 TEST_CASE("a program that has served exits with 0") {
   const Ended ended = Serving(&Nothing);
   CHECK(ended.exit_status() == 0);
-  CHECK(ended.output.empty());
+  CHECK(std::ranges::count(ended.output, '\n') == 1);
+  CHECK(ended.output.find("I/O backend chosen") != std::string::npos);
 }
 
 TEST_CASE("a start that failed is logged and exits with 1") {
@@ -159,14 +158,20 @@ TEST_CASE("a program's metrics say which it is") {
         std::string::npos);
 }
 
-TEST_CASE("a sandbox without io_uring ends the start with a sentence") {
-  const Ended ended = InChild([] {
-    ForbidIoUring();
-    Process process({.program = "aquifer-test", .scope = "test"});
-    return process.Run(&Nothing);
-  });
+TEST_CASE("a program in a sandbox without io_uring runs on epoll and says why") {
+  const Ended ended = WithoutIoUring(std::nullopt);
+  CHECK(ended.exit_status() == 0);
+  CHECK(ended.output.find("backend=\"epoll\"") != std::string::npos);
+  CHECK(ended.output.find("io_uring is refused") != std::string::npos);
+  CHECK(ended.output.find("Operation not permitted") != std::string::npos);
+  CHECK(ended.output.find("aquifer_io_backend{backend=\"epoll\"} 1") != std::string::npos);
+}
+
+TEST_CASE("a program that is to use io_uring does not start in a sandbox without it") {
+  const Ended ended = WithoutIoUring(BackendKind::kIoUring);
   CHECK(ended.exit_status() == kExitFailed);
-  CHECK(ended.output.find("refuses io_uring") != std::string::npos);
+  CHECK(ended.output.find("refuses io_uring, which the settings ask for") != std::string::npos);
+  CHECK(ended.output.find("Operation not permitted") != std::string::npos);
 }
 
 TEST_CASE("every spelling of version and help is answered, other words are not") {

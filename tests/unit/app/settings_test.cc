@@ -162,6 +162,14 @@ TEST_CASE("a drain ends before Kubernetes ends the process") {
   CHECK_FALSE(ReadGracePeriod("30s").ok());
 }
 
+TEST_CASE("the kernel is reached as the setting says, or as it can be") {
+  CHECK(*ReadIoBackend("auto") == std::nullopt);
+  CHECK(*ReadIoBackend("io_uring") == BackendKind::kIoUring);
+  CHECK(*ReadIoBackend("epoll") == BackendKind::kEpoll);
+  for (const char* text : {"", "uring", "Epoll", "select"})
+    CHECK(WhyNot(ReadIoBackend(text)) == "is none of auto, io_uring and epoll");
+}
+
 TEST_CASE("a duration of nothing, an address of nothing and levels that are none are refused") {
   CHECK_FALSE(ReadDuration("0s").ok());
   CHECK_FALSE(ReadIp("").ok());

@@ -31,7 +31,8 @@ TEST_CASE("flags are read, joined or apart") {
                              "--cluster-domain",   "d.e",
                              "--missing-waypoint", "bypass",
                              "--log-format",       "json",
-                             "--log-level",        "debug"});
+                             "--log-level",        "debug",
+                             "--io-backend",       "epoll"});
   REQUIRE(config.ok());
   CHECK(config->manifests == "m");
   CHECK(config->state == "s");
@@ -45,6 +46,7 @@ TEST_CASE("flags are read, joined or apart") {
   CHECK(config->mesh.missing_waypoint == MeshSettings::MissingWaypoint::kBypass);
   CHECK(config->log_format == obs::LogFormat::kJson);
   CHECK(config->log_levels == "debug");
+  CHECK(config->io_backend == BackendKind::kEpoll);
 }
 
 TEST_CASE("a bad flag is named in a sentence") {
@@ -57,6 +59,8 @@ TEST_CASE("a bad flag is named in a sentence") {
         "--trust-domain: is not NAME: UPPER");
   CHECK(WhyNot({"--manifests", "m", "--missing-waypoint", "no"}) ==
         "--missing-waypoint: is not refuse|bypass: no");
+  CHECK(WhyNot({"--manifests", "m", "--io-backend", "select"}) ==
+        "--io-backend: is not auto|io_uring|epoll: select");
   CHECK(WhyNot({"--manifests", "m", "--log-format", "xml"}) ==
         "--log-format: is not text|json: xml");
 }

@@ -57,6 +57,7 @@ const Bad kBad[] = {
     {"AQUIFER_ADMIN_PORT", {"", "0", "65536", "http"}},
     {"AQUIFER_STATS_PORT", {"", "0", "65536"}},
     {"AQUIFER_READY_PORT", {"", "0", "65536"}},
+    {"AQUIFER_IO_BACKEND", {"", "uring"}},
 };
 
 }  // namespace
@@ -224,6 +225,11 @@ TEST_CASE("ports and logs") {
   CHECK(config.ready_port == 65'535);
   CHECK(config.log_format == obs::LogFormat::kJson);
   CHECK(config.log_levels.ToString() == "warn,xds=debug");
+}
+
+TEST_CASE("the kernel is reached as it can be, or as the setting says") {
+  CHECK(Load({}).io_backend == std::nullopt);
+  CHECK(Load({{"AQUIFER_IO_BACKEND", "io_uring"}}).io_backend == BackendKind::kIoUring);
 }
 
 TEST_CASE("what is set for Istio's node proxy and means nothing here is told") {
