@@ -5,8 +5,18 @@
 namespace aquifer::node {
 namespace {
 
-hbone::PoolOptions PoolOptionsOf(const Config& config) {
+certs::RevocationObserver ObserverOf(obs::CrlMetrics* metrics) {
+  if (metrics == nullptr) return {};
+  const auto reporter = [](certs::PeerRole peer) {
+    return peer == certs::PeerRole::kClient ? obs::Reporter::kDestination : obs::Reporter::kSource;
+  };
+  return {.on_rejected = [=](certs::PeerRole peer) { metrics->CountRejection(reporter(peer)); },
+          .on_untracked = [=](certs::PeerRole peer) { metrics->CountUntracked(reporter(peer)); }};
+}
+
+hbone::PoolOptions PoolOptionsOf(const Config& config, certs::Revocations* revocations) {
   hbone::PoolOptions options;
+  options.revocations = revocations;
   options.idle_timeout = config.pool_idle;
   options.max_streams_per_connection = config.pool_max_streams;
   options.h2.settings.stream_window_bytes = config.stream_window_bytes;
@@ -20,7 +30,8 @@ hbone::PoolOptions PoolOptionsOf(const Config& config) {
 struct Worker::State {
   explicit State(const WorkerInputs& inputs)
       : certs(inputs.store, inputs.control, &certs::SystemWallTime),
-        pool(PoolOptionsOf(inputs.config)),
+        revocations(ObserverOf(inputs.crl_metrics)),
+        pool(PoolOptionsOf(inputs.config, Revocations(inputs))),
         generator(std::random_device()()),
         context{.config = inputs.config,
                 .log = inputs.log,
@@ -34,9 +45,17 @@ struct Worker::State {
                 .inbound = {.network = inputs.config.network},
                 .random = [this] { return generator(); },
                 .snapshot = nullptr,
-                .snapshot_changed = {}} {}
+                .snapshot_changed = {},
+                .revocations = Revocations(inputs)} {
+    if (inputs.crl_metrics != nullptr) revocations.SetLists(inputs.crls);
+  }
+
+  certs::Revocations* Revocations(const WorkerInputs& inputs) {
+    return inputs.crl_metrics == nullptr ? nullptr : &revocations;
+  }
 
   certs::CertCache certs;
+  certs::Revocations revocations;  // looked at only where CRL_PATH is set
   hbone::Pool pool;
   InboundConnections connections;
   std::mt19937_64 generator;
@@ -69,6 +88,10 @@ void Worker::SetSnapshot(mesh::SnapshotRef snapshot) {
     if (before != nullptr && before->policy_generation() != snapshot->policy_generation())
       state.connections.Reconsider(*snapshot);
   });
+}
+
+void Worker::SetCrls(certs::CrlSetRef crls) {
+  Post([crls = std::move(crls)](State& state) { state.revocations.SetLists(crls); });
 }
 
 void Worker::StartPod(redirect::Pod pod, std::function<void(Status)> done) {
