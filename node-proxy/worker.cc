@@ -1,18 +1,10 @@
 #include "node-proxy/worker.h"
 
 #include "core/rt/grace.h"
+#include "node-proxy/revocation_observer.h"
 
 namespace aquifer::node {
 namespace {
-
-certs::RevocationObserver ObserverOf(obs::CrlMetrics* metrics) {
-  if (metrics == nullptr) return {};
-  const auto reporter = [](certs::PeerRole peer) {
-    return peer == certs::PeerRole::kClient ? obs::Reporter::kDestination : obs::Reporter::kSource;
-  };
-  return {.on_rejected = [=](certs::PeerRole peer) { metrics->CountRejection(reporter(peer)); },
-          .on_untracked = [=](certs::PeerRole peer) { metrics->CountUntracked(reporter(peer)); }};
-}
 
 hbone::PoolOptions PoolOptionsOf(const Config& config, certs::Revocations* revocations) {
   hbone::PoolOptions options;
@@ -30,7 +22,7 @@ hbone::PoolOptions PoolOptionsOf(const Config& config, certs::Revocations* revoc
 struct Worker::State {
   explicit State(const WorkerInputs& inputs)
       : certs(inputs.store, inputs.control, &certs::SystemWallTime),
-        revocations(ObserverOf(inputs.crl_metrics)),
+        revocations(RevocationObserverOf(inputs.crl_metrics)),
         pool(PoolOptionsOf(inputs.config, Revocations(inputs))),
         generator(std::random_device()()),
         context{.config = inputs.config,
