@@ -16,6 +16,7 @@
 #include <absl/container/flat_hash_map.h>
 
 #include "certs/identity.h"
+#include "certs/revocation.h"
 #include "certs/tls_context.h"
 #include "core/http/h2_connection.h"
 #include "core/rt/scope.h"
@@ -46,6 +47,7 @@ struct PoolOptions {
   Clock::duration idle_timeout = std::chrono::minutes(5);
   std::size_t max_streams_per_connection = 100;
   http::H2Options h2;
+  certs::Revocations* revocations = nullptr;  // null: no peer is revoked. Outlives the pool
 };
 
 // Why there is no tunnel. `status` and `refusal` are the peer's answer when it gave one; `detail`

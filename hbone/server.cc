@@ -72,8 +72,9 @@ Task<void> DrainOnRequest(http::H2Connection& connection, Event& asked, StopToke
 
 // A peer that leaves, with or without its streams' consent, and our own end are nobody's mistake.
 bool IsPeersDoing(Reason reason) {
-  return reason == Reason::kHttpFailed || reason == Reason::kOverload ||
-         reason == Reason::kTimeout || reason == Reason::kTlsFailed || reason == Reason::kPeerReset;
+  return reason == Reason::kRevoked || reason == Reason::kHttpFailed ||
+         reason == Reason::kOverload || reason == Reason::kTimeout ||
+         reason == Reason::kTlsFailed || reason == Reason::kPeerReset;
 }
 
 }  // namespace
@@ -96,9 +97,13 @@ Task<void> ServeConnection(io::SocketPtr socket, certs::TlsContextRef tls,
   const Address local_address = socket->local();
   io::SetTunnelOptions(socket->fd());
   TimedStop shaking(stop, options.handshake_timeout, Reason::kHandshakeTimeout);
+  // On the heap: most have none, and the frame lives as long as the connection.
+  std::unique_ptr<certs::Revocations::Watch> watch;
+  if (options.revocations != nullptr)
+    watch = std::make_unique<certs::Revocations::Watch>(*options.revocations, stop);
   Result<certs::TlsStreamPtr, certs::TlsFailure> secure =
       co_await certs::ServerHandshake(std::move(socket), std::move(tls), std::move(expectation),
-                                      certs::SystemWallTime(), shaking.token());
+                                      certs::SystemWallTime(), shaking.token(), watch.get());
   shaking.Disarm();
   if (!secure)
     co_return handler.OnHandshakeFailed(peer_address, local_address, secure.error().error,
@@ -118,7 +123,8 @@ Task<void> ServeConnection(io::SocketPtr socket, certs::TlsContextRef tls,
   StopSource ended;
   Scope drains;
   drains.Spawn(DrainOnRequest(connection, requests.asked(), drain, ended.token()));
-  const Status end = co_await connection.Run(stop);
+  const StopToken ends = watch != nullptr ? watch->token() : stop;
+  const Status end = co_await connection.Run(ends);
   ended.RequestStop();
   co_await drains.Join();
   if (!end.ok() && IsPeersDoing(end.error().reason))

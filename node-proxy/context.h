@@ -6,6 +6,7 @@
 #include <random>
 
 #include "certs/cache.h"
+#include "certs/revocation.h"
 #include "core/obs/log.h"
 #include "core/obs/mesh_metrics.h"
 #include "core/obs/tcp_metrics.h"
@@ -32,7 +33,8 @@ struct WorkerContext {
   mesh::InboundOptions inbound;
   mesh::Random random;
   mesh::SnapshotRef snapshot;
-  Event snapshot_changed;  // Wake()d, never set
+  Event snapshot_changed;                     // Wake()d, never set
+  certs::Revocations* revocations = nullptr;  // null without CRL_PATH
 };
 
 }  // namespace aquifer::node

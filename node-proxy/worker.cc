@@ -1,12 +1,14 @@
 #include "node-proxy/worker.h"
 
 #include "core/rt/grace.h"
+#include "node-proxy/revocation_observer.h"
 
 namespace aquifer::node {
 namespace {
 
-hbone::PoolOptions PoolOptionsOf(const Config& config) {
+hbone::PoolOptions PoolOptionsOf(const Config& config, certs::Revocations* revocations) {
   hbone::PoolOptions options;
+  options.revocations = revocations;
   options.idle_timeout = config.pool_idle;
   options.max_streams_per_connection = config.pool_max_streams;
   options.h2.settings.stream_window_bytes = config.stream_window_bytes;
@@ -20,7 +22,8 @@ hbone::PoolOptions PoolOptionsOf(const Config& config) {
 struct Worker::State {
   explicit State(const WorkerInputs& inputs)
       : certs(inputs.store, inputs.control, &certs::SystemWallTime),
-        pool(PoolOptionsOf(inputs.config)),
+        revocations(RevocationObserverOf(inputs.crl_metrics)),
+        pool(PoolOptionsOf(inputs.config, Revocations(inputs))),
         generator(std::random_device()()),
         context{.config = inputs.config,
                 .log = inputs.log,
@@ -34,9 +37,17 @@ struct Worker::State {
                 .inbound = {.network = inputs.config.network},
                 .random = [this] { return generator(); },
                 .snapshot = nullptr,
-                .snapshot_changed = {}} {}
+                .snapshot_changed = {},
+                .revocations = Revocations(inputs)} {
+    if (inputs.crl_metrics != nullptr) revocations.SetLists(inputs.crls);
+  }
+
+  certs::Revocations* Revocations(const WorkerInputs& inputs) {
+    return inputs.crl_metrics == nullptr ? nullptr : &revocations;
+  }
 
   certs::CertCache certs;
+  certs::Revocations revocations;  // looked at only where CRL_PATH is set
   hbone::Pool pool;
   InboundConnections connections;
   std::mt19937_64 generator;
@@ -69,6 +80,10 @@ void Worker::SetSnapshot(mesh::SnapshotRef snapshot) {
     if (before != nullptr && before->policy_generation() != snapshot->policy_generation())
       state.connections.Reconsider(*snapshot);
   });
+}
+
+void Worker::SetCrls(certs::CrlSetRef crls) {
+  Post([crls = std::move(crls)](State& state) { state.revocations.SetLists(crls); });
 }
 
 void Worker::StartPod(redirect::Pod pod, std::function<void(Status)> done) {
