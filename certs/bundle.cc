@@ -3,6 +3,10 @@
 #include <openssl/bn.h>
 #include <openssl/err.h>
 #include <openssl/mem.h>
+#include <openssl/sha.h>
+
+#include <array>
+#include <set>
 
 #include "absl/strings/str_cat.h"
 #include "certs/pem.h"
@@ -64,6 +68,17 @@ Decoded<std::vector<ParsedCertificate>> ParseAll(std::string_view pem, const Pem
   return all;
 }
 
+std::string FingerprintOf(const std::vector<CertificateInfo>& certificates) {
+  std::set<std::string_view> sorted;
+  for (const CertificateInfo& certificate : certificates) sorted.insert(certificate.pem);
+  SHA256_CTX hash;
+  SHA256_Init(&hash);
+  for (const std::string_view pem : sorted) SHA256_Update(&hash, pem.data(), pem.size());
+  std::array<std::uint8_t, SHA256_DIGEST_LENGTH> digest{};
+  SHA256_Final(digest.data(), &hash);
+  return std::string(AsText(digest));
+}
+
 }  // namespace
 
 Decoded<bssl::UniquePtr<X509>> ParseCertificate(const CRYPTO_BUFFER* der) {
@@ -95,6 +110,7 @@ Decoded<RootBundleRef> RootBundle::FromPem(std::string_view pem) {
     AQ_CHECK(X509_STORE_add_cert(bundle->store_.get(), root.x509.get()));
     bundle->certificates_.push_back(std::move(root.info));
   }
+  bundle->fingerprint_ = FingerprintOf(bundle->certificates_);
   bundle->pem_ = pem;
   return RootBundleRef(std::move(bundle));
 }

@@ -36,6 +36,8 @@ class RootBundle {
 
   X509_STORE* store() const { return store_.get(); }
   const std::vector<CertificateInfo>& certificates() const { return certificates_; }
+  // Alike for bundles of the same certificates, in whichever order they stand.
+  const std::string& fingerprint() const { return fingerprint_; }
   // The text as given, for handing on to others.
   const std::string& pem() const { return pem_; }
 
@@ -44,6 +46,7 @@ class RootBundle {
 
   bssl::UniquePtr<X509_STORE> store_;
   std::vector<CertificateInfo> certificates_;
+  std::string fingerprint_;
   std::string pem_;
 };
 

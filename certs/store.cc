@@ -44,6 +44,8 @@ struct CertStore::Entry final : ListNode, Timer, std::enable_shared_from_this<En
   Urgency queued_as = Urgency::kRenewal;
   bool fetching = false;
   bool forgotten = false;
+  TimePoint asked{};    // when the last request went out
+  TimePoint fetched{};  // when `certificate` came
   Clock::duration backoff{0};
   StopSource stop;
 };
@@ -112,18 +114,33 @@ void CertStore::Listen(CertListener listener) { listeners_.push_back(std::move(l
 std::vector<CertStatus> CertStore::Dump() const {
   std::vector<CertStatus> all;
   for (const auto& [identity, entry] : entries_) {
-    CertStatus status{identity, CertStatus::State::kInitializing, entry->certificate, ""};
+    CertStatus status{identity, StateOf(*entry), entry->certificate, ""};
     if (entry->failure) status.failure = entry->failure->detail;
-    if (Usable(*entry)) {
-      status.state = CertStatus::State::kAvailable;
-    } else if (entry->failure || entry->certificate) {
-      status.state = CertStatus::State::kUnavailable;
-    }
     all.push_back(std::move(status));
   }
   std::sort(all.begin(), all.end(),
             [](const CertStatus& a, const CertStatus& b) { return a.identity < b.identity; });
   return all;
+}
+
+CertStatus::State CertStore::StateOf(const Entry& entry) const {
+  if (Usable(entry)) return CertStatus::State::kAvailable;
+  const bool tried = entry.failure || entry.certificate;
+  return tried ? CertStatus::State::kUnavailable : CertStatus::State::kInitializing;
+}
+
+CertCounts CertStore::Count() const {
+  CertCounts counts;
+  for (const auto& [identity, entry] : entries_) {
+    const CertStatus::State state = StateOf(*entry);
+    counts.initializing += state == CertStatus::State::kInitializing;
+    counts.available += state == CertStatus::State::kAvailable;
+    counts.unavailable += state == CertStatus::State::kUnavailable;
+    if (entry->certificate == nullptr) continue;
+    const WallTime expiry = entry->certificate->bundle.leaf().not_after;
+    counts.soonest_expiry = std::min(counts.soonest_expiry.value_or(expiry), expiry);
+  }
+  return counts;
 }
 
 std::vector<Identity> CertStore::Identities() const {
@@ -167,6 +184,7 @@ void CertStore::Pump() {
     Entry* const entry = NextInQueue();
     if (entry == nullptr) return;
     entry->fetching = true;
+    entry->asked = Loop::Current().now();
     ++outstanding_;
     fetches_.Spawn(FetchOne(entry->shared_from_this()));
   }
@@ -198,13 +216,16 @@ void CertStore::Succeed(Entry& entry, CertificateBundle bundle) {
   entry.certificate = std::make_shared<WorkloadCertificate>(std::move(bundle), options_.groups);
   entry.failure.reset();
   entry.backoff = Clock::duration(0);
+  entry.fetched = Loop::Current().now();
   ArmForRenewal(entry);
+  CompareRoots(entry);
   Publish(CertUpdate{entry.identity, entry.certificate, {}});
 }
 
 void CertStore::Fail(Entry& entry, Failure failure) {
   const CertRef kept = Usable(entry);
-  if (options_.on_failure) options_.on_failure(entry.identity, failure, kept != nullptr);
+  if (options_.on_failure)
+    options_.on_failure({entry.identity, failure, kept != nullptr, IsUrgent(entry)});
   entry.failure = std::move(failure);
   Clock::duration wait = NextBackoff(entry);
   if (kept != nullptr) wait = std::min(wait, Until(kept->bundle.leaf().not_after));
@@ -214,10 +235,54 @@ void CertStore::Fail(Entry& entry, Failure failure) {
   }
 }
 
+bool CertStore::IsUrgent(const Entry& entry) const {
+  if (entry.certificate == nullptr) return false;
+  const CertificateInfo& leaf = entry.certificate->bundle.leaf();
+  return leaf.not_after - clock_() < (leaf.not_after - leaf.not_before) / 10;
+}
+
+// --- other roots ---------------------------------------------------------------------------------
+
+bool CertStore::HasOldRoots(const Entry& entry) const {
+  return entry.certificate != nullptr && entry.certificate->bundle.roots()->fingerprint() != roots_;
+}
+
+// Peers of the CA's new root are strangers to each identity until its own certificate brings it.
+void CertStore::CompareRoots(Entry& entry) {
+  if (!HasOldRoots(entry)) return;
+  // Asked for before the newest roots came: its own are the older ones.
+  if (entry.asked < roots_since_) return ArmForRoots(entry);
+  const TimePoint now = Loop::Current().now();
+  const bool first = roots_.empty();
+  const bool again = rotated_ && now - roots_since_ < options_.longest_rotation_pause;
+  roots_ = entry.certificate->bundle.roots()->fingerprint();
+  roots_since_ = now;
+  if (first) return;
+  rotated_ = true;
+  roots_pause_ =
+      again ? std::min(roots_pause_ * 2, options_.longest_rotation_pause) : options_.rotation_pause;
+  for (const auto& [identity, other] : entries_) {
+    // Those that are being asked for, or that back off, come by themselves.
+    const bool waits = !other->fetching && !other->linked() && !other->failure;
+    if (waits && HasOldRoots(*other)) ArmForRoots(*other);
+  }
+}
+
+void CertStore::ArmForRoots(Entry& entry) {
+  std::uniform_real_distribution<double> spread(0, 1);
+  const auto jitter =
+      std::chrono::duration_cast<Clock::duration>(options_.rotation_spread * spread(random_));
+  const Clock::duration pause = entry.fetched + roots_pause_ - Loop::Current().now();
+  const Clock::duration renewal = Until(entry.certificate->bundle.HalfLife());
+  Arm(entry, std::min(std::max(jitter, pause), renewal));
+}
+
+// --- renewal -------------------------------------------------------------------------------------
+
 void CertStore::Due(Entry& entry) {
   const CertRef usable = Usable(entry);
   if (usable == nullptr) return Enqueue(entry, Urgency::kPrefetch);
-  if (entry.failure || clock_() >= usable->bundle.HalfLife()) {
+  if (entry.failure || HasOldRoots(entry) || clock_() >= usable->bundle.HalfLife()) {
     return Enqueue(entry, Urgency::kRenewal);
   }
   ArmForRenewal(entry);

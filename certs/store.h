@@ -2,6 +2,8 @@
 // half-life, the last good one kept when that fails. Lives on the control loop; workers hold a
 // CertCache (certs/cache.h) and get every change pushed. What it does when:
 //   first request   fetch; on failure everyone who waits is told, and asked again after a back-off
+//   other roots     a certificate came with roots that others lack: those are renewed soon, spread
+//                   out, so that a rotation of the CA is everywhere within minutes
 //   half-life       fetch behind everything more urgent; on failure back off and keep the old one
 //   expiry          the certificate counts as absent; fetches go on
 //   Forget          the fetch is stopped, the certificate dropped, everyone told
@@ -13,6 +15,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <random>
 #include <string>
 #include <vector>
@@ -32,17 +35,29 @@ namespace aquifer::certs {
 enum class Urgency : std::uint8_t { kRenewal, kPrefetch, kConnection };
 inline constexpr size_t kUrgencies = 3;
 
+struct FetchFailure {
+  const Identity& identity;
+  const Failure& failure;
+  bool kept;    // an older certificate still serves
+  bool urgent;  // there was a certificate, and less than a tenth of its life is left
+};
+
 struct StoreOptions {
   size_t max_outstanding = 8;        // requests at the CA at a time
   size_t max_prefetch_queued = 256;  // beyond that a prefetch is left to the first connection
   Clock::duration request_timeout = std::chrono::seconds(30);
   Clock::duration first_backoff = std::chrono::seconds(1);  // then doubled
   Clock::duration longest_backoff = std::chrono::seconds(150);
+  // How long renewals for other roots are spread over; and the least time between two of one
+  // identity, which doubles up to the longest while roots go on changing: replicas of a CA may
+  // disagree.
+  Clock::duration rotation_spread = std::chrono::seconds(30);
+  Clock::duration rotation_pause = std::chrono::minutes(5);
+  Clock::duration longest_rotation_pause = std::chrono::hours(1);
   KeyExchange groups = KeyExchange::kHybridPreferred;
   std::uint64_t seed = std::random_device()();  // of the back-off's +-20 %
-  // Told of each failed attempt, for the log; `kept` says whether an older certificate still
-  // serves.
-  std::function<void(const Identity&, const Failure&, bool kept)> on_failure;
+  // Told of each failed attempt, for log and metrics.
+  std::function<void(const FetchFailure&)> on_failure;
 };
 
 // What became known about an identity: a certificate, or why there is none.
@@ -65,6 +80,14 @@ struct CertStatus {
   std::string failure;  // of the last attempt, if it failed
 };
 
+// For alarms.
+struct CertCounts {
+  size_t initializing = 0;
+  size_t available = 0;
+  size_t unavailable = 0;
+  std::optional<WallTime> soonest_expiry;  // which may have passed
+};
+
 class CertStore {
  public:
   // `authority` outlives the store.
@@ -84,6 +107,7 @@ class CertStore {
   void Listen(CertListener listener);
 
   std::vector<CertStatus> Dump() const;
+  CertCounts Count() const;
   // Everyone who was asked for and not forgotten since.
   std::vector<Identity> Identities() const;
 
@@ -92,6 +116,9 @@ class CertStore {
   using EntryPtr = std::shared_ptr<Entry>;
 
   CertRef Usable(const Entry& entry) const;
+  CertStatus::State StateOf(const Entry& entry) const;
+  bool HasOldRoots(const Entry& entry) const;
+  bool IsUrgent(const Entry& entry) const;
   void Enqueue(Entry& entry, Urgency urgency);
   void Pump();
   Entry* NextInQueue();
@@ -100,6 +127,8 @@ class CertStore {
   void Succeed(Entry& entry, CertificateBundle bundle);
   void Fail(Entry& entry, Failure failure);
   void Due(Entry& entry);
+  void CompareRoots(Entry& entry);
+  void ArmForRoots(Entry& entry);
   void ArmForRenewal(Entry& entry);
   void Arm(Entry& entry, Clock::duration wait);
   Clock::duration Until(WallTime moment) const;
@@ -112,6 +141,10 @@ class CertStore {
   std::minstd_rand random_;
   StopSource stopping_;  // before the entries, which hold its token
   absl::flat_hash_map<Identity, EntryPtr> entries_;
+  std::string roots_;  // fingerprint of the newest
+  TimePoint roots_since_{};
+  Clock::duration roots_pause_{0};
+  bool rotated_ = false;  // roots_ has changed once
   // Waiting for a free place at the CA, by Urgency, in order of arrival.
   std::array<List<Entry>, kUrgencies> queues_;
   size_t prefetches_queued_ = 0;

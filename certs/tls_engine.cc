@@ -97,10 +97,12 @@ std::string_view StateName(TlsEngine::State state) {
   return "";
 }
 
-TlsEngine::TlsEngine(TlsContextRef context, PeerExpectation expectation, WallTime now)
+TlsEngine::TlsEngine(TlsContextRef context, PeerExpectation expectation, WallTime now,
+                     PathJudge* judge)
     : context_(std::move(context)),
       expectation_(std::move(expectation)),
       now_(now),
+      judge_(judge),
       records_per_key_(kRecordsPerKey),
       ssl_(SSL_new(context_->get())) {
   AQ_CHECK(ssl_ != nullptr);
@@ -191,7 +193,7 @@ ssl_verify_result_t TlsEngine::Verify(SSL* ssl, std::uint8_t* alert) {
   TlsEngine& engine = *static_cast<TlsEngine*>(SSL_get_app_data(ssl));
   const PeerRole role = engine.context_->is_server() ? PeerRole::kClient : PeerRole::kServer;
   auto verdict = VerifyPeer(SSL_get0_peer_certificates(ssl), engine.context_->roots(), role,
-                            engine.expectation_, engine.now_);
+                            engine.expectation_, engine.now_, engine.judge_);
   if (verdict) {
     engine.peer_ = *std::move(verdict);
     return ssl_verify_ok;
@@ -260,6 +262,7 @@ TlsEngine::Want TlsEngine::FinishHandshake() {
     return Want::kNothing;
   }
   expectation_ = OneOf{};
+  judge_ = nullptr;
   state_ = State::kOpen;
   return Want::kNothing;
 }

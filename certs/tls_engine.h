@@ -32,8 +32,9 @@ class TlsEngine {
   enum class Want { kNothing, kInput };
 
   // `expectation` is not looked at where the context asks for no certificate. `now` is what
-  // validity is measured with: a handshake lasts seconds.
-  TlsEngine(TlsContextRef context, PeerExpectation expectation, WallTime now);
+  // validity is measured with: a handshake lasts seconds. `judge` is asked in the handshake only.
+  TlsEngine(TlsContextRef context, PeerExpectation expectation, WallTime now,
+            PathJudge* judge = nullptr);
   TlsEngine(const TlsEngine&) = delete;
   TlsEngine& operator=(const TlsEngine&) = delete;
 
@@ -114,6 +115,7 @@ class TlsEngine {
   TlsContextRef context_;
   PeerExpectation expectation_;
   WallTime now_;
+  PathJudge* judge_;  // null once the handshake is over
   State state_ = State::kHandshake;
   bool closed_ = false;
   Failure failure_;

@@ -24,19 +24,19 @@ size_t BatchOf(const std::vector<Chunk>& chunks, size_t first) {
 
 Task<Result<TlsStreamPtr, Failure>> ClientHandshake(io::StreamPtr carrier, TlsContextRef context,
                                                     PeerExpectation expectation, WallTime now,
-                                                    StopToken stop) {
+                                                    StopToken stop, PathJudge* judge) {
   AQ_CHECK(!context->is_server());
   TlsStreamPtr stream(
-      new TlsStream(std::move(carrier), std::move(context), std::move(expectation), now));
+      new TlsStream(std::move(carrier), std::move(context), std::move(expectation), now, judge));
   co_return co_await TlsStream::Handshake(std::move(stream), stop);
 }
 
 Task<Result<TlsStreamPtr, Failure>> ServerHandshake(io::StreamPtr carrier, TlsContextRef context,
                                                     PeerExpectation expectation, WallTime now,
-                                                    StopToken stop) {
+                                                    StopToken stop, PathJudge* judge) {
   AQ_CHECK(context->is_server());
   TlsStreamPtr stream(
-      new TlsStream(std::move(carrier), std::move(context), std::move(expectation), now));
+      new TlsStream(std::move(carrier), std::move(context), std::move(expectation), now, judge));
   co_return co_await TlsStream::Handshake(std::move(stream), stop);
 }
 

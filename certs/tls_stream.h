@@ -33,13 +33,15 @@ class TlsStream final : public io::Stream {
  private:
   friend Task<Result<std::unique_ptr<TlsStream>, Failure>> ClientHandshake(
       io::StreamPtr carrier, TlsContextRef context, PeerExpectation expectation, WallTime now,
-      StopToken stop);
+      StopToken stop, PathJudge* judge);
   friend Task<Result<std::unique_ptr<TlsStream>, Failure>> ServerHandshake(
       io::StreamPtr carrier, TlsContextRef context, PeerExpectation expectation, WallTime now,
-      StopToken stop);
+      StopToken stop, PathJudge* judge);
 
-  TlsStream(io::StreamPtr carrier, TlsContextRef context, PeerExpectation expectation, WallTime now)
-      : carrier_(std::move(carrier)), engine_(std::move(context), std::move(expectation), now) {}
+  TlsStream(io::StreamPtr carrier, TlsContextRef context, PeerExpectation expectation, WallTime now,
+            PathJudge* judge)
+      : carrier_(std::move(carrier)),
+        engine_(std::move(context), std::move(expectation), now, judge) {}
 
   static Task<Result<std::unique_ptr<TlsStream>, Failure>> Handshake(
       std::unique_ptr<TlsStream> stream, StopToken stop);
@@ -56,11 +58,12 @@ using TlsStreamPtr = std::unique_ptr<TlsStream>;
 
 // Authenticates over `carrier`, which ends with the stream or with the failure. `stop` carries the
 // deadline: a peer that is slow to prove who it is must not hold us. `now` is the wall clock's.
+// `judge` outlives the call.
 Task<Result<TlsStreamPtr, Failure>> ClientHandshake(io::StreamPtr carrier, TlsContextRef context,
                                                     PeerExpectation expectation, WallTime now,
-                                                    StopToken stop);
+                                                    StopToken stop, PathJudge* judge = nullptr);
 Task<Result<TlsStreamPtr, Failure>> ServerHandshake(io::StreamPtr carrier, TlsContextRef context,
                                                     PeerExpectation expectation, WallTime now,
-                                                    StopToken stop);
+                                                    StopToken stop, PathJudge* judge = nullptr);
 
 }  // namespace aquifer::certs

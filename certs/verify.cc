@@ -58,7 +58,8 @@ void SetHost(X509_VERIFY_PARAM* param, const HostName& host) {
 }
 
 std::optional<Refused> VerifyChain(const ParsedChain& chain, const RootBundle& roots, PeerRole role,
-                                   const PeerExpectation& expectation, WallTime now) {
+                                   const PeerExpectation& expectation, WallTime now,
+                                   PathJudge* judge) {
   bssl::UniquePtr<X509_STORE_CTX> context(X509_STORE_CTX_new());
   AQ_CHECK(context != nullptr);
   AQ_CHECK(X509_STORE_CTX_init(context.get(), roots.store(), chain.leaf.get(), chain.others.get()));
@@ -74,6 +75,7 @@ std::optional<Refused> VerifyChain(const ParsedChain& chain, const RootBundle& r
   if (const auto* host = std::get_if<HostName>(&expectation)) SetHost(param, *host);
   const bool good = X509_verify_cert(context.get()) == 1;
   ERR_clear_error();
+  if (good && judge != nullptr) return judge->Judge(X509_STORE_CTX_get0_chain(context.get()), role);
   if (good) return std::nullopt;
   const int error = X509_STORE_CTX_get_error(context.get());
   const bool other_host =
@@ -114,10 +116,11 @@ std::string Expected(const PeerExpectation& expectation) {
 
 Result<VerifiedIdentity, VerifyRefusal> VerifyPeer(const STACK_OF(CRYPTO_BUFFER) * chain,
                                                    const RootBundle& roots, PeerRole role,
-                                                   const PeerExpectation& expectation,
-                                                   WallTime now) {
+                                                   const PeerExpectation& expectation, WallTime now,
+                                                   PathJudge* judge) {
   AQ_TRY(const ParsedChain parsed, ParseChain(chain));
-  if (auto refused = VerifyChain(parsed, roots, role, expectation, now)) return *std::move(refused);
+  if (auto refused = VerifyChain(parsed, roots, role, expectation, now, judge))
+    return *std::move(refused);
   if (std::holds_alternative<HostName>(expectation)) return VerifiedIdentity();
   if (MaySignCertificates(parsed.leaf.get())) {
     return BadCertificate("the peer's certificate is that of a CA");

@@ -38,14 +38,24 @@ struct VerifyRefusal {
   std::string why;
 };
 
+// Has the last word on a chain that is good.
+class PathJudge {
+ public:
+  // `path` is what was verified: the leaf first, a root of ours last.
+  virtual std::optional<VerifyRefusal> Judge(const STACK_OF(X509) * path, PeerRole role) = 0;
+
+ protected:
+  virtual ~PathJudge() = default;
+};
+
 // The identity of a mesh peer; empty when a host name was expected and found.
 using VerifiedIdentity = std::optional<Identity>;
 
 // `chain` as the peer sent it: the leaf first, then at most kMaxPeerChain - 1 others.
 Result<VerifiedIdentity, VerifyRefusal> VerifyPeer(const STACK_OF(CRYPTO_BUFFER) * chain,
                                                    const RootBundle& roots, PeerRole role,
-                                                   const PeerExpectation& expectation,
-                                                   WallTime now);
+                                                   const PeerExpectation& expectation, WallTime now,
+                                                   PathJudge* judge = nullptr);
 
 inline constexpr size_t kMaxPeerChain = 10;
 

@@ -27,15 +27,19 @@ bool WorthAnotherTry(const Error& error) {
 
 }  // namespace
 
+using RevocationWatch = std::unique_ptr<certs::Revocations::Watch>;
+
 struct Pool::Connection {
   Connection(io::StreamPtr transport, certs::Identity peer, const http::H2Options& options,
-             StopToken parent)
+             RevocationWatch watch, StopToken parent)
       : h2(http::H2Role::kClient, std::move(transport), options),
         peer(std::move(peer)),
+        watch(std::move(watch)),
         stop(parent) {}
 
   http::H2Connection h2;
   certs::Identity peer;
+  RevocationWatch watch;  // null without revocation lists
   StopSource stop;
   TimePoint last_used = Loop::Current().now();
 };
@@ -161,13 +165,18 @@ Task<Result<std::unique_ptr<Pool::Connection>, TunnelError>> Pool::Establish(
   if (!socket) co_return Plain(socket.error());
   TimedStop shaking(stop, options_.handshake_timeout, Reason::kHandshakeTimeout);
   certs::PeerExpectation expectation = ExpectationOf(key);
+  RevocationWatch watch;
+  if (options_.revocations != nullptr)
+    watch = std::make_unique<certs::Revocations::Watch>(*options_.revocations, stop_.token());
   Result<certs::TlsStreamPtr, certs::TlsFailure> secure =
       co_await certs::ClientHandshake(*std::move(socket), std::move(tls), std::move(expectation),
-                                      certs::SystemWallTime(), shaking.token());
+                                      certs::SystemWallTime(), shaking.token(), watch.get());
   if (!secure) co_return TunnelError{secure.error().error, 0, {}, secure.error().detail};
   const std::optional<certs::Identity> peer = (*secure)->peer();
   if (!peer) co_return Plain(Error{Reason::kTlsFailed});
-  co_return std::make_unique<Connection>(*std::move(secure), *peer, options_.h2, stop_.token());
+  const StopToken ends = watch != nullptr ? watch->token() : stop_.token();
+  co_return std::make_unique<Connection>(*std::move(secure), *peer, options_.h2, std::move(watch),
+                                         ends);
 }
 
 Task<void> Pool::Drive(PoolKey key, Connection* connection) {
@@ -211,6 +220,25 @@ void Pool::Forget(const std::string& origin) {
     for (const std::unique_ptr<Connection>& connection : entry->connections)
       connection->stop.RequestStop(Reason::kStopped);
   }
+}
+
+bool Pool::HasAny(const std::string& origin) const {
+  return std::any_of(entries_.begin(), entries_.end(), [&origin](const auto& row) {
+    return row.first.origin == origin && !row.second->connections.empty();
+  });
+}
+
+Task<void> Pool::Leave(std::string origin) {
+  for (auto& [key, entry] : entries_) {
+    if (key.origin != origin) continue;
+    for (const std::unique_ptr<Connection>& connection : entry->connections) connection->h2.Drain();
+  }
+  TimedStop timed(stop_.token(), kLastWords, Reason::kDrained);
+  while (HasAny(origin)) {
+    const Status waited = co_await ended_.Wait(timed.token());
+    if (!waited) break;
+  }
+  Forget(origin);
 }
 
 Task<void> Pool::Drain(Clock::duration grace) {

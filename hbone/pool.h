@@ -16,6 +16,7 @@
 #include <absl/container/flat_hash_map.h>
 
 #include "certs/identity.h"
+#include "certs/revocation.h"
 #include "certs/tls_context.h"
 #include "core/http/h2_connection.h"
 #include "core/rt/scope.h"
@@ -46,6 +47,7 @@ struct PoolOptions {
   Clock::duration idle_timeout = std::chrono::minutes(5);
   std::size_t max_streams_per_connection = 100;
   http::H2Options h2;
+  certs::Revocations* revocations = nullptr;  // null: no peer is revoked. Outlives the pool
 };
 
 // Why there is no tunnel. `status` and `refusal` are the peer's answer when it gave one; `detail`
@@ -89,6 +91,8 @@ class Pool {
   std::string NewOrigin(std::string_view name);
   // Ends the connections of one origin, and its dials: its pod is gone.
   void Forget(const std::string& origin);
+  // The same in good order for connections whose tunnels have ended: their peers hear of it.
+  Task<void> Leave(std::string origin);
   std::size_t connections() const { return live_; }
 
  private:
@@ -98,6 +102,7 @@ class Pool {
   using Entries = absl::flat_hash_map<PoolKey, std::unique_ptr<Entry>>;
 
   Connection* FindRoom(Entry& entry);
+  bool HasAny(const std::string& origin) const;
   Task<void> RunDial(PoolKey key, std::shared_ptr<Dial> dial, std::shared_ptr<Dialer> dialer,
                      certs::TlsContextRef tls);
   Task<Result<std::unique_ptr<Connection>, TunnelError>> Establish(PoolKey key, Dialer& dialer,

@@ -9,6 +9,9 @@ namespace aquifer::hbone {
 namespace {
 
 constexpr int kBadRequest = 400;
+// What a connection that is new when the drain begins has for its first CONNECT. Not every client
+// tries another connection when it meets a GOAWAY just then.
+constexpr auto kFirstRequest = std::chrono::seconds(1);
 
 // Turns the requests of one connection into tunnels.
 class Requests {
@@ -22,6 +25,7 @@ class Requests {
         stop_(stop) {}
 
   void Take(http::H2StreamPtr stream) {
+    asked_.Set();
     Decoded<ConnectRequest> request = DecodeRequest(stream->TakeRequest());
     if (!request) {
       handler_.OnBadRequest(peer_address_, peer_, request.error());
@@ -33,6 +37,9 @@ class Requests {
                           local_address_};
     tunnels_.Spawn(handler_.OnConnect(std::move(tunnel), stop_.token()));
   }
+
+  // Set with the first of them.
+  Event& asked() { return asked_; }
 
   // After an end in good order every stream has ended, too: what it brought may still be on its way
   // to a destination that takes its time.
@@ -47,22 +54,27 @@ class Requests {
   Address peer_address_;
   Address local_address_;
   StopSource stop_;
+  Event asked_;
   Scope tunnels_;
 };
 
 // Sends GOAWAY when `drain` fires; returns then, or when the connection has ended.
-Task<void> DrainOnRequest(http::H2Connection& connection, StopToken drain, StopToken ended) {
+Task<void> DrainOnRequest(http::H2Connection& connection, Event& asked, StopToken drain,
+                          StopToken ended) {
   StopSource either(drain);
   const StopLink link(ended, either);
   Event never;
   std::ignore = co_await never.Wait(either.token());
+  TimedStop patience(ended, kFirstRequest, Reason::kDrained);
+  std::ignore = co_await asked.Wait(patience.token());
   if (drain.requested() && !connection.ended()) connection.Drain();
 }
 
 // A peer that leaves, with or without its streams' consent, and our own end are nobody's mistake.
 bool IsPeersDoing(Reason reason) {
-  return reason == Reason::kHttpFailed || reason == Reason::kOverload ||
-         reason == Reason::kTimeout || reason == Reason::kTlsFailed || reason == Reason::kPeerReset;
+  return reason == Reason::kRevoked || reason == Reason::kHttpFailed ||
+         reason == Reason::kOverload || reason == Reason::kTimeout ||
+         reason == Reason::kTlsFailed || reason == Reason::kPeerReset;
 }
 
 }  // namespace
@@ -85,9 +97,13 @@ Task<void> ServeConnection(io::SocketPtr socket, certs::TlsContextRef tls,
   const Address local_address = socket->local();
   io::SetTunnelOptions(socket->fd());
   TimedStop shaking(stop, options.handshake_timeout, Reason::kHandshakeTimeout);
+  // On the heap: most have none, and the frame lives as long as the connection.
+  std::unique_ptr<certs::Revocations::Watch> watch;
+  if (options.revocations != nullptr)
+    watch = std::make_unique<certs::Revocations::Watch>(*options.revocations, stop);
   Result<certs::TlsStreamPtr, certs::TlsFailure> secure =
       co_await certs::ServerHandshake(std::move(socket), std::move(tls), std::move(expectation),
-                                      certs::SystemWallTime(), shaking.token());
+                                      certs::SystemWallTime(), shaking.token(), watch.get());
   shaking.Disarm();
   if (!secure)
     co_return handler.OnHandshakeFailed(peer_address, local_address, secure.error().error,
@@ -106,8 +122,9 @@ Task<void> ServeConnection(io::SocketPtr socket, certs::TlsContextRef tls,
   });
   StopSource ended;
   Scope drains;
-  drains.Spawn(DrainOnRequest(connection, drain, ended.token()));
-  const Status end = co_await connection.Run(stop);
+  drains.Spawn(DrainOnRequest(connection, requests.asked(), drain, ended.token()));
+  const StopToken ends = watch != nullptr ? watch->token() : stop;
+  const Status end = co_await connection.Run(ends);
   ended.RequestStop();
   co_await drains.Join();
   if (!end.ok() && IsPeersDoing(end.error().reason))

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "certs/identity.h"
+#include "certs/revocation.h"
 #include "certs/tls_context.h"
 #include "certs/verify.h"
 #include "core/http/h2_connection.h"
@@ -51,6 +52,7 @@ class ConnectHandler {
 struct ServerOptions {
   Clock::duration handshake_timeout = std::chrono::seconds(10);
   http::H2Options h2;
+  certs::Revocations* revocations = nullptr;  // null: no peer is revoked
 };
 
 // Serves one connection to its end. `drain` asks it to take no more streams and to end with the

@@ -92,7 +92,7 @@ app::Settings<Config> Rows() {
       {"KEEPALIVE_ENABLED", app::Only("true")},
       {"USER_TIMEOUT_ENABLED", app::Only("false")},
       {"AUTHZ_POLICY_INFO_LOGGING", nullptr},
-      {"CRL_PATH", nullptr},
+      {"CRL_PATH", app::Text(&Config::crl_path)},
       {"LOCALHOST_APP_TUNNEL", nullptr},
       {"PROXY_CONFIG", nullptr},
       {"ZTUNNEL_CPU_LIMIT", nullptr},

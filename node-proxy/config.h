@@ -59,6 +59,7 @@ struct Config : proxy::CommonSettings {
   std::uint32_t frame_bytes = 1024 * 1024;
   bool response_baggage = true;
   bool post_quantum_only = false;
+  std::string crl_path;  // empty: revocation is not looked at
 };
 
 // The refusal's field is the variable.

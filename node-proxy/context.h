@@ -6,6 +6,7 @@
 #include <random>
 
 #include "certs/cache.h"
+#include "certs/revocation.h"
 #include "core/obs/log.h"
 #include "core/obs/mesh_metrics.h"
 #include "core/obs/tcp_metrics.h"
@@ -35,8 +36,9 @@ struct WorkerContext {
   mesh::InboundOptions inbound;
   mesh::Random random;
   mesh::SnapshotRef snapshot;
-  Event snapshot_changed;         // Wake()d, never set
-  dns::WorkerDns* dns = nullptr;  // null: pods' DNS is not served
+  Event snapshot_changed;                     // Wake()d, never set
+  dns::WorkerDns* dns = nullptr;              // null: pods' DNS is not served
+  certs::Revocations* revocations = nullptr;  // null without CRL_PATH
 };
 
 }  // namespace aquifer::node

@@ -211,6 +211,7 @@ Task<void> ServeInbound(WorkerContext& context, PodEndpoint& pod, InboundHandler
   options.h2.settings.stream_window_bytes = context.config.stream_window_bytes;
   options.h2.settings.connection_window_bytes = context.config.connection_window_bytes;
   options.h2.settings.max_frame_bytes = context.config.frame_bytes;
+  options.revocations = context.revocations;
   certs::TlsContextRef tls = (*certificate)->server;
   certs::PeerExpectation peers = certs::InTrustDomain{(*own)->trust_domain};
   co_await hbone::ServeConnection(std::move(socket), std::move(tls), std::move(peers), options,

@@ -2,12 +2,15 @@
 
 #include "core/rt/timer.h"
 #include "node-proxy/outbound.h"
+#include "redirect/hand_over.h"
 
 namespace aquifer::node {
 namespace {
 
 // Out of descriptors: the queue of the kernel keeps new connections meanwhile, the old ones go on.
 constexpr auto kOverloadPause = std::chrono::milliseconds(50);
+// How long a connection may take from its SYN to our queue when its listener is about to close.
+constexpr auto kLastArrivals = std::chrono::milliseconds(250);
 
 redirect::SourceKept WantedSource(KeepSource keep) {
   switch (keep) {
@@ -58,6 +61,7 @@ Status PodProxy::Bind(Kind kind, std::uint16_t number, redirect::SourceKept kept
   auto port = std::make_unique<Port>();
   port->kind = kind;
   port->listener = std::make_unique<io::Listener>(std::move(socket.fd));
+  if (context_.config.reuse_port) redirect::TakePart(port->listener->fd());
   ports_.push_back(std::move(port));
   return Status();
 }
@@ -69,24 +73,44 @@ std::uint16_t PodProxy::port(Kind kind) const {
   return 0;
 }
 
+void PodProxy::HandOver() {
+  handing_over_ = context_.config.reuse_port;
+  Drain();
+}
+
 Task<void> PodProxy::AcceptLoop(Port& port) {
   StopSource either(drain_.token());
   const StopLink stopped(stop_.token(), either);
+  co_await AcceptUntil(port, either.token());
+  if (handing_over_ && !stop_.requested()) co_await AcceptLast(port);
+  port.listener.reset();  // closed at once, so that the other proxy of an upgrade gets what comes
+}
+
+Task<void> PodProxy::AcceptUntil(Port& port, StopToken over) {
   while (true) {
-    Result<io::SocketPtr> socket = co_await port.listener->Accept(either.token());
+    Result<io::SocketPtr> socket = co_await port.listener->Accept(over);
     if (socket.ok()) {
       connections_.Spawn(Serve(port.kind, *std::move(socket)));
       continue;
     }
-    if (either.requested()) break;
+    if (over.requested()) break;
     if (socket.error().reason == Reason::kOverload) {
       context_.log.Warn("proxy", "out of descriptors or memory: new connections wait",
                         {{"pod", pod_.info.name}});
     }
-    const Status paused = co_await SleepFor(kOverloadPause, either.token());
+    const Status paused = co_await SleepFor(kOverloadPause, over);
     if (!paused) break;
   }
-  port.listener.reset();  // closed at once, so that the other proxy of an upgrade gets what comes
+}
+
+Task<void> PodProxy::AcceptLast(Port& port) {
+  const Status passed = redirect::PassBy(port.listener->fd(), context_.config.workers);
+  if (!passed) {
+    context_.log.Warn("proxy", "connections that arrive as the listener closes may be reset",
+                      {{"pod", pod_.info.name}, {"error", Describe(passed.error())}});
+  }
+  TimedStop timed(stop_.token(), kLastArrivals, Reason::kDrained);
+  co_await AcceptUntil(port, timed.token());
 }
 
 Task<void> PodProxy::Serve(Kind kind, io::SocketPtr socket) {

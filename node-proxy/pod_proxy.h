@@ -1,6 +1,7 @@
 // One captured pod as one worker serves it: three listeners and a DNS server in the pod's network
-// namespace and the connections that came through them. Owned by Worker on its loop. Ends in two
-// ways: drained (no new connections, those there go on) or stopped (at once).
+// namespace and the connections that came through them. Owned by Worker on its loop. Ends in three
+// ways: drained (no new connections, those there go on), handed over (the same, but for a moment
+// what was on its way is still taken: another proxy has the ports, too), or stopped (at once).
 #pragma once
 
 #include <memory>
@@ -23,6 +24,7 @@ class PodProxy {
   // Binds the listeners and starts to accept. An error leaves nothing behind but the object.
   Status Start();
   void Drain() { drain_.RequestStop(Reason::kDrained); }
+  void HandOver();
   void Stop(Reason reason) { stop_.RequestStop(reason); }
   // Returns when no task is left; after Drain or Stop.
   Task<void> Finish();
@@ -40,12 +42,15 @@ class PodProxy {
 
   Status Bind(Kind kind, std::uint16_t port, redirect::SourceKept kept);
   Task<void> AcceptLoop(Port& port);
+  Task<void> AcceptUntil(Port& port, StopToken over);
+  Task<void> AcceptLast(Port& port);
   Task<void> Serve(Kind kind, io::SocketPtr socket);
 
   WorkerContext& context_;
   redirect::Pod pod_;
   std::shared_ptr<PodEndpoint> endpoint_;  // shared with tunnels being dialled
   bool keep_source_ = false;
+  bool handing_over_ = false;
   std::unique_ptr<InboundHandler> handler_;
   std::vector<std::unique_ptr<Port>> ports_;
   StopSource drain_;

@@ -18,6 +18,7 @@ Proxy::Proxy(const Config& config, obs::Logger& log, obs::Registry& registry)
       pod_metrics_(registry),
       hbone_metrics_(registry),
       dns_metrics_(registry),
+      crl_metrics_(registry),
       control_plane_(config, log, registry),
       builder_(mesh::BuilderOptions{.local_node = config.node_name}),
       sink_(builder_, [this](mesh::SnapshotRef snapshot) { Publish(std::move(snapshot)); }) {}
@@ -30,6 +31,7 @@ Task<Result<void, Refusal>> Proxy::Run(StopToken stop) {
   // Without the node's name every workload would be taken for one of this node.
   if (config_.mode == ProxyMode::kShared && !config_.node_name.empty())
     prefetch_.emplace(control_plane_.store());
+  if (!config_.crl_path.empty()) crls_.emplace(config_.crl_path, log_, registry_);
   // From here on tasks run: whatever fails, they are ended first.
   Result<void, Refusal> started = StartServers();
   if (started.ok()) started = StartWorkers();
@@ -113,7 +115,9 @@ Result<void, Refusal> Proxy::StartWorkers() {
                             .store = control_plane_.store(),
                             .control = Loop::Current(),
                             .home = home,
-                            .dns_metrics = config_.dns ? &dns_metrics_ : nullptr};
+                            .dns_metrics = config_.dns ? &dns_metrics_ : nullptr,
+                            .crl_metrics = crls_ ? &crl_metrics_ : nullptr,
+                            .crls = crls_ ? crls_->lists() : nullptr};
   for (unsigned i = 0; i < config_.workers; ++i) {
     Result<std::unique_ptr<Worker>> worker = Worker::Start(inputs, i);
     if (!worker) return Refusal{"worker", Describe(worker.error())};
@@ -145,6 +149,12 @@ Result<void, Refusal> Proxy::StartServers() {
 
 void Proxy::SpawnClients() {
   control_plane_.ServeCertificates(tasks_, ended_.token());
+  if (crls_) {
+    const auto tell = [this](const certs::CrlSetRef& lists) {
+      for (const std::unique_ptr<Worker>& worker : workers_) worker->SetCrls(lists);
+    };
+    tasks_.Spawn(crls_->Run(tell, ended_.token()));
+  }
   tasks_.Spawn(app::ExpireSeries(tcp_metrics_, registry_, {}, ended_.token()));
   if (!config_.xds_address.empty()) {
     control_plane_.Follow(
@@ -246,6 +256,7 @@ void Proxy::Publish(mesh::SnapshotRef snapshot) {
 std::vector<std::string> Proxy::Pending() const {
   std::vector<std::string> pending;
   if (!mesh_known_) pending.push_back("state manager");
+  if (crls_ && crls_->lists() == nullptr) pending.push_back("revocation lists");
   if (!serving_ || draining_) pending.push_back("proxy");
   if (config_.dns && !serving_) pending.push_back("dns proxy");
   if (config_.mode == ProxyMode::kShared && (cni_ == nullptr || !cni_->ready()))

@@ -19,6 +19,7 @@
 #include "mesh/xds_sink.h"
 #include "node-proxy/cert_prefetch.h"
 #include "node-proxy/config.h"
+#include "node-proxy/crl_watch.h"
 #include "node-proxy/worker.h"
 #include "proxy/control_plane_client.h"
 #include "redirect/cni_client.h"
@@ -61,11 +62,13 @@ class Proxy final : public redirect::PodHandler {
   obs::WorkloadManagerMetrics pod_metrics_;
   obs::HboneMetrics hbone_metrics_;
   dns::DnsMetrics dns_metrics_;
+  obs::CrlMetrics crl_metrics_;
 
   StopSource quit_;   // starts the drain
   StopSource ended_;  // after the drain: servers and clients
   proxy::ControlPlaneClient control_plane_;
   std::optional<CertPrefetch> prefetch_;
+  std::optional<CrlWatch> crls_;  // with CRL_PATH
   mesh::Builder builder_;
   mesh::MeshSink sink_;
   mesh::SnapshotRef snapshot_;

@@ -1,12 +1,14 @@
 #include "node-proxy/worker.h"
 
 #include "core/rt/grace.h"
+#include "node-proxy/revocation_observer.h"
 
 namespace aquifer::node {
 namespace {
 
-hbone::PoolOptions PoolOptionsOf(const Config& config) {
+hbone::PoolOptions PoolOptionsOf(const Config& config, certs::Revocations* revocations) {
   hbone::PoolOptions options;
+  options.revocations = revocations;
   options.idle_timeout = config.pool_idle;
   options.max_streams_per_connection = config.pool_max_streams;
   options.h2.settings.stream_window_bytes = config.stream_window_bytes;
@@ -20,7 +22,8 @@ hbone::PoolOptions PoolOptionsOf(const Config& config) {
 struct Worker::State {
   explicit State(const WorkerInputs& inputs)
       : certs(inputs.store, inputs.control, &certs::SystemWallTime),
-        pool(PoolOptionsOf(inputs.config)),
+        revocations(RevocationObserverOf(inputs.crl_metrics)),
+        pool(PoolOptionsOf(inputs.config, Revocations(inputs))),
         generator(std::random_device()()),
         context{.config = inputs.config,
                 .log = inputs.log,
@@ -34,12 +37,19 @@ struct Worker::State {
                 .inbound = {.network = inputs.config.network},
                 .random = [this] { return generator(); },
                 .snapshot = nullptr,
-                .snapshot_changed = {}} {
+                .snapshot_changed = {},
+                .revocations = Revocations(inputs)} {
+    if (inputs.crl_metrics != nullptr) revocations.SetLists(inputs.crls);
     if (inputs.dns_metrics != nullptr)
       context.dns = &dns.emplace(inputs.config, *inputs.dns_metrics);
   }
 
+  certs::Revocations* Revocations(const WorkerInputs& inputs) {
+    return inputs.crl_metrics == nullptr ? nullptr : &revocations;
+  }
+
   certs::CertCache certs;
+  certs::Revocations revocations;  // looked at only where CRL_PATH is set
   hbone::Pool pool;
   InboundConnections connections;
   std::mt19937_64 generator;
@@ -75,6 +85,10 @@ void Worker::SetSnapshot(mesh::SnapshotRef snapshot) {
   });
 }
 
+void Worker::SetCrls(certs::CrlSetRef crls) {
+  Post([crls = std::move(crls)](State& state) { state.revocations.SetLists(crls); });
+}
+
 void Worker::StartPod(redirect::Pod pod, std::function<void(Status)> done) {
   Post([this, pod = std::move(pod), done = std::move(done)](State& state) {
     const Config& config = inputs_.config;
@@ -92,16 +106,18 @@ void Worker::StartPod(redirect::Pod pod, std::function<void(Status)> done) {
 
 void Worker::StopPod(std::string uid, std::function<void()> done) {
   struct Stopping {
-    static Task<void> Run(std::unique_ptr<PodProxy> proxy, hbone::Pool& pool) {
-      proxy->Stop(Reason::kStopped);
-      co_await proxy->Finish();
-      pool.Forget(proxy->origin());
+    static Task<void> Run(std::unique_ptr<PodProxy> proxy, hbone::Pool& pool,
+                          Clock::duration grace) {
+      proxy->Drain();
+      co_await WithGrace(proxy->Finish(), grace, [&proxy] { proxy->Stop(Reason::kStopped); });
+      co_await pool.Leave(proxy->origin());
     }
   };
   Post([this, uid = std::move(uid), done = std::move(done)](State& state) {
     const auto found = state.pods.find(uid);
     if (found != state.pods.end()) {
-      state.ending.Spawn(Stopping::Run(std::move(found->second), state.pool));
+      state.ending.Spawn(
+          Stopping::Run(std::move(found->second), state.pool, inputs_.config.drain_deadline));
       state.pods.erase(found);
     }
     Reply(done);
@@ -117,7 +133,7 @@ void Worker::Shutdown(Clock::duration deadline, std::function<void()> done) {
     }
     static Task<void> Run(Worker& worker, State& state, Clock::duration deadline,
                           std::function<void()> done) {
-      for (auto& [uid, proxy] : state.pods) proxy->Drain();
+      for (auto& [uid, proxy] : state.pods) proxy->HandOver();
       co_await WithGrace(Finish(state), deadline, [&state] {
         for (auto& [uid, proxy] : state.pods) proxy->Stop(Reason::kDrained);
       });

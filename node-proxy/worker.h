@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 
+#include "core/obs/crl_metrics.h"
 #include "core/rt/worker_thread.h"
 #include "node-proxy/context.h"
 #include "node-proxy/inbound_connections.h"
@@ -25,6 +26,8 @@ struct WorkerInputs {
   Loop& control;
   redirect::NetnsRef home;                 // the proxy's own network namespace
   dns::DnsMetrics* dns_metrics = nullptr;  // null: pods' DNS is not served
+  obs::CrlMetrics* crl_metrics = nullptr;  // null: revocation is not looked at
+  certs::CrlSetRef crls;                   // what counts at first, then
 };
 
 class Worker {
@@ -36,8 +39,11 @@ class Worker {
 
   // All of these may be called from the control loop and call back there.
   void SetSnapshot(mesh::SnapshotRef snapshot);
+  // As certs::Revocations::SetLists.
+  void SetCrls(certs::CrlSetRef crls);
   // Without a network namespace (dedicated mode) the pod is where the proxy is.
   void StartPod(redirect::Pod pod, std::function<void(Status)> done);
+  // Nobody new gets in; `done` once that is so. Those who are there have the drain's deadline.
   void StopPod(std::string uid, std::function<void()> done);
   // No new connections; `done` when those there have ended or `deadline` has passed and cut them.
   void Shutdown(Clock::duration deadline, std::function<void()> done);

@@ -46,10 +46,13 @@ ControlPlaneClient::ControlPlaneClient(const CommonSettings& settings, obs::Logg
                                        obs::Registry& registry)
     : settings_(settings),
       log_(log),
+      registry_(registry),
       metrics_(registry),
       refused_(registry.AddCounter({.name = "aquifer_xds_refused",
                                     .help = "Resources of the control plane that were refused",
-                                    .unit = {}})) {}
+                                    .unit = {}})),
+      fetch_failures_(registry.AddCounter({.name = "aquifer_certificate_fetch_failures",
+                                           .help = "Requests for a certificate that failed"})) {}
 
 ControlPlaneClient::~ControlPlaneClient() = default;
 
@@ -65,13 +68,49 @@ void ControlPlaneClient::MakeStore(certs::CaClientOptions::Caller caller,
 void ControlPlaneClient::MakeStore(std::unique_ptr<certs::Authority> authority,
                                    certs::StoreOptions options) {
   authority_ = std::move(authority);
-  options.on_failure = [this](const certs::Identity& identity, const certs::Failure& failure,
-                              bool kept) {
-    log_.Limited(
-        limiter_, obs::Level::kWarn, "ca", "certificate could not be fetched",
-        {{"identity", identity.ToString()}, {"error", failure.detail}, {"older_one_kept", kept}});
-  };
+  options.on_failure = [this](const certs::FetchFailure& failed) { OnFetchFailure(failed); };
   store_ = std::make_unique<certs::CertStore>(*authority_, &certs::SystemWallTime, options);
+  CountCertificates();
+}
+
+void ControlPlaneClient::OnFetchFailure(const certs::FetchFailure& failed) {
+  fetch_failures_.With({{"reason", ReasonWord(failed.failure.error.reason)}})->Add();
+  // An alarm is not to drown in the warnings of identities that never had a certificate.
+  log_.Limited(failed.urgent ? alarms_ : limiter_,
+               failed.urgent ? obs::Level::kError : obs::Level::kWarn, "ca",
+               failed.urgent ? "certificate is about to expire or has, and could not be fetched"
+                             : "certificate could not be fetched",
+               {{"identity", failed.identity.ToString()},
+                {"error", failed.failure.detail},
+                {"older_one_kept", failed.kept}});
+}
+
+// The store keeps them by itself; whoever scrapes asks it, on the control loop that both live on.
+void ControlPlaneClient::CountCertificates() {
+  struct Row {
+    const char* name;
+    const char* help;
+    std::int64_t (*read)(const certs::CertCounts&);
+  };
+  static constexpr Row kRows[] = {
+      {"aquifer_certificates_initializing", "Identities whose first certificate is being fetched",
+       [](const certs::CertCounts& now) { return static_cast<std::int64_t>(now.initializing); }},
+      {"aquifer_certificates_available", "Identities with a certificate that is in date",
+       [](const certs::CertCounts& now) { return static_cast<std::int64_t>(now.available); }},
+      {"aquifer_certificates_unavailable", "Identities without a certificate that could be used",
+       [](const certs::CertCounts& now) { return static_cast<std::int64_t>(now.unavailable); }},
+      {"aquifer_certificates_soonest_expiry_timestamp_seconds",
+       "When the first of the certificates expires or has expired, 0 without one",
+       [](const certs::CertCounts& now) {
+         return now.soonest_expiry ? std::int64_t{now.soonest_expiry->time_since_epoch().count()}
+                                   : 0;
+       }},
+  };
+  for (const Row& row : kRows) {
+    counts_.push_back(registry_.AddCallback(
+        obs::MetricType::kGauge, {.name = row.name, .help = row.help},
+        [store = store_.get(), read = row.read] { return read(store->Count()); }));
+  }
 }
 
 void ControlPlaneClient::ServeCertificates(Scope& tasks, StopToken stop) {

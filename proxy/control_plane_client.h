@@ -51,6 +51,8 @@ class ControlPlaneClient final : private mesh::XdsObserver {
 
  private:
   Task<void> RunStore(StopToken stop);
+  void CountCertificates();
+  void OnFetchFailure(const certs::FetchFailure& failed);
 
   void OnConnected() override;
   void OnDisconnected(std::string_view reason, const std::string& detail) override;
@@ -61,13 +63,17 @@ class ControlPlaneClient final : private mesh::XdsObserver {
 
   const CommonSettings& settings_;
   obs::Logger& log_;
+  obs::Registry& registry_;
   obs::XdsMetrics metrics_;
   obs::CounterFamily& refused_;
+  obs::CounterFamily& fetch_failures_;
   obs::RateLimiter limiter_{5};
+  obs::RateLimiter alarms_{5};
 
   std::unique_ptr<certs::Channel> ca_channel_;
   std::unique_ptr<certs::Authority> authority_;
   std::unique_ptr<certs::CertStore> store_;
+  std::vector<obs::Registry::Callback> counts_;  // of store_
   std::unique_ptr<certs::Channel> xds_channel_;
   std::unique_ptr<mesh::XdsState> xds_state_;
   std::unique_ptr<mesh::XdsClient> xds_client_;

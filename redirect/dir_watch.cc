@@ -34,7 +34,7 @@ bool HasEnded(std::span<const char> events) {
 
 Status DirWatch::Arm() {
   UniqueFd fd(::inotify_init1(IN_CLOEXEC));
-  if (!fd.valid() || ::inotify_add_watch(fd.get(), path_.c_str(), kEvents) < 0) {
+  if (!fd.valid() || ::inotify_add_watch(fd.get(), path_.c_str(), kEvents | more_) < 0) {
     return Error{ReasonFromErrno(errno), errno};
   }
   fd_ = std::move(fd);

@@ -2,6 +2,7 @@
 // at the directory itself. One waiter. One thread: its Loop's.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "core/base/result.h"
@@ -13,7 +14,9 @@ namespace aquifer::redirect {
 
 class DirWatch {
  public:
-  explicit DirWatch(std::string path) : path_(std::move(path)) {}
+  // `more`: inotify's events beside those of files that are whole, such as IN_CREATE for links.
+  explicit DirWatch(std::string path, std::uint32_t more = 0)
+      : path_(std::move(path)), more_(more) {}
 
   // Starts watching, anew if the directory was replaced. Changes before this call are not told.
   Status Arm();
@@ -23,6 +26,7 @@ class DirWatch {
 
  private:
   std::string path_;
+  std::uint32_t more_;
   UniqueFd fd_;
 };
 

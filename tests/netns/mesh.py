@@ -149,10 +149,10 @@ class Side:
         self.proxy = self.node.spawn(command, log=f'proxy-{self.name}', env=env | environment)
         return self.proxy
 
-    def wait_ready(self, seconds=30):
+    def wait_ready(self, seconds=30, port=15021):
         def ready():
             lib.check(self.proxy.running(), f'the proxy of {self.name} ended')
-            return answers_ready(self.node, 'http://127.0.0.1:15021/healthz/ready')
+            return answers_ready(self.node, f'http://127.0.0.1:{port}/healthz/ready')
         lib.eventually(ready, f'the proxy of {self.name} is ready', seconds)
 
 

@@ -1,5 +1,10 @@
+#include <stdlib.h>
+
+#include <filesystem>
+
 #include "certs/ca_client.h"
 #include "certs/ca_service.h"
+#include "certs/file.h"
 #include "certs/local_authority.h"
 #include "certs/store.h"
 #include "certs/tls_stream.h"
@@ -219,6 +224,42 @@ Task<void> NoRoots() {
 }
 
 TEST_CASE("a missing file of roots is named") { aquifer::test::Run(NoRoots()); }
+
+struct RootsFile {
+  RootsFile() { REQUIRE(::mkdtemp(directory.data()) != nullptr); }
+  ~RootsFile() { std::filesystem::remove_all(directory); }
+  std::string path() const { return directory + "/root-cert.pem"; }
+  void Write(const test::TestCa& ca) const {
+    REQUIRE(WriteFileWhole(path(), ca.roots()->pem(), 0600).ok());
+  }
+  std::string directory = "/tmp/aquifer-roots-XXXXXX";
+};
+
+Task<void> RotatesRoots() {
+  Fixture f;
+  const RootsFile roots;
+  roots.Write(SharedCa());
+  f.options.roots = roots.path();
+  Channel open(f.options, [] { return kNow; });
+  CaClient client(open);
+  CHECK((co_await client.Fetch(kClientId, StopToken())).ok());
+  // The file goes first: what is open goes on, and who dials now trusts the new root only.
+  roots.Write(test::OtherCa());
+  CHECK((co_await client.Fetch(kClientId, StopToken())).ok());
+  CHECK(f.connections == 1);
+  const auto refused = co_await f.Fetch(kClientId);
+  CHECK(refused.error().error.reason == Reason::kTlsFailed);
+  // Then the server: the same client, connected anew.
+  f.context = TlsContext::HostServer(test::OtherCa().ServerBundle("istiod.istio-system.svc"),
+                                     PeerCertificate::kNone);
+  CHECK((co_await f.Fetch(kClientId)).ok());
+  co_await open.Shutdown();
+  co_await f.End();
+}
+
+TEST_CASE("a rewritten file of roots counts for new connections and leaves open ones alone") {
+  aquifer::test::Run(RotatesRoots());
+}
 
 Task<void> FetchInto(CaClient& client, Identity identity, int& good) {
   const auto bundle = co_await client.Fetch(identity, StopToken());

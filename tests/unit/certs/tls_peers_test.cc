@@ -161,6 +161,34 @@ TEST_CASE("with the hybrid group only, a classical client is refused") {
   CheckRefused(server, Reason::kTlsFailed);
 }
 
+TEST_CASE("with the hybrid group only, a classical server is refused") {
+  TlsEngine client(TlsContext::MeshClient(SharedCa().Bundle(kClientId), KeyExchange::kHybridOnly),
+                   OneOf{{kServerId}}, kNow);
+  TlsEngine server = NewServer();
+  const std::uint16_t classical[] = {SSL_GROUP_X25519, SSL_GROUP_SECP256R1, SSL_GROUP_SECP384R1};
+  REQUIRE(SSL_set1_group_ids(server.ssl(), classical, std::size(classical)));
+  Handshake(client, server);
+  CheckRefused(client, Reason::kTlsFailed);
+  CheckRefused(server, Reason::kTlsFailed);
+}
+
+TEST_CASE("with the hybrid group only, peers that have it are taken both ways") {
+  const auto client_only =
+      TlsContext::MeshClient(SharedCa().Bundle(kClientId), KeyExchange::kHybridOnly);
+  const auto server_only =
+      TlsContext::MeshServer(SharedCa().Bundle(kServerId), KeyExchange::kHybridOnly);
+  for (const auto& [own, peer] :
+       {std::pair(client_only, test::ServerContext()),
+        std::pair(test::ClientContext(), server_only), std::pair(client_only, server_only)}) {
+    TlsEngine client(own, OneOf{{kServerId}}, kNow);
+    TlsEngine server(peer, InTrustDomain{"cluster.local"}, kNow);
+    Handshake(client, server);
+    CHECK(client.state() == State::kOpen);
+    CHECK(server.state() == State::kOpen);
+    CHECK(client.group() == "X25519MLKEM768");
+  }
+}
+
 TEST_CASE("the mesh client sends no server name") {
   TlsEngine client = NewClient();
   client.Step();

@@ -2,6 +2,7 @@
 #include <tuple>
 
 #include "certs/local_ca.h"
+#include "certs/tls_stream.h"
 #include "core/io/copy.h"
 #include "core/rt/scope.h"
 #include "core/rt/timer.h"
@@ -147,6 +148,10 @@ class HeldDialer final : public Dialer {
 Task<void> OpenOne(Mesh& mesh, PoolKey key, std::uint16_t port,
                    std::vector<Result<Tunnel, TunnelError>>& out) {
   out.push_back(co_await OpenTo(mesh, std::move(key), port));
+}
+
+Task<void> Drive(http::H2Connection& connection) {
+  std::ignore = co_await connection.Run(StopToken());
 }
 
 }  // namespace
@@ -326,6 +331,35 @@ TEST_CASE("a drained server lets its tunnels end and the pool dials anew") {
     }
     while (mesh.pool.connections() > 0)
       std::ignore = co_await SleepFor(std::chrono::milliseconds(1), StopToken());
+    co_await mesh.Finish();
+  };
+  test::Run(body());
+}
+
+TEST_CASE("a connection that comes as the drain begins still carries the tunnel it was made for") {
+  const auto body = []() -> Task<void> {
+    Mesh mesh;
+    mesh.connections.Spawn(AcceptLoop(mesh));
+    mesh.drain.RequestStop(Reason::kDrained);
+    Result<io::SocketPtr> socket = co_await io::Connect(mesh.listener->local(), StopToken());
+    REQUIRE(socket.ok());
+    certs::PeerExpectation expected = certs::OneOf{{kServer}};
+    Result<certs::TlsStreamPtr, certs::TlsFailure> secure = co_await certs::ClientHandshake(
+        *std::move(socket), mesh.client, std::move(expected), Now(), StopToken());
+    REQUIRE(secure.ok());
+    http::H2Connection h2(http::H2Role::kClient, *std::move(secure), http::H2Options{});
+    Scope driving;
+    driving.Spawn(Drive(h2));
+    // Until the server's SETTINGS are there, and whatever it sends along with them.
+    const std::size_t assumed = h2.available_streams();
+    while (h2.available_streams() == assumed)
+      std::ignore = co_await SleepFor(std::chrono::milliseconds(1), StopToken());
+    const Result<http::H2StreamPtr> stream = h2.Open(EncodeRequest(To(80)), http::EndStream::kYes);
+    REQUIRE(stream.ok());
+    const Result<http::ResponseHead> answer = co_await (*stream)->ReadHead(StopToken());
+    REQUIRE(answer.ok());
+    CHECK(answer->status == 200);
+    co_await driving.Join();
     co_await mesh.Finish();
   };
   test::Run(body());

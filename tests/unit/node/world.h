@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-#include "certs/local_authority.h"
+#include "certs/local_ca.h"
 #include "core/io/socket.h"
 #include "core/rt/scope.h"
 #include "core/rt/timer.h"
@@ -23,6 +23,7 @@
 #include "node-proxy/inbound_connections.h"
 #include "node-proxy/outbound.h"
 #include "node-proxy/pod_endpoint.h"
+#include "node-proxy/revocation_observer.h"
 #include "tests/support/catch.h"
 #include "tests/unit/mesh/fixtures.h"
 
@@ -36,16 +37,18 @@ inline const Ip kServiceIp = Ip::V4(127, 0, 0, 3);
 class Authority final : public certs::Authority {
  public:
   Task<Result<certs::CertificateBundle, certs::Failure>> Fetch(certs::Identity identity,
-                                                               StopToken stop) override {
+                                                               StopToken) override {
     if (refused.contains(identity.service_account))
       co_return certs::Failure{Error{Reason::kConnectRefused}, "refused"};
-    co_return co_await ca_.Fetch(std::move(identity), stop);
+    certs::PrivateKey key = certs::PrivateKey::Generate();
+    const auto leaf = ca.Issue(key.get(), identity, std::chrono::hours(1), certs::SystemWallTime());
+    REQUIRE(leaf.ok());
+    auto bundle = certs::CertificateBundle::FromResponse(std::move(key), ca.ResponseChain(*leaf));
+    REQUIRE(bundle.ok());
+    co_return *std::move(bundle);
   }
+  const certs::LocalCa ca = certs::LocalCa::Create("test", certs::SystemWallTime());
   std::set<std::string> refused;
-
- private:
-  certs::LocalAuthority ca_{certs::LocalCa::Create("test", certs::SystemWallTime()),
-                            std::chrono::hours(1), &certs::SystemWallTime};
 };
 
 // A log that the test can read.
@@ -98,6 +101,7 @@ struct World {
   World()
       : metrics(registry),
         hbone_metrics(registry),
+        crl_metrics(registry),
         store(authority, &certs::SystemWallTime),
         certs(store, Loop::Current(), &certs::SystemWallTime),
         hbone(ListenAt(kServerIp)),
@@ -112,7 +116,8 @@ struct World {
                 .inbound = {},
                 .random = [] { return 0; },
                 .snapshot = nullptr,
-                .snapshot_changed = {}} {
+                .snapshot_changed = {},
+                .revocations = &revocations} {
     tasks.Spawn(Serve());
     Publish();
   }
@@ -155,6 +160,11 @@ struct World {
     }
     return found;
   }
+  hbone::PoolOptions PoolOptions() {
+    hbone::PoolOptions options;
+    options.revocations = &revocations;
+    return options;
+  }
   Task<void> Serve() { std::ignore = co_await store.Run(stop.token()); }
   // Until `happened` holds; bounded.
   template <class Condition>
@@ -174,10 +184,12 @@ struct World {
   obs::Registry registry;
   obs::TcpMetrics metrics;
   obs::HboneMetrics hbone_metrics;
+  obs::CrlMetrics crl_metrics;
   Authority authority;
   certs::CertStore store;
   certs::CertCache certs;
-  hbone::Pool pool{hbone::PoolOptions{}};
+  certs::Revocations revocations{RevocationObserverOf(&crl_metrics)};
+  hbone::Pool pool{PoolOptions()};
   InboundConnections connections;
   mesh::Builder builder{mesh::BuilderOptions{}};
   std::unique_ptr<io::Listener> hbone;

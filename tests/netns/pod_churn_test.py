@@ -1,0 +1,173 @@
+#!/usr/bin/env python3
+"""Pods that come and go, each for one connection, on a node whose addresses are used again at once.
+
+  pod_churn_test.py                    200 pods
+  pod_churn_test.py --seconds 120      as many as go in two minutes
+
+Every line of the access logs names the identity that the pod at that address and port had, and nothing is left of the
+pods: no descriptor, no namespace, no listener, no memory that grows with them.
+"""
+import argparse
+import concurrent.futures
+import json
+import re
+import subprocess
+import sys
+import threading
+import time
+
+import lib
+from churn_test import descriptors, metric, resident_megabytes
+from mesh import ACCOUNT, POD, PYTHON, Mesh
+from support import connect
+from upgrade_test import LOAD
+
+SLOTS, ACCOUNTS = 24, 7
+# Tunnels that nobody uses are closed soon, so that descriptors can be counted afterwards.
+ENVIRONMENT = {'POOL_UNUSED_RELEASE_TIMEOUT': '1s', 'RUST_LOG': 'warn,access=info', 'CONNECTION_TERMINATION_DEADLINE': '2s'}
+LINE = re.compile(r'src\.addr=(\S+) src\.workload="(\S+)".*? src\.identity="\S+/sa/(\S+)".* direction="(\w+)"')
+
+
+def account_of(number):
+    return f'account-{number % ACCOUNTS}'
+
+
+class Short(lib.Namespace):
+    """A pod at the address of its slot."""
+
+    def __init__(self, churn, slot, number):
+        self.cluster, self.node, self.number = churn.mesh.cluster, churn.mesh.a.node, number
+        self.link = f'c{slot}'
+        self.short_name = f'churn-{number}'
+        self.name = f'{self.cluster.prefix}{self.short_name}'
+        self.path = f'{lib.NETNS_FOLDER}/{self.name}'
+        self.address = str(self.node.pods4[100 + slot])
+        lib.run('ip', 'netns', 'add', self.name)
+        self.cluster.namespaces.append(self)
+        self.batch(self.node.name, f'link add {self.link} type veth peer name eth0 netns {self.name}',
+                   f'link set {self.link} master pods up')
+        self.batch(self.name, 'link set lo up', f'addr add {self.address}/24 dev eth0', 'link set eth0 up',
+                   f'route add default via {self.node.pods4[1]}')
+
+    @staticmethod
+    def batch(name, *lines):
+        subprocess.run(['ip', '-n', name, '-batch', '-'], input='\n'.join(lines), text=True, check=True, capture_output=True)
+
+    def remove(self):
+        # As the bridge plugin does; who still holds the namespace keeps the other end alive.
+        self.node.ip('link', 'del', self.link)
+        super().remove()
+
+    def manifest(self):
+        account = account_of(self.number)
+        return POD.format(name=self.short_name, account=account, app='short', netns=self.name, node='node-a', address=self.address,
+                          service=f'10.97.{self.number // 250 % 250}.{self.number % 250 + 1}', service_labels='{}')
+
+
+class Churn:
+    def __init__(self, mesh, options):
+        self.mesh, self.options = mesh, options
+        self.lock = threading.Lock()
+        self.next = 0
+        self.account_at = {}  # of each connection, by its client's address and port
+        self.served = {}
+        self.over = threading.Event()
+        self.started = time.monotonic()
+
+    def run(self):
+        watching = threading.Thread(target=self.watch)
+        watching.start()
+        try:
+            with concurrent.futures.ThreadPoolExecutor(SLOTS) as pool:
+                for done in [pool.submit(self.slot, number) for number in range(SLOTS)]:
+                    done.result()
+        finally:
+            self.over.set()
+            watching.join()
+
+    def watch(self):
+        """What the agent says of its pods, for all slots at once."""
+        path = self.mesh.cluster.folder / 'node-a-status.json'
+        while not self.over.wait(0.02):
+            self.served = {pod['name']: pod['capture'] == 'verified' and pod['proxy'] == 'served'
+                           for pod in json.loads(path.read_text())['pods']}
+
+    def slot(self, slot):
+        while (number := self.take()) is not None:
+            self.live(slot, number)
+
+    def take(self):
+        with self.lock:
+            seconds = time.monotonic() - self.started
+            if self.over.is_set() or (seconds >= self.options.seconds if self.options.seconds else self.next >= self.options.pods):
+                return None
+            self.next += 1
+            return self.next
+
+    def live(self, slot, number):
+        pod = Short(self, slot, number)
+        name = pod.short_name
+        self.mesh.apply(f'50-{name}.yaml', pod.manifest())
+        lib.eventually(lambda: self.served.get(name), f'{name} is served', 60)
+        with connect(pod, self.mesh.b.service, 80, timeout=30) as client:
+            self.account_at['{}:{}'.format(*client.getsockname()[:2])] = account_of(number)
+            client.sendall(name.encode())
+            lib.equal(client.recv(100).decode(), name, 'the echo')
+        self.mesh.withdraw(f'50-{name}.yaml')
+        lib.eventually(lambda: name not in self.served, f'{name} is gone', 60)
+        pod.remove()
+
+    def check_identities(self):
+        found = 0
+        for process in (self.mesh.a.proxy, self.mesh.b.proxy):
+            for address, workload, account, direction in LINE.findall(process.log()):
+                number = re.fullmatch(r'churn-(\d+)', workload)
+                if not number:
+                    continue
+                found += 1
+                lib.equal(account, account_of(int(number[1])), f'the identity of {workload} ({direction} at {process.log_path.stem})')
+                if direction == 'outbound':
+                    lib.equal(account, self.account_at.get(address), f'the identity at {address}')
+        lib.check(found >= self.next, f'{found} lines of {self.next} pods')
+
+
+def what_is_left(process):
+    names = descriptors(process).values()
+    return {'descriptors': len(names), 'namespaces': sum('net:[' in name for name in names)}
+
+
+def pods_come_and_go():
+    with lib.Cluster() as cluster:
+        mesh = Mesh(cluster)
+        mesh.apply('05-accounts.yaml', ''.join(ACCOUNT.format(account=account_of(n)) for n in range(ACCOUNTS)))
+        mesh.start(**ENVIRONMENT)
+        server = mesh.b.app.spawn([PYTHON, LOAD, mesh.a.service], log='server')
+        server.wait_log('listening')
+        processes = [mesh.a.proxy, mesh.b.proxy, mesh.a.agent]
+        before = [what_is_left(process) for process in processes]
+        memory = [resident_megabytes(process) for process in processes]
+        churn = Churn(mesh, OPTIONS)
+        churn.run()
+        seconds = time.monotonic() - churn.started
+        print(f'  {churn.next} pods in {seconds:.1f} s: {churn.next / seconds:.1f} a second')
+        churn.check_identities()
+        for process, then in zip(processes, before):
+            lib.eventually(lambda: all(what_is_left(process)[what] <= count for what, count in then.items()),
+                           f'what {process.log_path.stem} holds is {then} as before', 30)
+        lib.equal(metric(mesh.a, 'workload_manager_active_proxy_count'), 2.0, 'pods served in the end')
+        print(f'  resident MB before {memory}, after {[resident_megabytes(process) for process in processes]}')
+        for process in processes:
+            lib.equal(process.stop(), 0, f'the exit status of {process.log_path.stem}')
+
+
+def parse():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--pods', type=int, default=200)
+    parser.add_argument('--seconds', type=float, default=0, help='instead: as many as go in this long')
+    options, sys.argv[1:] = parser.parse_known_args()
+    return options
+
+
+if __name__ == '__main__':
+    OPTIONS = parse()
+    lib.main([pods_come_and_go])
