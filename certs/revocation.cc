@@ -11,6 +11,9 @@ namespace {
 
 using Refused = VerifyRefusal;
 
+constexpr std::size_t kDigestBytes = 32;
+constexpr std::size_t kMaxSignatures = 4096;
+
 Refused Revoked(std::string why) {
   return Refused{Reason::kRevoked, SSL_AD_CERTIFICATE_REVOKED, std::move(why)};
 }
@@ -19,7 +22,7 @@ Refused Revoked(std::string why) {
 std::string FingerprintAboveLeaf(const STACK_OF(X509) * path) {
   std::string all;
   for (std::size_t i = 1; i < sk_X509_num(path); ++i) {
-    std::uint8_t digest[EVP_MAX_MD_SIZE];
+    std::uint8_t digest[kDigestBytes];
     unsigned length = 0;
     AQ_CHECK(X509_digest(sk_X509_value(path, i), EVP_sha256(), digest, &length));
     all.append(AsText({digest, length}));
@@ -56,15 +59,19 @@ struct Revocations::Watch::Path {
 
 Revocations::~Revocations() { AQ_CHECK(watched_ == 0 && paths_.empty()); }
 
-Revocations::Watch::~Watch() {
+Revocations::Watch::~Watch() { Leave(); }
+
+void Revocations::Watch::Leave() {
   if (linked()) --owner_.watched_;
+  Unlink();
+  path_.reset();
 }
 
 std::optional<Refused> Revocations::Watch::Judge(const STACK_OF(X509) * path, PeerRole role) {
   role_ = role;
   const auto refuse = [&](Refused why) {
     if (owner_.observer_.on_rejected) owner_.observer_.on_rejected(role);
-    path_.reset();
+    Leave();
     return std::optional(std::move(why));
   };
   if (owner_.lists_ == nullptr) {
@@ -85,6 +92,7 @@ std::optional<Refused> Revocations::Watch::Judge(const STACK_OF(X509) * path, Pe
 
 void Revocations::SetLists(CrlSetRef lists) {
   lists_ = std::move(lists);
+  signatures_.clear();
   if (lists_ == nullptr) return;
   for (const auto& [key, path] : paths_) Examine(*path.lock());
   watches_.ForEach([this](Watch& watch) {
@@ -116,20 +124,28 @@ std::shared_ptr<Revocations::Path> Revocations::PathOf(const STACK_OF(X509) * pa
   return made;
 }
 
-// Costs a signature check for each list that bears an issuer's name.
-void Revocations::Examine(Path& path) const {
+void Revocations::Examine(Path& path) {
   path.of_leaf.clear();
   path.revoked = false;
   path.lists = lists_;
-  for (const Crl& list : lists_->lists()) {
+  for (std::size_t at = 0; at < lists_->lists().size(); ++at) {
+    const Crl& list = lists_->lists()[at];
     for (std::size_t i = 0; i < path.issuers.size(); ++i) {
+      if (!IsSigned(at, path, i)) continue;
       X509* const issuer = path.issuers[i].get();
-      if (!list.IsSignedBy(issuer)) continue;
       if (i == 0) path.of_leaf.push_back(&list);
       if (i > 0 && Names(list, path.issuers[i - 1].get())) path.revoked = true;
-      if (HasSignedItself(issuer) && Names(list, issuer)) path.revoked = true;
+      if (Names(list, issuer) && HasSignedItself(issuer)) path.revoked = true;
     }
   }
+}
+
+bool Revocations::IsSigned(std::size_t list, const Path& path, std::size_t issuer) {
+  if (signatures_.size() >= kMaxSignatures) signatures_.clear();
+  std::string key = path.key.substr(issuer * kDigestBytes, kDigestBytes) + std::to_string(list);
+  const auto [known, added] = signatures_.try_emplace(std::move(key), false);
+  if (added) known->second = lists_->lists()[list].IsSignedBy(path.issuers[issuer].get());
+  return known->second;
 }
 
 }  // namespace aquifer::certs

@@ -40,6 +40,7 @@ class Revocations {
    private:
     friend class Revocations;
     struct Path;
+    void Leave();
 
     Revocations& owner_;
     StopSource stop_;
@@ -64,12 +65,15 @@ class Revocations {
   using Path = Watch::Path;
 
   std::shared_ptr<Path> PathOf(const STACK_OF(X509) * path);
-  void Examine(Path& path) const;
+  void Examine(Path& path);
+  bool IsSigned(std::size_t list, const Path& path, std::size_t issuer);
   static bool IsRevoked(const Watch& watch);
 
   RevocationObserver observer_;
   CrlSetRef lists_ = CrlSet::None();
   absl::flat_hash_map<std::string, std::weak_ptr<Path>> paths_;  // each takes itself out
+  // Which list is signed by which issuer: asked with each connection of a peer that comes and goes.
+  absl::flat_hash_map<std::string, bool> signatures_;
   List<Watch> watches_;
   std::size_t watched_ = 0;
 };

@@ -254,7 +254,7 @@ void CertStore::CompareRoots(Entry& entry) {
   if (entry.asked < roots_since_) return ArmForRoots(entry);
   const TimePoint now = Loop::Current().now();
   const bool first = roots_.empty();
-  const bool again = rotated_ && now - roots_since_ < options_.longest_rotation_pause;
+  const bool again = rotated_ && now - roots_since_ < 2 * options_.longest_rotation_pause;
   roots_ = entry.certificate->bundle.roots()->fingerprint();
   roots_since_ = now;
   if (first) return;

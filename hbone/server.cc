@@ -71,6 +71,7 @@ Task<void> DrainOnRequest(http::H2Connection& connection, Event& asked, StopToke
 }
 
 // A peer that leaves, with or without its streams' consent, and our own end are nobody's mistake.
+// Whose certificate was revoked is told of although it did nothing just now.
 bool IsPeersDoing(Reason reason) {
   return reason == Reason::kRevoked || reason == Reason::kHttpFailed ||
          reason == Reason::kOverload || reason == Reason::kTimeout ||

@@ -89,10 +89,11 @@ void CrlWatch::Look() {
     seen_.reset();
     return Missing();
   }
-  std::string digest = content ? DigestOf(*content) : std::string();
-  if (content && digest == digest_) return;
+  const std::string why = content ? std::string() : Describe(content.error());
+  std::string digest = content ? DigestOf(*content) : why;
+  if (digest == digest_) return;  // touched, or looked at before the file's clock had moved
   digest_ = std::move(digest);
-  if (!content) return Broken("unreadable", Describe(content.error()));
+  if (!content) return Broken("unreadable", why);
   Take(*content);
 }
 

@@ -49,7 +49,7 @@ class CrlWatch {
   bool had_one_ = false;  // lists_ came from the file
   bool looked_ = false;
   std::optional<FileStamp> seen_;
-  std::string digest_;  // of what was read last
+  std::string digest_;  // of what was read last, or why it was not
 };
 
 }  // namespace aquifer::node

@@ -1,8 +1,9 @@
+#include "certs/ca_client.h"
+
 #include <stdlib.h>
 
 #include <filesystem>
 
-#include "certs/ca_client.h"
 #include "certs/ca_service.h"
 #include "certs/file.h"
 #include "certs/local_authority.h"
