@@ -46,6 +46,9 @@ struct Config : proxy::CommonSettings {
   std::uint16_t inbound_plaintext_port = 15006;
   std::uint16_t inbound_port = 15008;
 
+  bool socks5 = false;  // on loopback of each pod
+  std::uint16_t socks5_port = 15080;
+
   std::size_t pool_max_streams = 100;
   std::chrono::milliseconds pool_idle = std::chrono::minutes(5);
   std::uint32_t stream_window_bytes = 1024 * 1024;

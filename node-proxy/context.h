@@ -19,6 +19,7 @@
 namespace aquifer::node {
 
 class InboundConnections;
+struct Egress;
 
 struct WorkerContext {
   const Config& config;
@@ -31,6 +32,7 @@ struct WorkerContext {
   mesh::ClassifyOptions classify;
   mesh::InboundOptions inbound;
   mesh::Random random;
+  Egress& egress;
   mesh::SnapshotRef snapshot;
   Event snapshot_changed;  // Wake()d, never set
 };

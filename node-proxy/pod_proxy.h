@@ -1,4 +1,4 @@
-// One captured pod as one worker serves it: three listeners in the pod's network namespace and the
+// One captured pod as one worker serves it: listeners in the pod's network namespace and the
 // connections that came through them. Owned by Worker on its loop. Ends in two ways: drained (no
 // new connections, those there go on) or stopped (at once).
 #pragma once
@@ -14,7 +14,7 @@ namespace aquifer::node {
 
 class PodProxy {
  public:
-  enum class Kind : std::uint8_t { kOutbound, kInbound, kInboundPlaintext };
+  enum class Kind : std::uint8_t { kOutbound, kInbound, kInboundPlaintext, kSocks5 };
 
   PodProxy(WorkerContext& context, redirect::Pod pod, redirect::PodSockets sockets);
   ~PodProxy();
@@ -38,6 +38,8 @@ class PodProxy {
   };
 
   Status Bind(Kind kind, std::uint16_t port, redirect::SourceKept kept);
+  Status BindSocks5();
+  void Add(Kind kind, UniqueFd listening);
   Task<void> AcceptLoop(Port& port);
   Task<void> Serve(Kind kind, io::SocketPtr socket);
 

@@ -17,6 +17,7 @@ Proxy::Proxy(const Config& config, obs::Logger& log, obs::Registry& registry)
       tcp_metrics_(registry),
       pod_metrics_(registry),
       hbone_metrics_(registry),
+      on_demand_dns_(registry),
       control_plane_(config, log, registry),
       builder_(mesh::BuilderOptions{.local_node = config.node_name}),
       sink_(builder_, [this](mesh::SnapshotRef snapshot) { Publish(std::move(snapshot)); }) {}
@@ -109,6 +110,7 @@ Result<void, Refusal> Proxy::StartWorkers() {
                             .log = log_,
                             .tcp_metrics = tcp_metrics_,
                             .hbone_metrics = hbone_metrics_,
+                            .on_demand_dns = on_demand_dns_,
                             .store = control_plane_.store(),
                             .control = Loop::Current(),
                             .home = home};

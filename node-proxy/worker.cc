@@ -1,6 +1,7 @@
 #include "node-proxy/worker.h"
 
 #include "core/rt/grace.h"
+#include "node-proxy/egress.h"
 
 namespace aquifer::node {
 namespace {
@@ -15,12 +16,25 @@ hbone::PoolOptions PoolOptionsOf(const Config& config) {
   return options;
 }
 
+std::vector<std::uint16_t> IllegalPortsOf(const Config& config) {
+  std::vector<std::uint16_t> ports = mesh::ClassifyOptions{}.illegal_ports;
+  if (config.socks5) ports.push_back(config.socks5_port);
+  return ports;
+}
+
+hbone::InnerOptions InnerOptionsOf(const Config& config) {
+  hbone::InnerOptions options;
+  options.h2 = PoolOptionsOf(config).h2;
+  return options;
+}
+
 }  // namespace
 
 struct Worker::State {
   explicit State(const WorkerInputs& inputs)
       : certs(inputs.store, inputs.control, &certs::SystemWallTime),
         pool(PoolOptionsOf(inputs.config)),
+        egress(InnerOptionsOf(inputs.config), inputs.on_demand_dns),
         generator(std::random_device()()),
         context{.config = inputs.config,
                 .log = inputs.log,
@@ -30,14 +44,18 @@ struct Worker::State {
                 .pool = pool,
                 .inbound_connections = connections,
                 .classify = {.network = inputs.config.network,
-                             .hbone_port = inputs.config.inbound_port},
-                .inbound = {.network = inputs.config.network},
+                             .hbone_port = inputs.config.inbound_port,
+                             .illegal_ports = IllegalPortsOf(inputs.config)},
+                .inbound = {.network = inputs.config.network,
+                            .illegal_ports = IllegalPortsOf(inputs.config)},
                 .random = [this] { return generator(); },
+                .egress = egress,
                 .snapshot = nullptr,
                 .snapshot_changed = {}} {}
 
   certs::CertCache certs;
   hbone::Pool pool;
+  Egress egress;
   InboundConnections connections;
   std::mt19937_64 generator;
   WorkerContext context;
@@ -47,6 +65,7 @@ struct Worker::State {
 
   Task<void> End() {
     co_await ending.Join();
+    co_await egress.End();
     co_await pool.End();
   }
 };

@@ -85,6 +85,22 @@ Result<PodSockets::ListenSocket> PodSockets::ListenHere(std::uint16_t port, Sour
   return made;
 }
 
+Result<UniqueFd> PodSockets::ListenAt(const Address& address) const {
+  return InPod([&]() -> Result<UniqueFd> {
+    AQ_TRY(UniqueFd fd, Make(address.ip.is_v4() ? AF_INET : AF_INET6));
+    AQ_TRY_STATUS(SetInt(fd.get(), SOL_SOCKET, SO_REUSEADDR, 1));
+    if (options_.reuse_port) {
+      AQ_TRY_STATUS(SetInt(fd.get(), SOL_SOCKET, SO_REUSEPORT, 1));
+    }
+    sockaddr_storage storage{};
+    const socklen_t length = address.ToSockaddr(storage);
+    if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&storage), length) != 0)
+      return LastError();
+    if (::listen(fd.get(), kBacklog) != 0) return LastError();
+    return fd;
+  });
+}
+
 Result<UniqueFd> PodSockets::Upstream(const Ip& destination) const {
   const int family = destination.is_v4() ? AF_INET : AF_INET6;
   return InPod([&] { return Make(family); });

@@ -46,6 +46,9 @@ class PodSockets {
   // Listens on every address: dual stack, or IPv4 alone where IPv6 is off.
   Result<ListenSocket> Listen(std::uint16_t port, SourceKept kept) const;
 
+  // Listens on one address of the pod alone, such as its loopback.
+  Result<UniqueFd> ListenAt(const Address& address) const;
+
   // A socket to connect to `destination` with; the pod's own address will be its source.
   Result<UniqueFd> Upstream(const Ip& destination) const;
 
