@@ -19,7 +19,7 @@ certs::PeerExpectation ExpectationOf(const PoolKey& key) {
   return certs::OneOf{key.expected};
 }
 
-TunnelError Plain(const Error& error) { return TunnelError{error, 0, {}, {}}; }
+TunnelError Plain(const Error& error) { return TunnelError{error, 0, {}, {}, {}}; }
 
 bool WorthAnotherTry(const Error& error) {
   return error.reason == Reason::kGoAway || error.reason == Reason::kOverload;
@@ -112,25 +112,8 @@ Pool::Connection* Pool::FindRoom(Entry& entry) {
 
 Task<Result<Tunnel, TunnelError>> Pool::OpenOn(Connection& connection,
                                                const ConnectRequest& request, StopToken stop) {
-  const http::RequestHead head = EncodeRequest(request);
-  certs::Identity peer = connection.peer;
   connection.last_used = Loop::Current().now();
-  Result<http::H2StreamPtr> stream = connection.h2.Open(head, http::EndStream::kNo);
-  if (!stream) co_return Plain(stream.error());
-  // The connection may be gone after this; the stream tells.
-  const Result<http::ResponseHead> answer = co_await (*stream)->ReadHead(stop);
-  if (!answer) co_return Plain(answer.error());
-  Decoded<ConnectResponse> response = DecodeResponse(*answer);
-  if (!response)
-    co_return TunnelError{Error{Reason::kHttpFailed}, 0, {}, response.error().ToString()};
-  if (response->status != 200) {
-    TunnelError refused{
-        Error{Reason::kConnectRejected}, response->status, response->refusal, {}, peer};
-    refused.detail = "http status: " + std::to_string(response->status);
-    if (!refused.refusal.empty()) refused.detail += " (" + refused.refusal + ")";
-    co_return refused;
-  }
-  co_return Tunnel{*std::move(stream), *std::move(response), std::move(peer)};
+  return OpenTunnel(connection.h2, connection.peer, request, stop);
 }
 
 Task<void> Pool::RunDial(PoolKey key, std::shared_ptr<Dial> dial, std::shared_ptr<Dialer> dialer,
@@ -162,7 +145,11 @@ Task<Result<std::unique_ptr<Pool::Connection>, TunnelError>> Pool::Establish(
     PoolKey key, Dialer& dialer, certs::TlsContextRef tls, StopToken stop) {
   TimedStop connecting(stop, options_.connect_timeout, Reason::kConnectTimeout);
   Result<io::SocketPtr> socket = co_await dialer.Dial(key.gateway, connecting.token());
-  if (!socket) co_return Plain(socket.error());
+  if (!socket) {
+    TunnelError failed = Plain(socket.error());
+    failed.unreached = true;
+    co_return failed;
+  }
   TimedStop shaking(stop, options_.handshake_timeout, Reason::kHandshakeTimeout);
   certs::PeerExpectation expectation = ExpectationOf(key);
   RevocationWatch watch;

@@ -22,6 +22,7 @@
 #include "core/rt/scope.h"
 #include "hbone/connect.h"
 #include "hbone/dialer.h"
+#include "hbone/tunnel.h"
 
 namespace aquifer::hbone {
 
@@ -48,22 +49,6 @@ struct PoolOptions {
   std::size_t max_streams_per_connection = 100;
   http::H2Options h2;
   certs::Revocations* revocations = nullptr;  // null: no peer is revoked. Outlives the pool
-};
-
-// Why there is no tunnel. `status` and `refusal` are the peer's answer when it gave one; `detail`
-// is for the log.
-struct TunnelError {
-  Error error;
-  int status = 0;
-  std::string refusal;
-  std::string detail;
-  std::optional<certs::Identity> peer;  // who refused, when it was the peer
-};
-
-struct Tunnel {
-  http::H2StreamPtr stream;
-  ConnectResponse response;
-  certs::Identity peer;
 };
 
 class Pool {

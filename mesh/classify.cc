@@ -2,54 +2,20 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
+
+#include "mesh/upstream.h"
 
 namespace aquifer::mesh {
 namespace {
 
-// The address of `workload` to dial: the one that was dialled if it is one of its own, else one of
-// the service's families, preferring that of the destination.
-std::optional<Ip> ChooseIp(const Workload& workload, const Service* service,
-                           const Ip& destination) {
-  if (workload.HasAddress(destination)) return destination;
-  std::optional<Ip> first;
-  for (const Ip& ip : workload.addresses) {
-    if (service != nullptr && !service->Takes(ip)) continue;
-    if (ip.is_v4() == destination.is_v4()) return ip;
-    if (!first) first = ip;
-  }
-  return first;
-}
-
-bool HasUsableIp(const Workload& workload, const Service& service) {
-  return std::any_of(workload.addresses.begin(), workload.addresses.end(),
-                     [&](const Ip& ip) { return service.Takes(ip); });
-}
-
-// The endpoint's own mapping of the service port, else the service's target.
-std::uint16_t TargetPort(const Endpoint& endpoint, const Service& service,
-                         std::uint16_t service_port) {
-  if (const std::uint16_t own = endpoint.TargetPort(service_port); own != 0) return own;
-  const Port* port = FindPort(service.ports, service_port);
-  if (port != nullptr && port->target_port != 0) return port->target_port;
-  const std::optional<ApplicationTunnel>& tunnel = endpoint.workload->application_tunnel;
-  return tunnel && tunnel->port != 0 ? service_port : 0;
-}
-
-// The endpoint of `service` for a connection to one of its ports.
-Result<Resolved> ResolveService(const Snapshot& snapshot, const Service& service,
-                                std::uint16_t port, const Workload* client, const Ip& destination,
-                                const Random& random) {
-  if (FindPort(service.ports, port) == nullptr) return Error{Reason::kNoHealthyUpstream};
-  const Eligible eligible = [&](const Endpoint& endpoint) {
-    return HasUsableIp(*endpoint.workload, service) && TargetPort(endpoint, service, port) != 0;
-  };
-  const EndpointsRef endpoints = snapshot.EndpointsOf(service);
-  const Endpoint* const chosen = ChooseEndpoint(*endpoints, service, client, eligible, random);
-  if (chosen == nullptr) return Error{Reason::kNoHealthyUpstream};
-  const std::optional<Ip> ip = ChooseIp(*chosen->workload, &service, destination);
-  AQ_CHECK(ip.has_value());
-  return Resolved{chosen->workload, Address{*ip, TargetPort(*chosen, service, port)}};
-}
+// One question, as it goes from function to function.
+struct Question {
+  const Workload& source;
+  const Address& destination;
+  const ClassifyOptions& options;
+  Asker asker;
+};
 
 // The service's own list, and the workload that was chosen.
 std::vector<certs::Identity> Acceptable(const Service* service, const Workload& workload) {
@@ -59,14 +25,6 @@ std::vector<certs::Identity> Acceptable(const Service* service, const Workload& 
   if (std::find(identities.begin(), identities.end(), own) == identities.end())
     identities.push_back(own);
   return identities;
-}
-
-ServiceRef ServiceOfGateway(const Snapshot& snapshot, const GatewayAddress& gateway,
-                            ClientNamespace client) {
-  if (const auto* name = std::get_if<NamespacedHostname>(&gateway.destination))
-    return snapshot.FindService(*name);
-  const auto& address = std::get<NetworkAddress>(gateway.destination);
-  return snapshot.BestServiceAt(address, client);
 }
 
 const GatewayAddress& SampleWaypoint(const Service& service, const Random& random) {
@@ -80,26 +38,6 @@ const GatewayAddress& SampleWaypoint(const Service& service, const Random& rando
     }
   }
   return service.waypoint ? *service.waypoint : service.weighted_waypoints.front().destination;
-}
-
-Result<Route> ToWaypoint(const Snapshot& snapshot, const GatewayAddress& gateway,
-                         const Workload& source, const Address& destination,
-                         const ClassifyOptions& options, const Random& random) {
-  Result<Resolved> waypoint =
-      ResolveGateway(snapshot, gateway, &source, destination.ip, options.network, random);
-  if (!waypoint) return Error{Reason::kUnknownWaypoint};
-  // Reaching another network takes a tunnel in a tunnel, which this build does not speak: refused,
-  // not sent around the waypoint.
-  if (waypoint->workload->network != source.network) return Error{Reason::kUnsupported};
-  const ServiceRef service = ServiceOfGateway(snapshot, gateway, ClientNamespace(source.ns));
-  Route route;
-  route.protocol = Protocol::kHbone;
-  route.connect_to = waypoint->address;
-  route.target = destination;
-  route.identities = Acceptable(service.get(), *waypoint->workload);
-  route.to_waypoint = true;
-  route.destination = waypoint->workload;
-  return route;
 }
 
 // Whether `source` is the waypoint of `workload`: what it sends there has been through the waypoint
@@ -117,101 +55,131 @@ bool IsWaypointOf(const Snapshot& snapshot, const Workload& source, const Worklo
   return itself != nullptr && (*itself)->uid == source.uid;
 }
 
+// A route to where `upstream` takes connections.
+Route RouteTo(const Upstream& upstream) {
+  Route route;
+  route.connect_to = upstream.address;
+  route.dialled = upstream.workload;
+  if (upstream.named) route.hostname = upstream.workload->hostname;
+  if (upstream.service != nullptr) route.families = upstream.service->ip_families;
+  return route;
+}
+
+Route Direct(const Question& question, const Upstream& upstream) {
+  Route route = RouteTo(upstream);
+  route.destination = upstream.workload;
+  if (upstream.workload->protocol == TunnelProtocol::kNone) return route;
+  route.protocol = Protocol::kHbone;
+  route.target = upstream.address;
+  route.connect_to.port = question.options.hbone_port;
+  route.identities = Acceptable(upstream.service.get(), *upstream.workload);
+  return route;
+}
+
+// Into the network of `far`, which is an endpoint of `service` or its waypoint. There the name of
+// the service is understood, and nothing else: its addresses may mean something else, and which
+// workload answers is not ours to say.
+Result<Route> Across(const Question& question, const Upstream& far, const ServiceRef& service) {
+  if (service == nullptr || !far.workload->network_gateway) return Error{Reason::kUnsupported};
+  AQ_TRY(const Upstream gateway,
+         ChooseNetworkGateway(question.asker, *far.workload->network_gateway));
+  Route route = RouteTo(gateway);
+  route.protocol = Protocol::kDoubleHbone;
+  route.identities = Acceptable(gateway.service.get(), *gateway.workload);
+  route.far.host = service->hostname;
+  route.far.port = question.destination.port;
+  if (far.service != nullptr) route.far.identities = far.service->identities;
+  route.destination = far.workload;
+  return route;
+}
+
+// `service`: the one that was addressed, if any.
+Result<Route> ToWaypoint(const Question& question, const GatewayAddress& reference,
+                         const ServiceRef& service) {
+  Result<Upstream> waypoint = ChooseWaypoint(question.asker, reference);
+  if (!waypoint) return Error{Reason::kUnknownWaypoint};
+  if (waypoint->workload->network != question.source.network)
+    return Across(question, *waypoint, service);
+  Route route = RouteTo(*waypoint);
+  route.protocol = Protocol::kHbone;
+  route.target = question.destination;
+  route.identities = Acceptable(waypoint->service.get(), *waypoint->workload);
+  route.to_waypoint = true;
+  route.destination = waypoint->workload;
+  return route;
+}
+
+// Where nobody of the mesh is known, or the service says that its clients know better. A service's
+// name stays on the connection, for that is what the client addressed.
 Route Passthrough(const Address& destination) {
   Route route;
   route.connect_to = destination;
   return route;
 }
 
-Route Direct(const Resolved& upstream, const Service* service, const ClassifyOptions& options) {
-  Route route;
-  route.destination = upstream.workload;
-  if (upstream.workload->protocol == TunnelProtocol::kNone) {
-    route.connect_to = upstream.address;
-    return route;
+// `service`: as for ToWaypoint.
+Result<Route> ToUpstream(const Question& question, const Upstream& upstream,
+                         const ServiceRef& service) {
+  const Workload& workload = *upstream.workload;
+  if (workload.network != question.source.network) return Across(question, upstream, service);
+  // Whoever addresses a service has asked for that service's waypoint and no other.
+  if (service == nullptr && workload.waypoint &&
+      !IsWaypointOf(question.asker.snapshot, question.source, workload)) {
+    return ToWaypoint(question, *workload.waypoint, nullptr);
   }
-  route.protocol = Protocol::kHbone;
-  route.connect_to = Address{upstream.address.ip, options.hbone_port};
-  route.target = upstream.address;
-  route.identities = Acceptable(service, *upstream.workload);
-  return route;
+  return Direct(question, upstream);
 }
 
-// To the address of a workload, not of a service.
-Result<Route> ToWorkload(const Snapshot& snapshot, const WorkloadRef& workload,
-                         const Workload& source, const Address& destination,
-                         const ClassifyOptions& options, const Random& random) {
-  if (workload->network != source.network) return Error{Reason::kUnsupported};
-  if (workload->waypoint && !IsWaypointOf(snapshot, source, *workload)) {
-    return ToWaypoint(snapshot, *workload->waypoint, source, destination, options, random);
-  }
-  return Direct(Resolved{workload, destination}, nullptr, options);
+Result<Route> ToService(const Question& question, const ServiceRef& service) {
+  if (service->has_waypoint())
+    return ToWaypoint(question, SampleWaypoint(*service, question.asker.random), service);
+  if (service->mode() == LoadBalancerMode::kPassthrough) return Passthrough(question.destination);
+  AQ_TRY(const Upstream upstream,
+         ChooseEndpointOf(question.asker, service, question.destination.port));
+  return ToUpstream(question, upstream, service);
 }
 
-Result<Route> ToService(const Snapshot& snapshot, const ServiceRef& service, const Workload& source,
-                        const Address& destination, const ClassifyOptions& options,
-                        const Random& random) {
-  if (service->has_waypoint()) {
-    return ToWaypoint(snapshot, SampleWaypoint(*service, random), source, destination, options,
-                      random);
+// To the address of a workload. When it is a service's address too, the service still chooses the
+// endpoint, but the connection is none to the service: it goes by the endpoint's waypoint. A
+// service that has none to offer leaves the workload itself: a workload of the mesh is never gone
+// to in the clear for the sake of a service (ztunnel does).
+Result<Route> ToWorkload(const Question& question, const WorkloadRef& workload,
+                         const ServiceRef& service) {
+  if (service != nullptr && service->mode() != LoadBalancerMode::kPassthrough) {
+    const Result<Upstream> upstream =
+        ChooseEndpointOf(question.asker, service, question.destination.port);
+    if (upstream.ok()) {
+      Result<Route> route = ToUpstream(question, *upstream, nullptr);
+      if (route.ok()) route->service = service;
+      return route;
+    }
   }
-  if (service->mode() == LoadBalancerMode::kPassthrough) return Passthrough(destination);
-  AQ_TRY(const Resolved upstream,
-         ResolveService(snapshot, *service, destination.port, &source, destination.ip, random));
-  if (upstream.workload->network != source.network) return Error{Reason::kUnsupported};
-  return Direct(upstream, service.get(), options);
+  const Upstream itself{.workload = workload, .service = nullptr, .address = question.destination};
+  return ToUpstream(question, itself, nullptr);
 }
 
 }  // namespace
 
-Result<Resolved> ResolveGateway(const Snapshot& snapshot, const GatewayAddress& gateway,
-                                const Workload* client, const Ip& prefer_family_of,
-                                std::string_view network, const Random& random) {
-  const ClientNamespace asker = client == nullptr ? ClientNamespace() : ClientNamespace(client->ns);
-  if (const ServiceRef service = ServiceOfGateway(snapshot, gateway, asker)) {
-    // A waypoint listens on the port itself; its service need not map it to anything.
-    const Eligible eligible = [&](const Endpoint& endpoint) {
-      return HasUsableIp(*endpoint.workload, *service);
-    };
-    const EndpointsRef endpoints = snapshot.EndpointsOf(*service);
-    const Endpoint* const chosen = ChooseEndpoint(*endpoints, *service, client, eligible, random);
-    if (chosen == nullptr) return Error{Reason::kNoHealthyUpstream};
-    const std::optional<Ip> ip = ChooseIp(*chosen->workload, service.get(), prefer_family_of);
-    AQ_CHECK(ip.has_value());
-    const std::uint16_t mapped = TargetPort(*chosen, *service, gateway.hbone_mtls_port);
-    return Resolved{chosen->workload, Address{*ip, mapped != 0 ? mapped : gateway.hbone_mtls_port}};
-  }
-  if (const auto* address = std::get_if<NetworkAddress>(&gateway.destination)) {
-    const WorkloadRef workload = snapshot.FindWorkloadAt(*address);
-    if (workload == nullptr || address->network != network) return Error{Reason::kUnknownWaypoint};
-    return Resolved{workload, Address{address->ip, gateway.hbone_mtls_port}};
-  }
-  const auto& name = std::get<NamespacedHostname>(gateway.destination);
-  const Destination found = snapshot.FindHostname(name);
-  const WorkloadRef workload =
-      std::holds_alternative<WorkloadRef>(found) ? std::get<WorkloadRef>(found) : nullptr;
-  if (workload == nullptr || workload->addresses.empty()) return Error{Reason::kUnknownWaypoint};
-  return Resolved{
-      workload, Address{*ChooseIp(*workload, nullptr, prefer_family_of), gateway.hbone_mtls_port}};
+bool ComesBack(const Address& destination, const ClassifyOptions& options) {
+  return destination.ip.is_loopback() &&
+         std::find(options.illegal_ports.begin(), options.illegal_ports.end(), destination.port) !=
+             options.illegal_ports.end();
 }
 
 Result<Route> Classify(const Snapshot& snapshot, const Workload& source, const Address& destination,
-                       const ClassifyOptions& options, const Random& random) {
-  const bool illegal = std::find(options.illegal_ports.begin(), options.illegal_ports.end(),
-                                 destination.port) != options.illegal_ports.end();
-  if (destination.ip.is_loopback() && illegal) return Error{Reason::kLoop};
+                       const ClassifyOptions& options, const Random& random,
+                       std::span<const std::string> tried) {
+  if (ComesBack(destination, options)) return Error{Reason::kLoop};
   const NetworkAddress address{options.network, destination.ip};
   const WorkloadRef workload = snapshot.FindWorkloadAt(address);
   const ServiceRef service = snapshot.BestServiceAt(address, ClientNamespace(source.ns));
-  // An address that is both counts as the workload's.
-  if (service != nullptr && workload == nullptr) {
-    Result<Route> route = ToService(snapshot, service, source, destination, options, random);
-    if (route.ok()) route->service = service;
-    return route;
-  }
-  if (workload != nullptr)
-    return ToWorkload(snapshot, workload, source, destination, options, random);
-  return Passthrough(destination);
+  const Question question{source, destination, options,
+                          Asker{snapshot, source, destination.ip, tried, random}};
+  if (workload != nullptr) return ToWorkload(question, workload, service);
+  if (service == nullptr) return Passthrough(destination);
+  Result<Route> route = ToService(question, service);
+  if (route.ok()) route->service = service;
+  return route;
 }
 
 }  // namespace aquifer::mesh

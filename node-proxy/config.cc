@@ -88,7 +88,7 @@ app::Settings<Config> Rows() {
       {"ENABLE_RESPONSE_BAGGAGE", app::Into(&Config::response_baggage, &app::ReadBool)},
       {"COMPLIANCE_POLICY", ApplyCompliance},
       {"TLS12_ENABLED", app::Only("false")},
-      {"UNSTABLE_ENABLE_SOCKS5", app::Only("false")},
+      {"UNSTABLE_ENABLE_SOCKS5", app::Into(&Config::socks5, &app::ReadBool)},
       {"KEEPALIVE_ENABLED", app::Only("true")},
       {"USER_TIMEOUT_ENABLED", app::Only("false")},
       {"AUTHZ_POLICY_INFO_LOGGING", nullptr},

@@ -51,6 +51,8 @@ struct Config : proxy::CommonSettings {
   bool dns = true;  // ISTIO_META_DNS_CAPTURE
   std::vector<Address> dns_addresses = {{Ip::Loopback4(), 15053}, {Ip::Loopback6(), 15053}};
   std::string preferred_namespace;  // PREFERED_SERVICE_NAMESPACE: of services with one host name
+  bool socks5 = false;  // on loopback of each pod
+  std::uint16_t socks5_port = 15080;
 
   std::size_t pool_max_streams = 100;
   std::chrono::milliseconds pool_idle = std::chrono::minutes(5);

@@ -23,6 +23,7 @@ class InboundConnections;
 namespace dns {
 struct WorkerDns;
 }
+struct Egress;
 
 struct WorkerContext {
   const Config& config;
@@ -35,6 +36,7 @@ struct WorkerContext {
   mesh::ClassifyOptions classify;
   mesh::InboundOptions inbound;
   mesh::Random random;
+  Egress& egress;
   mesh::SnapshotRef snapshot;
   Event snapshot_changed;                     // Wake()d, never set
   dns::WorkerDns* dns = nullptr;              // null: pods' DNS is not served

@@ -1,77 +1,89 @@
 #include "node-proxy/outbound.h"
 
-#include "core/obs/trace_context.h"
+#include <algorithm>
+#include <string>
+#include <vector>
+
 #include "core/rt/scope.h"
 #include "core/rt/timer.h"
-#include "node-proxy/session.h"
-#include "proxy/describe.h"
+#include "node-proxy/upstream.h"
 #include "redirect/original_dst.h"
 
 namespace aquifer::node {
 namespace {
 
-constexpr auto kConnectTimeout = std::chrono::seconds(10);
 // How long a client may be gone before the dial made for it ends.
 constexpr std::chrono::seconds kClientLook(1);
-// Connect, handshake and the answer to the CONNECT, which waits for the far side's connect.
-constexpr auto kTunnelTimeout = std::chrono::seconds(30);
+// Other endpoints that are tried when nobody could be asked at the first.
+constexpr std::size_t kMoreEndpoints = 1;
 
-hbone::PoolKey KeyOf(const PodEndpoint& pod, const mesh::Workload& source,
-                     const mesh::Route& route) {
-  return hbone::PoolKey{.source = source.identity(),
-                        .origin = pod.origin(),
-                        .expected = route.identities,
-                        .expected_trust_domain = {},
-                        .gateway = route.connect_to};
+void Describe(Session& session, const mesh::Route& route) {
+  session.SetDestination(route.destination);
+  session.SetService(route.service);
+  if (route.hostname.empty()) session.SetDestinationAddress(route.connect_to);
 }
 
-hbone::ConnectRequest RequestOf(const WorkerContext& context, const mesh::Workload& source,
-                                const mesh::Route& route, const Address& client) {
-  return hbone::ConnectRequest{
-      .authority = route.target,
-      .baggage = proxy::BaggageOf(source),
-      .forwarded_for = client,
-      .forwarded_host = route.service == nullptr ? std::string() : route.service->hostname,
-      .traceparent = obs::TraceContext::Make(context.random).ToString(),
-      .forwarded_network = {}};
-}
-
-Task<Result<io::StreamPtr>> OpenPlain(PodEndpoint& pod, Address to, StopToken stop) {
-  TimedStop timed(stop, kConnectTimeout, Reason::kConnectTimeout);
-  Result<io::SocketPtr> socket = co_await pod.Dial(to, timed.token());
-  if (!socket) co_return socket.error();
-  co_return io::StreamPtr(*std::move(socket));
-}
-
-Task<Result<io::StreamPtr>> OpenTunnel(WorkerContext& context,
-                                       const std::shared_ptr<PodEndpoint>& pod,
-                                       const mesh::Workload& source, const mesh::Route& route,
-                                       const Address& client, Session& session, StopToken stop) {
-  session.SetHboneTarget(route.target.ToString());
-  // Nothing goes without mutual TLS between these two, so a failure is theirs.
-  session.SetSourceIdentity(source.identity());
-  if (route.destination != nullptr) session.SetDestinationIdentity(route.destination->identity());
-  Result<certs::CertRef> certificate = co_await context.certs.Get(source.identity(), stop);
-  if (!certificate) co_return certificate.error();
-  TimedStop timed(stop, kTunnelTimeout, Reason::kConnectTimeout);
-  hbone::PoolKey key = KeyOf(*pod, source, route);
-  hbone::ConnectRequest request = RequestOf(context, source, route, client);
-  Result<hbone::Tunnel, hbone::TunnelError> tunnel = co_await context.pool.Open(
-      std::move(key), pod, (*certificate)->client, std::move(request), timed.token());
-  if (!tunnel) {
-    session.Fail(tunnel.error().error, tunnel.error().detail);
-    if (tunnel.error().peer) session.SetDestinationIdentity(*tunnel.error().peer);
-    co_return tunnel.error().error;
+Task<Result<io::StreamPtr, hbone::TunnelError>> TryRoute(const Outgoing& outgoing,
+                                                         mesh::Route& route, Session& session,
+                                                         StopToken stop) {
+  if (!route.hostname.empty()) {
+    const Status located = co_await Locate(outgoing, route, stop);
+    if (!located) {
+      hbone::TunnelError failed{located.error(), 0, {}, {}, {}};
+      failed.unreached = true;
+      co_return failed;
+    }
+    session.SetDestinationAddress(route.connect_to);
   }
-  session.SetDestinationIdentity(tunnel->peer);
-  co_return io::StreamPtr(std::move(tunnel->stream));
+  co_return co_await OpenRoute(outgoing, route, session, stop);
+}
+
+// Another endpoint for a connection whose first could not be reached, if there is one that would be
+// reached the same way.
+std::optional<mesh::Route> AnotherRoute(const Outgoing& outgoing, const mesh::Route& failed,
+                                        std::vector<std::string>& tried) {
+  if (failed.dialled == nullptr || tried.size() >= kMoreEndpoints) return std::nullopt;
+  tried.push_back(failed.dialled->uid);
+  const WorkerContext& context = outgoing.context;
+  const mesh::SnapshotRef view = context.snapshot;
+  Result<mesh::Route> other = mesh::Classify(*view, outgoing.source, outgoing.destination,
+                                             context.classify, context.random, tried);
+  if (!other || other->dialled == nullptr || other->protocol != failed.protocol)
+    return std::nullopt;
+  const bool again = std::find(tried.begin(), tried.end(), other->dialled->uid) != tried.end();
+  if (again) return std::nullopt;
+  return *std::move(other);
+}
+
+// By the route, or by another when its endpoint cannot be reached. Nothing of the client has been
+// read yet, so that nothing is said twice.
+Task<Result<io::StreamPtr>> OpenByRoute(const Outgoing& outgoing, mesh::Route route,
+                                        Session& session, StopToken stop) {
+  std::vector<std::string> tried;
+  while (true) {
+    Describe(session, route);
+    Result<io::StreamPtr, hbone::TunnelError> opened =
+        co_await TryRoute(outgoing, route, session, stop);
+    if (opened.ok()) co_return *std::move(opened);
+    const hbone::TunnelError& failed = opened.error();
+    std::optional<mesh::Route> other;
+    if (failed.unreached && !stop.requested()) other = AnotherRoute(outgoing, route, tried);
+    if (!other) {
+      session.Fail(failed.error, failed.detail);
+      if (failed.peer) session.SetDestinationIdentity(*failed.peer);
+      co_return failed.error;
+    }
+    route = *std::move(other);
+  }
 }
 
 // All that is needed until bytes can flow; nothing of it stays once they do.
 Task<Result<io::StreamPtr>> OpenUpstream(WorkerContext& context,
                                          const std::shared_ptr<PodEndpoint>& pod,
-                                         io::Socket& client, Session& session, StopToken stop) {
-  const Result<Address> target = redirect::OriginalDestination(client.fd());
+                                         io::Socket& client, const Address* destination,
+                                         Session& session, StopToken stop) {
+  const Result<Address> target =
+      destination != nullptr ? *destination : redirect::OriginalDestination(client.fd());
   if (!target) co_return session.RejectEarly(target.error());
   session.SetDestinationAddress(*target);
   const Result<mesh::WorkloadRef> source = co_await pod->Workload(stop);
@@ -79,18 +91,15 @@ Task<Result<io::StreamPtr>> OpenUpstream(WorkerContext& context,
   session.SetSource(*source);
 
   const mesh::SnapshotRef view = context.snapshot;  // immutable: safe across every co_await below
-  const Result<mesh::Route> route =
+  Result<mesh::Route> route =
       mesh::Classify(*view, **source, *target, context.classify, context.random);
   if (!route) co_return session.RejectEarly(route.error());
-  const bool tunnelled = route->protocol == mesh::Protocol::kHbone;
   // We would accept our own dial, and dial again, without end.
-  if (!tunnelled && route->connect_to == client.local())
+  if (route->protocol == mesh::Protocol::kTcp && route->connect_to == client.local())
     co_return session.RejectEarly(Error{Reason::kLoop});
-  session.SetDestination(route->destination);
-  session.SetService(route->service);
-  session.SetDestinationAddress(route->connect_to);
-  if (!tunnelled) co_return co_await OpenPlain(*pod, route->connect_to, stop);
-  co_return co_await OpenTunnel(context, pod, **source, *route, client.peer(), session, stop);
+  const Outgoing outgoing{context, pod, **source, client.peer(), *target};
+  mesh::Route first = *std::move(route);
+  co_return co_await OpenByRoute(outgoing, std::move(first), session, stop);
 }
 
 // A client that was reset waits for nothing any more. One that has only ended its own direction is
@@ -100,28 +109,31 @@ Task<void> StopWhenReset(io::Socket& client, StopSource& dial, StopToken over) {
   if (!broken && !over.requested()) dial.RequestStop(broken.error().reason);
 }
 
+}  // namespace
+
 // Out of line, or the compiler makes its frame, and all below it, a part of its caller's.
-[[gnu::noinline]] Task<Result<io::StreamPtr>> OpenWhileWanted(
-    WorkerContext& context, const std::shared_ptr<PodEndpoint>& pod, io::Socket& client,
-    Session& session, StopToken stop) {
+[[gnu::noinline]] Task<Result<io::StreamPtr>> OpenOutbound(WorkerContext& context,
+                                                           const std::shared_ptr<PodEndpoint>& pod,
+                                                           io::Socket& client,
+                                                           const Address* destination,
+                                                           Session& session, StopToken stop) {
   StopSource dial(stop);
   StopSource over;
   Scope watching;
   watching.Spawn(StopWhenReset(client, dial, over.token()));
   Result<io::StreamPtr> upstream =
-      co_await OpenUpstream(context, pod, client, session, dial.token());
+      co_await OpenUpstream(context, pod, client, destination, session, dial.token());
   over.RequestStop();
   co_await watching.Join();
   co_return upstream;
 }
 
-}  // namespace
-
 // Its frame is there for as long as the connection is: it holds no more than copying needs.
 Task<void> ServeOutbound(WorkerContext& context, std::shared_ptr<PodEndpoint> pod,
                          io::SocketPtr client, StopToken stop) {
   Session session(context, obs::Direction::kOutbound, client->peer(), client->local());
-  Result<io::StreamPtr> upstream = co_await OpenWhileWanted(context, pod, *client, session, stop);
+  Result<io::StreamPtr> upstream =
+      co_await OpenOutbound(context, pod, *client, nullptr, session, stop);
   if (!upstream) {
     client->Reset();  // the application must not take this for an empty answer
     if (!session.failed()) session.Fail(upstream.error());

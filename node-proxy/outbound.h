@@ -4,8 +4,17 @@
 
 #include "core/io/socket.h"
 #include "node-proxy/pod_endpoint.h"
+#include "node-proxy/session.h"
 
 namespace aquifer::node {
+
+// A stream to where `client`, a connection of `pod`, wants to go: to `destination`, or when that is
+// null to where it was going when it was redirected. Ends early when the client is reset. What
+// comes of it is in the session too.
+Task<Result<io::StreamPtr>> OpenOutbound(WorkerContext& context,
+                                         const std::shared_ptr<PodEndpoint>& pod,
+                                         io::Socket& client, const Address* destination,
+                                         Session& session, StopToken stop);
 
 Task<void> ServeOutbound(WorkerContext& context, std::shared_ptr<PodEndpoint> pod,
                          io::SocketPtr client, StopToken stop);

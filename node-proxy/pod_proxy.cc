@@ -2,6 +2,7 @@
 
 #include "core/rt/timer.h"
 #include "node-proxy/outbound.h"
+#include "node-proxy/socks5_server.h"
 #include "redirect/hand_over.h"
 
 namespace aquifer::node {
@@ -44,6 +45,9 @@ Status PodProxy::Start() {
   AQ_TRY_STATUS(Bind(Kind::kInbound, context_.config.inbound_port, kept));
   AQ_TRY_STATUS(Bind(Kind::kInboundPlaintext, context_.config.inbound_plaintext_port, kept));
   AQ_TRY_STATUS(Bind(Kind::kOutbound, context_.config.outbound_port, redirect::SourceKept::kNo));
+  if (context_.config.socks5) {
+    AQ_TRY_STATUS(BindSocks5());
+  }
   if (context_.dns != nullptr) {
     dns_ = std::make_unique<dns::Server>(context_, *context_.dns, *endpoint_, drain_.token(),
                                          stop_.token());
@@ -58,12 +62,24 @@ Status PodProxy::Start() {
 Status PodProxy::Bind(Kind kind, std::uint16_t number, redirect::SourceKept kept) {
   AQ_TRY(redirect::PodSockets::ListenSocket socket, endpoint_->sockets().Listen(number, kept));
   if (kind != Kind::kOutbound) keep_source_ = socket.keeps_source;
+  Add(kind, std::move(socket.fd));
+  return Status();
+}
+
+// For the pod's own programs alone.
+Status PodProxy::BindSocks5() {
+  const Address address{Ip::Loopback4(), context_.config.socks5_port};
+  AQ_TRY(UniqueFd listening, endpoint_->sockets().ListenAt(address));
+  Add(Kind::kSocks5, std::move(listening));
+  return Status();
+}
+
+void PodProxy::Add(Kind kind, UniqueFd listening) {
   auto port = std::make_unique<Port>();
   port->kind = kind;
-  port->listener = std::make_unique<io::Listener>(std::move(socket.fd));
+  port->listener = std::make_unique<io::Listener>(std::move(listening));
   if (context_.config.reuse_port) redirect::TakePart(port->listener->fd());
   ports_.push_back(std::move(port));
-  return Status();
 }
 
 std::uint16_t PodProxy::port(Kind kind) const {
@@ -115,7 +131,8 @@ Task<void> PodProxy::AcceptLast(Port& port) {
 
 Task<void> PodProxy::Serve(Kind kind, io::SocketPtr socket) {
   const obs::OpenSocket counted = context_.tcp_metrics.CountSocket(
-      kind == Kind::kOutbound ? obs::Reporter::kSource : obs::Reporter::kDestination);
+      kind == Kind::kOutbound || kind == Kind::kSocks5 ? obs::Reporter::kSource
+                                                       : obs::Reporter::kDestination);
   if (kind == Kind::kInbound) {
     co_await ServeInbound(context_, *endpoint_, *handler_, std::move(socket), drain_.token(),
                           stop_.token());
@@ -124,6 +141,8 @@ Task<void> PodProxy::Serve(Kind kind, io::SocketPtr socket) {
   io::SetTunnelOptions(socket->fd());
   if (kind == Kind::kOutbound) {
     co_await ServeOutbound(context_, endpoint_, std::move(socket), stop_.token());
+  } else if (kind == Kind::kSocks5) {
+    co_await ServeSocks5(context_, endpoint_, std::move(socket), stop_.token());
   } else {
     co_await ServeInboundPlaintext(context_, *endpoint_, keep_source_, std::move(socket),
                                    stop_.token());

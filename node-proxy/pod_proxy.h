@@ -16,7 +16,7 @@ namespace aquifer::node {
 
 class PodProxy {
  public:
-  enum class Kind : std::uint8_t { kOutbound, kInbound, kInboundPlaintext };
+  enum class Kind : std::uint8_t { kOutbound, kInbound, kInboundPlaintext, kSocks5 };
 
   PodProxy(WorkerContext& context, redirect::Pod pod, redirect::PodSockets sockets);
   ~PodProxy();
@@ -41,6 +41,8 @@ class PodProxy {
   };
 
   Status Bind(Kind kind, std::uint16_t port, redirect::SourceKept kept);
+  Status BindSocks5();
+  void Add(Kind kind, UniqueFd listening);
   Task<void> AcceptLoop(Port& port);
   Task<void> AcceptUntil(Port& port, StopToken over);
   Task<void> AcceptLast(Port& port);

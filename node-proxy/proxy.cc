@@ -19,6 +19,7 @@ Proxy::Proxy(const Config& config, obs::Logger& log, obs::Registry& registry)
       hbone_metrics_(registry),
       dns_metrics_(registry),
       crl_metrics_(registry),
+      on_demand_dns_(registry),
       control_plane_(config, log, registry),
       builder_(mesh::BuilderOptions{.local_node = config.node_name}),
       sink_(builder_, [this](mesh::SnapshotRef snapshot) { Publish(std::move(snapshot)); }) {}
@@ -112,6 +113,7 @@ Result<void, Refusal> Proxy::StartWorkers() {
                             .log = log_,
                             .tcp_metrics = tcp_metrics_,
                             .hbone_metrics = hbone_metrics_,
+                            .on_demand_dns = on_demand_dns_,
                             .store = control_plane_.store(),
                             .control = Loop::Current(),
                             .home = home,

@@ -14,6 +14,7 @@
 #include "core/obs/log.h"
 #include "core/obs/mesh_metrics.h"
 #include "core/obs/metrics.h"
+#include "core/obs/on_demand_dns.h"
 #include "core/obs/tcp_metrics.h"
 #include "mesh/builder.h"
 #include "mesh/xds_sink.h"
@@ -63,6 +64,7 @@ class Proxy final : public redirect::PodHandler {
   obs::HboneMetrics hbone_metrics_;
   dns::DnsMetrics dns_metrics_;
   obs::CrlMetrics crl_metrics_;
+  obs::OnDemandDnsMetrics on_demand_dns_;
 
   StopSource quit_;   // starts the drain
   StopSource ended_;  // after the drain: servers and clients

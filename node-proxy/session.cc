@@ -28,6 +28,13 @@ void FillLogPeer(obs::AccessPeer& peer, const mesh::WorkloadRef& workload,
 
 }  // namespace
 
+obs::TcpPeerLabels PeerLabelsOf(const mesh::Workload& workload) {
+  obs::TcpPeerLabels labels;
+  FillPeer(labels, workload);
+  labels.principal = workload.identity().ToString();
+  return labels;
+}
+
 void Session::End::SetWorkload(mesh::WorkloadRef workload) {
   if (!proven_) {
     workload_ = std::move(workload);

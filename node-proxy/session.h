@@ -16,6 +16,10 @@
 
 namespace aquifer::node {
 
+// A workload as the metrics have it, with the identity that it would have to prove. Refers to
+// nothing.
+obs::TcpPeerLabels PeerLabelsOf(const mesh::Workload& workload);
+
 class Session {
  public:
   Session(WorkerContext& context, obs::Direction direction, const Address& source,

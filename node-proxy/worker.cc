@@ -1,6 +1,7 @@
 #include "node-proxy/worker.h"
 
 #include "core/rt/grace.h"
+#include "node-proxy/egress.h"
 #include "node-proxy/revocation_observer.h"
 
 namespace aquifer::node {
@@ -17,6 +18,18 @@ hbone::PoolOptions PoolOptionsOf(const Config& config, certs::Revocations* revoc
   return options;
 }
 
+std::vector<std::uint16_t> IllegalPortsOf(const Config& config) {
+  std::vector<std::uint16_t> ports = mesh::ClassifyOptions{}.illegal_ports;
+  if (config.socks5) ports.push_back(config.socks5_port);
+  return ports;
+}
+
+hbone::InnerOptions InnerOptionsOf(const Config& config) {
+  hbone::InnerOptions options;
+  options.h2 = PoolOptionsOf(config).h2;
+  return options;
+}
+
 }  // namespace
 
 struct Worker::State {
@@ -24,6 +37,7 @@ struct Worker::State {
       : certs(inputs.store, inputs.control, &certs::SystemWallTime),
         revocations(RevocationObserverOf(inputs.crl_metrics)),
         pool(PoolOptionsOf(inputs.config, Revocations(inputs))),
+        egress(InnerOptionsOf(inputs.config), inputs.on_demand_dns),
         generator(std::random_device()()),
         context{.config = inputs.config,
                 .log = inputs.log,
@@ -33,9 +47,12 @@ struct Worker::State {
                 .pool = pool,
                 .inbound_connections = connections,
                 .classify = {.network = inputs.config.network,
-                             .hbone_port = inputs.config.inbound_port},
-                .inbound = {.network = inputs.config.network},
+                             .hbone_port = inputs.config.inbound_port,
+                             .illegal_ports = IllegalPortsOf(inputs.config)},
+                .inbound = {.network = inputs.config.network,
+                            .illegal_ports = IllegalPortsOf(inputs.config)},
                 .random = [this] { return generator(); },
+                .egress = egress,
                 .snapshot = nullptr,
                 .snapshot_changed = {},
                 .revocations = Revocations(inputs)} {
@@ -51,6 +68,7 @@ struct Worker::State {
   certs::CertCache certs;
   certs::Revocations revocations;  // looked at only where CRL_PATH is set
   hbone::Pool pool;
+  Egress egress;
   InboundConnections connections;
   std::mt19937_64 generator;
   WorkerContext context;
@@ -61,6 +79,7 @@ struct Worker::State {
 
   Task<void> End() {
     co_await ending.Join();
+    co_await egress.End();
     co_await pool.End();
   }
 };

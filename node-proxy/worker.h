@@ -9,6 +9,7 @@
 #include <string>
 
 #include "core/obs/crl_metrics.h"
+#include "core/obs/on_demand_dns.h"
 #include "core/rt/worker_thread.h"
 #include "node-proxy/context.h"
 #include "node-proxy/inbound_connections.h"
@@ -22,6 +23,7 @@ struct WorkerInputs {
   obs::Logger& log;
   obs::TcpMetrics& tcp_metrics;
   obs::HboneMetrics& hbone_metrics;
+  obs::OnDemandDnsMetrics& on_demand_dns;
   certs::CertStore& store;
   Loop& control;
   redirect::NetnsRef home;                 // the proxy's own network namespace

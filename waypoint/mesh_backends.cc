@@ -112,7 +112,8 @@ Result<ChosenBackend> MeshBackends::ChooseWaypoint(const mesh::Snapshot& snapsho
   mesh::ClassifyOptions options;
   options.network = own_.network;
   AQ_TRY(mesh::Route route, mesh::Classify(snapshot, own_.workload, target, options, random_));
-  if (!route.to_waypoint) return Error{Reason::kUnknownWaypoint};
+  // One on another network, or known by a host name only, is not one that we can reach.
+  if (!route.to_waypoint || !route.hostname.empty()) return Error{Reason::kUnknownWaypoint};
   ChosenBackend chosen;
   if (route.destination != nullptr)
     chosen.endpoint = Describe(*route.destination, route.connect_to);

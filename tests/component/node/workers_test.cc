@@ -76,6 +76,7 @@ Task<void> Churn() {
   obs::Registry registry;
   obs::TcpMetrics metrics(registry);
   obs::HboneMetrics hbone_metrics(registry);
+  obs::OnDemandDnsMetrics on_demand_dns(registry);
   NoAuthority authority;
   certs::CertStore store(authority, &certs::SystemWallTime);
   mesh::Builder builder;
@@ -83,6 +84,7 @@ Task<void> Churn() {
                             .log = log,
                             .tcp_metrics = metrics,
                             .hbone_metrics = hbone_metrics,
+                            .on_demand_dns = on_demand_dns,
                             .store = store,
                             .control = Loop::Current(),
                             .home = nullptr};

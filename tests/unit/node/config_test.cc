@@ -50,7 +50,7 @@ const Bad kBad[] = {
     {"ENABLE_RESPONSE_BAGGAGE", {"", "1"}},
     {"COMPLIANCE_POLICY", {"fips-140-2", "PQC"}},
     {"TLS12_ENABLED", {"true"}},
-    {"UNSTABLE_ENABLE_SOCKS5", {"true"}},
+    {"UNSTABLE_ENABLE_SOCKS5", {"", "1"}},
     {"KEEPALIVE_ENABLED", {"false"}},
     {"USER_TIMEOUT_ENABLED", {"true"}},
     {"RUST_LOG", {"xds=loud", "a b=info"}},
@@ -206,6 +206,11 @@ TEST_CASE("how tunnels are shared, bounded and ended") {
   CHECK(config.drain_deadline == std::chrono::seconds(25));
   CHECK_FALSE(config.response_baggage);
   CHECK(config.post_quantum_only);
+}
+
+TEST_CASE("SOCKS is spoken when it is asked for") {
+  CHECK_FALSE(Load({}).socks5);
+  CHECK(Load({{"UNSTABLE_ENABLE_SOCKS5", "true"}}).socks5);
 }
 
 TEST_CASE("a drain's own deadline goes before the grace period's") {

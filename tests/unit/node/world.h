@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
@@ -19,6 +20,7 @@
 #include "core/rt/timer.h"
 #include "mesh/builder.h"
 #include "node-proxy/context.h"
+#include "node-proxy/egress.h"
 #include "node-proxy/inbound.h"
 #include "node-proxy/inbound_connections.h"
 #include "node-proxy/outbound.h"
@@ -104,6 +106,8 @@ struct World {
         crl_metrics(registry),
         store(authority, &certs::SystemWallTime),
         certs(store, Loop::Current(), &certs::SystemWallTime),
+        on_demand_dns(registry),
+        egress(hbone::InnerOptions{}, on_demand_dns, Lookup()),
         hbone(ListenAt(kServerIp)),
         context{.config = config,
                 .log = lines.logger(),
@@ -115,6 +119,7 @@ struct World {
                 .classify = {.network = {}, .hbone_port = hbone->local().port},
                 .inbound = {},
                 .random = [] { return 0; },
+                .egress = egress,
                 .snapshot = nullptr,
                 .snapshot_changed = {},
                 .revocations = &revocations} {
@@ -165,6 +170,16 @@ struct World {
     options.revocations = &revocations;
     return options;
   }
+  io::NameCache::Lookup Lookup() {
+    struct Answer {
+      static Task<Result<std::vector<Ip>>> Of(World& world, std::string host) {
+        const auto found = world.names.find(host);
+        if (found == world.names.end()) co_return Error{Reason::kNotFound};
+        co_return found->second;
+      }
+    };
+    return [this](std::string host, StopToken) { return Answer::Of(*this, std::move(host)); };
+  }
   Task<void> Serve() { std::ignore = co_await store.Run(stop.token()); }
   // Until `happened` holds; bounded.
   template <class Condition>
@@ -176,6 +191,7 @@ struct World {
   Task<void> End() {
     stop.RequestStop();
     co_await tasks.Join();
+    co_await egress.End();
     co_await pool.Shutdown();
   }
 
@@ -191,6 +207,10 @@ struct World {
   certs::Revocations revocations{RevocationObserverOf(&crl_metrics)};
   hbone::Pool pool{PoolOptions()};
   InboundConnections connections;
+  // What the system's resolver says.
+  std::map<std::string, std::vector<Ip>> names;
+  obs::OnDemandDnsMetrics on_demand_dns;
+  Egress egress;
   mesh::Builder builder{mesh::BuilderOptions{}};
   std::unique_ptr<io::Listener> hbone;
   StopSource stop;
