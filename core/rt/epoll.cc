@@ -44,14 +44,12 @@ struct Waiter {
   std::size_t done = 0;  // bytes sent or received so far; of a connect: 1 once it has begun
 };
 
-// What is known of a descriptor's number; of the file behind it only while something waits. After a
-// receive that got all there was (`drained`) the next one had better wait than try.
+// What is known of a descriptor's number; of the file behind it only while something waits.
 struct Entry {
   Waiter* first = nullptr;
   std::uint32_t generation = 0;  // one more whenever the last waiter has gone
-  std::uint32_t armed : 30 = 0;  // events that the kernel will tell of
+  std::uint32_t armed : 31 = 0;  // events that the kernel will tell of
   std::uint32_t known : 1 = 0;   // most likely registered already
-  std::uint32_t drained : 1 = 0;
 };
 
 unsigned EventsOf(const Op& op) {
@@ -238,7 +236,7 @@ class EpollBackend final : public Backend {
     if (op.fd < 0) return Finish(op, -EBADF);
     Entry& entry = EntryOf(op.fd);
     std::size_t done = 0;
-    if (IsWorthTrying(entry, op)) {
+    if (IsTriedFirst(op.kind) && (IsImpatient(op) || !IsQueued(entry, EventsOf(op)))) {
       const int result = Try(op, done);
       if (IsFullUnixQueue(op, result)) return AskLater(op);
       if (result != kNotYet) return Finish(op, result);
@@ -290,16 +288,6 @@ class EpollBackend final : public Backend {
     return entries_[index];
   }
 
-  static bool IsWorthTrying(Entry& entry, const Op& op) {
-    if (!IsTriedFirst(op.kind)) return false;
-    if (IsImpatient(op)) return true;
-    if (op.kind == OpKind::kRecvPooled && entry.drained != 0) {
-      entry.drained = 0;
-      return false;
-    }
-    return !IsQueued(entry, EventsOf(op));
-  }
-
   // One that waits already goes before.
   static bool IsQueued(const Entry& entry, unsigned events) {
     for (const Waiter* each = entry.first; each != nullptr; each = each->next) {
@@ -338,12 +326,10 @@ class EpollBackend final : public Backend {
     return kNotYet;
   }
 
-  // A number that was just given out is registered nowhere, and what comes first is often there.
+  // A number that was just given out is registered nowhere.
   int TakeAccepted(int accepted) {
-    if (accepted >= 0 && static_cast<std::size_t>(accepted) < entries_.size()) {
+    if (accepted >= 0 && static_cast<std::size_t>(accepted) < entries_.size())
       entries_[static_cast<std::size_t>(accepted)].known = 0;
-      entries_[static_cast<std::size_t>(accepted)].drained = 0;
-    }
     return accepted;
   }
 
@@ -355,7 +341,6 @@ class EpollBackend final : public Backend {
     });
     if (got < 0) return WouldWait() ? kNotYet : -errno;
     if (got > 0) op.block = std::exchange(spare_, nullptr);
-    EntryOf(op.fd).drained = got > 0 && got < static_cast<ssize_t>(Block::kReadBytes);
     return static_cast<int>(got);
   }
 

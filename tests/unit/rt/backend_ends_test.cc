@@ -125,7 +125,8 @@ TEST_CASE("of two who share a listener the slower one goes on waiting") {
 }
 
 TEST_CASE("a Unix listener whose queue is full is waited for") {
-  EACH_BACKEND();
+  // Not on io_uring: a thread of the kernel waits there, and a cancellation was seen to miss it.
+  Kernel kernel(BackendKind::kEpoll);
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   const UniqueFd listener = UnixSocket();
@@ -143,15 +144,12 @@ TEST_CASE("a Unix listener whose queue is full is waited for") {
   const std::array clients = {UnixSocket(), UnixSocket(), UnixSocket()};
   Op first = dial(clients[0]);
   CHECK(kernel.Do(first) == 0);
-  // Not io_uring's affair: a thread of the kernel waits for it, and takes its time to let go.
-  if (kernel.kind() == BackendKind::kEpoll) {
-    Op given_up = dial(clients[1]);
-    kernel.Submit(given_up);
-    CHECK(kernel.Look() == 0);
-    kernel.Cancel(given_up);
-    kernel.Await();
-    CHECK(given_up.result == -ECANCELED);
-  }
+  Op given_up = dial(clients[1]);
+  kernel.Submit(given_up);
+  CHECK(kernel.Look() == 0);
+  kernel.Cancel(given_up);
+  kernel.Await();
+  CHECK(given_up.result == -ECANCELED);
   Op patient = dial(clients[2]);
   kernel.Submit(patient);
   CHECK(kernel.Look() == 0);

@@ -39,14 +39,13 @@ struct Pair {
 // A backend, and the completions that it has handed out.
 class Kernel final : private CompletionSink {
  public:
-  explicit Kernel(BackendKind kind) : kind_(kind) {
+  explicit Kernel(BackendKind kind) {
     Result<std::unique_ptr<Backend>> made =
         kind == BackendKind::kIoUring ? MakeUringBackend(256) : MakeEpollBackend();
     REQUIRE(made.ok());
     backend_ = *std::move(made);
   }
 
-  BackendKind kind() const { return kind_; }
   void Submit(Op& op) {
     op.in_flight = true;
     backend_->Submit(op);
@@ -81,7 +80,6 @@ class Kernel final : private CompletionSink {
     op.block = nullptr;
   }
 
-  const BackendKind kind_;
   std::unique_ptr<Backend> backend_;
   int completed_ = 0;
 };
