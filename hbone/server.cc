@@ -83,7 +83,7 @@ Task<void> ServeConnection(io::SocketPtr socket, certs::TlsContextRef tls,
                            ConnectHandler& handler, StopToken drain, StopToken stop) {
   const Address peer_address = socket->peer();
   const Address local_address = socket->local();
-  io::SetTunnelOptions(socket->fd());
+  io::SetTunnelOptions(socket->fd(), options.keepalive);
   TimedStop shaking(stop, options.handshake_timeout, Reason::kHandshakeTimeout);
   Result<certs::TlsStreamPtr, certs::TlsFailure> secure =
       co_await certs::ServerHandshake(std::move(socket), std::move(tls), std::move(expectation),
