@@ -10,6 +10,7 @@ namespace aquifer::hbone {
 namespace {
 
 constexpr std::chrono::seconds kLastWords(1);
+constexpr int kUnauthorized = 401;  // by a policy
 constexpr int kAttempts =
     3;  // a pooled connection may go away just as it is used; nothing was sent on it then
 
@@ -120,8 +121,13 @@ Task<Result<Tunnel, TunnelError>> Pool::OpenOn(Connection& connection,
   if (!response)
     co_return TunnelError{Error{Reason::kHttpFailed}, 0, {}, response.error().ToString()};
   if (response->status != 200) {
-    TunnelError refused{
-        Error{Reason::kConnectRejected}, response->status, response->refusal, {}, peer};
+    // A 401 that names its policy is a denial; one without a word may be anything.
+    const bool denied = response->status == kUnauthorized && !response->refusal.empty();
+    TunnelError refused{Error{denied ? Reason::kPolicyDenied : Reason::kConnectRejected},
+                        response->status,
+                        response->refusal,
+                        {},
+                        peer};
     refused.detail = "http status: " + std::to_string(response->status);
     if (!refused.refusal.empty()) refused.detail += " (" + refused.refusal + ")";
     co_return refused;
