@@ -11,6 +11,8 @@
 #include <string>
 
 #include "core/base/result.h"
+#include "core/io/copy.h"
+#include "core/io/keepalive.h"
 #include "proxy/settings.h"
 
 namespace aquifer::node {
@@ -51,8 +53,18 @@ struct Config : proxy::CommonSettings {
   std::uint32_t stream_window_bytes = 1024 * 1024;
   std::uint32_t connection_window_bytes = 16 * 1024 * 1024;
   std::uint32_t frame_bytes = 1024 * 1024;
+  io::KeepAlive keepalive;
+  io::CopyLimits copy_limits{.idle = {}, .half_closed = std::chrono::hours(1)};
   bool response_baggage = true;
+  bool localhost_app_tunnel = true;  // applications that speak PROXY are dialled on loopback
+  bool policy_info_logging = false;  // judgements are logged at info
   bool post_quantum_only = false;
+
+  // Whether the proxy is told its own workload, so that its metrics can be had over HBONE.
+  bool serves_itself() const {
+    return mode == ProxyMode::kShared && !pod_name.empty() && !pod_namespace.empty() &&
+           !service_account.empty();
+  }
 };
 
 // The refusal's field is the variable.

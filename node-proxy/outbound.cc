@@ -59,8 +59,7 @@ Task<Result<io::StreamPtr>> OpenTunnel(WorkerContext& context,
   Result<hbone::Tunnel, hbone::TunnelError> tunnel = co_await context.pool.Open(
       std::move(key), pod, (*certificate)->client, std::move(request), timed.token());
   if (!tunnel) {
-    session.Fail(tunnel.error().error, tunnel.error().detail);
-    if (tunnel.error().peer) session.SetDestinationIdentity(*tunnel.error().peer);
+    session.FailTunnel(tunnel.error());
     co_return tunnel.error().error;
   }
   session.SetDestinationIdentity(tunnel->peer);
@@ -128,7 +127,8 @@ Task<void> ServeOutbound(WorkerContext& context, std::shared_ptr<PodEndpoint> po
     co_return;
   }
   session.Open();
-  const Status copied = co_await io::CopyBothWays(*client, **upstream, session.totals(), stop);
+  const Status copied = co_await io::CopyBothWays(*client, **upstream, session.totals(), stop,
+                                                  context.config.copy_limits);
   session.Finish(copied);
 }
 

@@ -15,8 +15,12 @@ namespace aquifer::node {
 class PodProxy {
  public:
   enum class Kind : std::uint8_t { kOutbound, kInbound, kInboundPlaintext };
+  // kSelf: the proxy's own pod, which is not captured; what is served over HBONE is its metrics and
+  // its readiness, so that who lives in the mesh can read them under mutual TLS.
+  enum class Role : std::uint8_t { kCaptured, kSelf };
 
-  PodProxy(WorkerContext& context, redirect::Pod pod, redirect::PodSockets sockets);
+  PodProxy(WorkerContext& context, redirect::Pod pod, redirect::PodSockets sockets,
+           Role role = Role::kCaptured);
   ~PodProxy();
 
   // Binds the listeners and starts to accept. An error leaves nothing behind but the object.
@@ -43,6 +47,8 @@ class PodProxy {
 
   WorkerContext& context_;
   redirect::Pod pod_;
+  const Role role_;
+  mesh::InboundOptions own_ports_;         // kSelf
   std::shared_ptr<PodEndpoint> endpoint_;  // shared with tunnels being dialled
   bool keep_source_ = false;
   std::unique_ptr<InboundHandler> handler_;

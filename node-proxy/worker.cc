@@ -71,15 +71,15 @@ void Worker::SetSnapshot(mesh::SnapshotRef snapshot) {
   });
 }
 
-void Worker::StartPod(redirect::Pod pod, std::function<void(Status)> done) {
-  Post([this, pod = std::move(pod), done = std::move(done)](State& state) {
+void Worker::StartPod(redirect::Pod pod, std::function<void(Status)> done, PodProxy::Role role) {
+  Post([this, pod = std::move(pod), done = std::move(done), role](State& state) {
     const Config& config = inputs_.config;
     const redirect::PodSocketOptions options{
         .mark = config.packet_mark, .reuse_port = config.reuse_port, .ipv6 = config.ipv6};
     redirect::PodSockets sockets = pod.netns == nullptr
                                        ? redirect::PodSockets(options)
                                        : redirect::PodSockets(pod.netns, inputs_.home, options);
-    auto proxy = std::make_unique<PodProxy>(state.context, pod, std::move(sockets));
+    auto proxy = std::make_unique<PodProxy>(state.context, pod, std::move(sockets), role);
     const Status started = proxy->Start();
     if (started.ok()) state.pods[pod.uid] = std::move(proxy);
     Reply([done, started] { done(started); });

@@ -36,7 +36,8 @@ class Worker {
   // All of these may be called from the control loop and call back there.
   void SetSnapshot(mesh::SnapshotRef snapshot);
   // Without a network namespace (dedicated mode) the pod is where the proxy is.
-  void StartPod(redirect::Pod pod, std::function<void(Status)> done);
+  void StartPod(redirect::Pod pod, std::function<void(Status)> done,
+                PodProxy::Role role = PodProxy::Role::kCaptured);
   void StopPod(std::string uid, std::function<void()> done);
   // No new connections; `done` when those there have ended or `deadline` has passed and cut them.
   void Shutdown(Clock::duration deadline, std::function<void()> done);
