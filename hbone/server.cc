@@ -96,7 +96,7 @@ Task<void> ServeConnection(io::SocketPtr socket, certs::TlsContextRef tls,
                            ConnectHandler& handler, StopToken drain, StopToken stop) {
   const Address peer_address = socket->peer();
   const Address local_address = socket->local();
-  io::SetTunnelOptions(socket->fd());
+  io::SetTunnelOptions(socket->fd(), options.keepalive);
   TimedStop shaking(stop, options.handshake_timeout, Reason::kHandshakeTimeout);
   // On the heap: most have none, and the frame lives as long as the connection.
   std::unique_ptr<certs::Revocations::Watch> watch;

@@ -11,6 +11,7 @@
 #include "certs/tls_context.h"
 #include "certs/verify.h"
 #include "core/http/h2_connection.h"
+#include "core/io/keepalive.h"
 #include "core/io/socket.h"
 #include "hbone/connect.h"
 
@@ -51,6 +52,7 @@ class ConnectHandler {
 
 struct ServerOptions {
   Clock::duration handshake_timeout = std::chrono::seconds(10);
+  io::KeepAlive keepalive;
   http::H2Options h2;
   certs::Revocations* revocations = nullptr;  // null: no peer is revoked
 };

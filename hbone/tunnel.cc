@@ -5,6 +5,8 @@
 namespace aquifer::hbone {
 namespace {
 
+constexpr int kUnauthorized = 401;  // by a policy
+
 TunnelError Plain(const Error& error) { return TunnelError{error, 0, {}, {}, {}}; }
 
 }  // namespace
@@ -21,8 +23,13 @@ Task<Result<Tunnel, TunnelError>> OpenTunnel(http::H2Connection& connection, cer
   if (!response)
     co_return TunnelError{Error{Reason::kHttpFailed}, 0, {}, response.error().ToString(), {}};
   if (response->status != 200) {
-    TunnelError refused{
-        Error{Reason::kConnectRejected}, response->status, response->refusal, {}, peer};
+    // A 401 that names its policy is a denial; one without a word may be anything.
+    const bool denied = response->status == kUnauthorized && !response->refusal.empty();
+    TunnelError refused{Error{denied ? Reason::kPolicyDenied : Reason::kConnectRejected},
+                        response->status,
+                        response->refusal,
+                        {},
+                        peer};
     refused.detail = "http status: " + std::to_string(response->status);
     if (!refused.refusal.empty()) refused.detail += " (" + refused.refusal + ")";
     co_return refused;

@@ -64,6 +64,17 @@ InboundRefusal OwnPort(std::uint16_t port) {
           "port " + std::to_string(port) + " is the proxy's own"};
 }
 
+bool IsServed(std::uint16_t port, const InboundOptions& options) {
+  return options.only_ports.empty() ||
+         std::find(options.only_ports.begin(), options.only_ports.end(), port) !=
+             options.only_ports.end();
+}
+
+InboundRefusal NotServed(std::uint16_t port) {
+  return {kUnavailable, Error{Reason::kUnknownDestination},
+          "port " + std::to_string(port) + " is not served over HBONE"};
+}
+
 // The mapping that our workload has in the service, ready or not: a client may know of us from
 // before.
 const Membership* MembershipIn(const Workload& own, const Service& service) {
@@ -108,7 +119,10 @@ Result<InboundTarget, InboundRefusal> ByName(const Snapshot& snapshot, const Wor
   const Port* mapping = us == nullptr ? nullptr : FindPort(us->ports, wanted.port);
   if (mapping == nullptr || mapping->target_port == 0)
     mapping = FindPort(service->ports, wanted.port);
-  const std::uint16_t mapped = mapping == nullptr ? 0 : mapping->target_port;
+  std::uint16_t mapped = mapping == nullptr ? 0 : mapping->target_port;
+  // An application tunnel's port is the one for every port of the service, also for a named one.
+  if (mapping != nullptr && mapped == 0 && own.application_tunnel)
+    mapped = own.application_tunnel->port;
   if (mapped == 0) return unresolvable;
   InboundTarget target;
   target.connect_to = Address{local_ip, mapped};
@@ -131,10 +145,12 @@ Result<InboundTarget, InboundRefusal> ResolveInbound(const Snapshot& snapshot, c
   if (!target.ok()) return target;
   // What was asked for as well as what an application tunnel makes of it.
   if (IsIllegal(target->connect_to.port, options)) return OwnPort(target->connect_to.port);
-  if (!own.application_tunnel) return target;
-  target->tunnel = own.application_tunnel->protocol;
-  if (own.application_tunnel->port != 0) target->connect_to.port = own.application_tunnel->port;
-  if (IsIllegal(target->connect_to.port, options)) return OwnPort(target->connect_to.port);
+  if (own.application_tunnel) {
+    target->tunnel = own.application_tunnel->protocol;
+    if (own.application_tunnel->port != 0) target->connect_to.port = own.application_tunnel->port;
+    if (IsIllegal(target->connect_to.port, options)) return OwnPort(target->connect_to.port);
+  }
+  if (!IsServed(target->connect_to.port, options)) return NotServed(target->connect_to.port);
   return target;
 }
 

@@ -40,6 +40,7 @@ struct InboundRefusal {
 struct InboundOptions {
   std::string network;
   std::vector<std::uint16_t> illegal_ports = {15008, 15006, 15001};
+  std::vector<std::uint16_t> only_ports;  // the application's; empty: any
 };
 
 Result<InboundTarget, InboundRefusal> ResolveInbound(const Snapshot& snapshot, const Workload& own,

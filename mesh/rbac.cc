@@ -61,6 +61,39 @@ bool PolicyHolds(const Policy& policy, const Subject& subject) {
                      [&](const PolicyRule& rule) { return RuleHolds(rule, subject); });
 }
 
+// Which policies they are, so that the operator knows where to look.
+std::string Unwilling(const std::string& first, std::size_t more) {
+  if (first.empty()) return {};
+  return ": " + first + (more == 0 ? "" : " and " + std::to_string(more) + " more");
+}
+
+// With enforced allow policies, one must allow.
+Decision AmongAllowances(std::span<const PolicyRef> policies, const Subject& subject) {
+  Decision decision{.verdict = Verdict::kNotAllowed};
+  for (const PolicyRef& policy : policies) {
+    if (policy->dry_run || policy->action != PolicyAction::kAllow) continue;
+    if (PolicyHolds(*policy, subject))
+      return Decision{.verdict = Verdict::kAllowed, .policy = policy->key()};
+    if (decision.policy.empty()) {
+      decision.policy = policy->key();
+    } else {
+      ++decision.more;
+    }
+  }
+  return decision;
+}
+
+// What dry-run allowances would have made of it. `named`: an enforced policy allowed it.
+void TryAllowances(std::span<const PolicyRef> policies, const Subject& subject, bool named,
+                   Decision& decision) {
+  for (const PolicyRef& policy : policies) {
+    if (!policy->dry_run || policy->action != PolicyAction::kAllow) continue;
+    const bool holds = PolicyHolds(*policy, subject);
+    (holds ? decision.dry_run_allowances : decision.dry_run_refusals).push_back(policy->key());
+  }
+  if (named || !decision.dry_run_allowances.empty()) decision.dry_run_refusals.clear();
+}
+
 Subject SubjectOf(const ConnectionView& connection) {
   if (connection.identity == nullptr) return {connection, {}, {}};
   constexpr std::string_view kScheme = "spiffe://";
@@ -77,7 +110,7 @@ std::string Decision::Describe() const {
     case Verdict::kDenied:
       return "explicitly denied by: " + policy;
     case Verdict::kNotAllowed:
-      return "allow policies exist, but none allowed";
+      return "allow policies exist, but none allowed" + Unwilling(policy, more);
     case Verdict::kMalformedPolicy:
       return "denied because this policy cannot be read: " + policy;
     case Verdict::kMissingPolicy:
@@ -98,7 +131,6 @@ Decision Authorize(const ConnectionView& connection, std::span<const PolicyRef> 
     decision.policy = std::move(policy);
     return decision;
   };
-  if (!missing.empty()) return decide(Verdict::kMissingPolicy, missing.front());
   const Subject subject = SubjectOf(connection);
   bool restricted = false;
   for (const PolicyRef& policy : policies) {
@@ -112,12 +144,12 @@ Decision Authorize(const ConnectionView& connection, std::span<const PolicyRef> 
     if (!policy->dry_run) return decide(Verdict::kDenied, policy->key());
     decision.dry_run_denials.push_back(policy->key());
   }
-  if (!restricted) return decision;
-  for (const PolicyRef& policy : policies) {
-    const bool counts = policy->action == PolicyAction::kAllow && !policy->dry_run;
-    if (counts && PolicyHolds(*policy, subject)) return decide(Verdict::kAllowed, policy->key());
-  }
-  return decide(Verdict::kNotAllowed, {});
+  // After the denials: what is known to deny does not wait for what is not known.
+  if (!missing.empty()) return decide(Verdict::kMissingPolicy, missing.front());
+  Decision judged = restricted ? AmongAllowances(policies, subject) : Decision();
+  judged.dry_run_denials = std::move(decision.dry_run_denials);
+  TryAllowances(policies, subject, restricted && judged.allowed(), judged);
+  return judged;
 }
 
 }  // namespace aquifer::mesh

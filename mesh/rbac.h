@@ -33,9 +33,15 @@ enum class Verdict : std::uint8_t {
 
 struct Decision {
   Verdict verdict = Verdict::kAllowed;
-  std::string policy;  // "<namespace>/<name>" of the one that decided; empty if none did
-  // Dry-run policies that would have denied; for the log only.
+  // "<namespace>/<name>" of the one that decided; of kNotAllowed the first of those that did not
+  // allow. Empty if no policy had a say.
+  std::string policy;
+  std::size_t more = 0;  // policies beside `policy` that did not allow
+  // Dry-run policies, for the log only: those that would have denied, those that would have
+  // allowed, and those that would not have, when nothing else allowed by name either.
   std::vector<std::string> dry_run_denials;
+  std::vector<std::string> dry_run_allowances;
+  std::vector<std::string> dry_run_refusals;
 
   bool allowed() const { return verdict == Verdict::kAllowed; }
   // For the access log: "explicitly denied by: default/deny-all".

@@ -52,6 +52,39 @@ Applied ApplyCompliance(Config& config, const std::string& value) {
   return {};
 }
 
+// The kernel takes whole seconds, and no more of them than this.
+Decoded<std::chrono::seconds> ReadProbeTime(const std::string& text) {
+  constexpr std::chrono::milliseconds kMost = std::chrono::seconds(32'767);
+  AQ_TRY(const std::chrono::milliseconds time, app::ReadDuration(text));
+  if (time > kMost || time % std::chrono::seconds(1) != std::chrono::milliseconds(0))
+    return Refusal{"", "is not from 1s to 32767s in whole seconds"};
+  return std::chrono::duration_cast<std::chrono::seconds>(time);
+}
+
+Decoded<int> ReadProbes(const std::string& text) { return app::ReadNumber<int>(text, 1, 127); }
+
+Decoded<Clock::duration> ReadLimit(const std::string& text) {
+  if (text == "off") return Clock::duration::zero();
+  AQ_TRY(const std::chrono::milliseconds limit, app::ReadDuration(text));
+  return Clock::duration(limit);
+}
+
+template <class T, class Read>
+auto Of(T io::KeepAlive::* member, Read read) {
+  return [member, read](Config& config, const std::string& text) -> Applied {
+    AQ_TRY(config.keepalive.*member, read(text));
+    return {};
+  };
+}
+
+template <class T, class Read>
+auto Of(T io::CopyLimits::* member, Read read) {
+  return [member, read](Config& config, const std::string& text) -> Applied {
+    AQ_TRY(config.copy_limits.*member, read(text));
+    return {};
+  };
+}
+
 // In the order in which they are applied: where two set the same, the later one wins.
 app::Settings<Config> Rows() {
   constexpr std::uint32_t kLeastWindow = 65'535;  // RFC 9113 6.9.2
@@ -89,11 +122,16 @@ app::Settings<Config> Rows() {
       {"COMPLIANCE_POLICY", ApplyCompliance},
       {"TLS12_ENABLED", app::Only("false")},
       {"UNSTABLE_ENABLE_SOCKS5", app::Into(&Config::socks5, &app::ReadBool)},
-      {"KEEPALIVE_ENABLED", app::Only("true")},
-      {"USER_TIMEOUT_ENABLED", app::Only("false")},
-      {"AUTHZ_POLICY_INFO_LOGGING", nullptr},
+      {"KEEPALIVE_ENABLED", Of(&io::KeepAlive::enabled, &app::ReadBool)},
+      {"KEEPALIVE_TIME", Of(&io::KeepAlive::time, &ReadProbeTime)},
+      {"KEEPALIVE_INTERVAL", Of(&io::KeepAlive::interval, &ReadProbeTime)},
+      {"KEEPALIVE_RETRIES", Of(&io::KeepAlive::probes, &ReadProbes)},
+      {"USER_TIMEOUT_ENABLED", Of(&io::KeepAlive::user_timeout, &app::ReadBool)},
+      {"AQUIFER_IDLE_TIMEOUT", Of(&io::CopyLimits::idle, &ReadLimit)},
+      {"AQUIFER_HALF_CLOSED_TIMEOUT", Of(&io::CopyLimits::half_closed, &ReadLimit)},
+      {"AUTHZ_POLICY_INFO_LOGGING", app::Into(&Config::policy_info_logging, &app::ReadBool)},
+      {"LOCALHOST_APP_TUNNEL", app::Into(&Config::localhost_app_tunnel, &app::ReadBool)},
       {"CRL_PATH", app::Text(&Config::crl_path)},
-      {"LOCALHOST_APP_TUNNEL", nullptr},
       {"PROXY_CONFIG", nullptr},
       {"ZTUNNEL_CPU_LIMIT", nullptr},
       {"ZTUNNEL_RESOURCE_CPU_LIMIT", nullptr},

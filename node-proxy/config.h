@@ -13,6 +13,8 @@
 
 #include "core/base/address.h"
 #include "core/base/result.h"
+#include "core/io/copy.h"
+#include "core/io/keepalive.h"
 #include "proxy/settings.h"
 
 namespace aquifer::node {
@@ -51,7 +53,7 @@ struct Config : proxy::CommonSettings {
   bool dns = true;  // ISTIO_META_DNS_CAPTURE
   std::vector<Address> dns_addresses = {{Ip::Loopback4(), 15053}, {Ip::Loopback6(), 15053}};
   std::string preferred_namespace;  // PREFERED_SERVICE_NAMESPACE: of services with one host name
-  bool socks5 = false;  // on loopback of each pod
+  bool socks5 = false;              // on loopback of each pod
   std::uint16_t socks5_port = 15080;
 
   std::size_t pool_max_streams = 100;
@@ -59,9 +61,19 @@ struct Config : proxy::CommonSettings {
   std::uint32_t stream_window_bytes = 1024 * 1024;
   std::uint32_t connection_window_bytes = 16 * 1024 * 1024;
   std::uint32_t frame_bytes = 1024 * 1024;
+  io::KeepAlive keepalive;
+  io::CopyLimits copy_limits{.idle = {}, .half_closed = std::chrono::hours(1)};
   bool response_baggage = true;
+  bool localhost_app_tunnel = true;  // applications that speak PROXY are dialled on loopback
+  bool policy_info_logging = false;  // judgements are logged at info
   bool post_quantum_only = false;
   std::string crl_path;  // empty: revocation is not looked at
+
+  // Whether the proxy is told its own workload, so that its metrics can be had over HBONE.
+  bool serves_itself() const {
+    return mode == ProxyMode::kShared && !pod_name.empty() && !pod_namespace.empty() &&
+           !service_account.empty();
+  }
 };
 
 // The refusal's field is the variable.

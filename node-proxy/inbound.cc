@@ -2,8 +2,11 @@
 
 #include <algorithm>
 
+#include "core/http/header.h"
 #include "core/rt/timer.h"
 #include "node-proxy/inbound_connections.h"
+#include "node-proxy/judgement.h"
+#include "node-proxy/proxy_header.h"
 #include "node-proxy/session.h"
 #include "proxy/describe.h"
 #include "redirect/original_dst.h"
@@ -33,10 +36,22 @@ void Refuse(hbone::IncomingTunnel& tunnel, Session& session, int status, const E
   session.Fail(error, Explain(error, refusal));
 }
 
-void LogDryRun(WorkerContext& context, const mesh::Decision& decision) {
-  for (const std::string& policy : decision.dry_run_denials) {
-    context.log.Info("rbac", "dry run: would be denied", {{"policy", policy}});
-  }
+bool SpeaksProxy(const mesh::Workload& own) {
+  return own.application_tunnel &&
+         own.application_tunnel->protocol == mesh::ApplicationTunnel::Protocol::kProxy;
+}
+
+// Whether the application takes the first bytes at `port` for our word about who the client is.
+bool BelievesHeader(const mesh::Workload& own, std::uint16_t port) {
+  return SpeaksProxy(own) &&
+         (own.application_tunnel->port == 0 || own.application_tunnel->port == port);
+}
+
+// Whether the application is dialled on loopback, where nobody but us and its own pod can tell it
+// whom a connection is from. Only at a port that the control plane names: of loopback's ports a
+// peer must not choose.
+bool IsOnLoopback(const Config& config, const mesh::Workload& own) {
+  return config.localhost_app_tunnel && SpeaksProxy(own) && own.application_tunnel->port != 0;
 }
 
 Task<Result<io::SocketPtr>> DialApplication(PodEndpoint& pod, Ip source, Address to,
@@ -58,13 +73,18 @@ Task<Result<io::SocketPtr>> DialApplication(PodEndpoint& pod, Ip source, Address
     co_return session.RejectEarly(Error{Reason::kLoop});
   const Result<mesh::WorkloadRef> own = co_await pod.Workload(entry.token());
   if (!own) co_return session.RejectEarly(own.error());
+  // It would be the client's word then, with whatever identity the client likes.
+  if (BelievesHeader(**own, target->port)) {
+    const Error refused{Reason::kUnsupported};
+    co_return session.RejectEarly(
+        refused, Explain(refused, "this port takes the PROXY protocol, from the proxy only"));
+  }
   session.SetDestination(*own);
   session.SetService(mesh::GuessService(*context.snapshot, **own, target->port, {}));
   session.SetSource(context.snapshot->FindWorkloadAt({context.config.network, client.peer().ip}));
 
   entry.SetTarget(*target);
-  const mesh::Decision decision = entry.Judge(*context.snapshot);
-  LogDryRun(context, decision);
+  const mesh::Decision decision = co_await Judge(context, entry);
   if (!decision.allowed()) {
     const Error denied{Reason::kPolicyDenied};
     session.Fail(denied, Explain(denied, decision.Describe()));
@@ -91,8 +111,8 @@ Task<void> InboundHandler::Serve(std::unique_ptr<hbone::IncomingTunnel> tunnel, 
   tunnel.reset();
   session.Open();
   const StopLink gone(stream->gone(), entry.stop());
-  const Status copied =
-      co_await io::CopyBothWays(*stream, *application, session.totals(), entry.token());
+  const Status copied = co_await io::CopyBothWays(*stream, *application, session.totals(),
+                                                  entry.token(), context_.config.copy_limits);
   session.Finish(copied);
 }
 
@@ -110,10 +130,11 @@ Task<void> InboundHandler::Serve(std::unique_ptr<hbone::IncomingTunnel> tunnel, 
     co_return nullptr;
   }
   session.SetDestination(*own);
-  session.SetDestinationIdentity((*own)->identity());
-  session.SetSource(
-      context_.snapshot->FindWorkloadAt({context_.config.network, tunnel.peer_address.ip}));
-  const Result<mesh::InboundTarget, mesh::InboundRefusal> target = Resolve(**own, tunnel);
+  session.SetDestinationIdentity(pod_.IdentityOf(**own));
+  session.SetSource(SourceOf(tunnel));
+  const Result<mesh::InboundTarget, mesh::InboundRefusal> target =
+      mesh::ResolveInbound(*context_.snapshot, **own, tunnel.local_address.ip,
+                           AuthorityOf(tunnel.request.authority), options_);
   if (!target.ok()) {
     context_.hbone_metrics.CountRefused(obs::HboneMetrics::Stage::kRequest,
                                         target.error().error.reason);
@@ -126,16 +147,15 @@ Task<void> InboundHandler::Serve(std::unique_ptr<hbone::IncomingTunnel> tunnel, 
                          : mesh::GuessService(*context_.snapshot, **own, target->connect_to.port,
                                               tunnel.request.forwarded_host));
   entry.SetTarget(target->connect_to);
-  const mesh::Decision decision = entry.Judge(*context_.snapshot);
-  LogDryRun(context_, decision);
+  const mesh::Decision decision = co_await Judge(context_, entry);
   if (!decision.allowed()) {
     Refuse(tunnel, session, kUnauthorized, Error{Reason::kPolicyDenied}, decision.Describe());
     co_return nullptr;
   }
   // A client that left needs no connection to the application.
   const StopLink gone(tunnel.stream->gone(), entry.stop());
-  Result<io::SocketPtr> application = co_await DialApplication(
-      pod_, tunnel.peer_address.ip, target->connect_to, keep_source_, entry.token());
+  Result<io::SocketPtr> application =
+      co_await ReachApplication(tunnel, **own, *target, entry.token());
   if (!application) {
     Refuse(tunnel, session, kUnavailable, application.error(),
            std::string(ReasonWord(application.error().reason)));
@@ -152,18 +172,41 @@ Task<void> InboundHandler::Serve(std::unique_ptr<hbone::IncomingTunnel> tunnel, 
   co_return *std::move(application);
 }
 
-Result<mesh::InboundTarget, mesh::InboundRefusal> InboundHandler::Resolve(
-    const mesh::Workload& own, const hbone::IncomingTunnel& tunnel) const {
-  Result<mesh::InboundTarget, mesh::InboundRefusal> target =
-      mesh::ResolveInbound(*context_.snapshot, own, tunnel.local_address.ip,
-                           AuthorityOf(tunnel.request.authority), context_.inbound);
-  // The application believes the first PROXY header that it gets. We write none, so it would be the
-  // peer's, with whatever identity the peer likes.
-  if (target.ok() && target->tunnel == mesh::ApplicationTunnel::Protocol::kProxy) {
-    return mesh::InboundRefusal{kUnavailable, Error{Reason::kUnsupported},
-                                "the application wants the PROXY protocol, which is not spoken"};
+// The application's socket; one that speaks the PROXY protocol has been told whom it is from.
+Task<Result<io::SocketPtr>> InboundHandler::ReachApplication(const hbone::IncomingTunnel& tunnel,
+                                                             const mesh::Workload& own,
+                                                             const mesh::InboundTarget& target,
+                                                             StopToken stop) {
+  Address to = target.connect_to;
+  bool keep_source = keep_source_;
+  if (IsOnLoopback(context_.config, own)) {
+    to.ip = to.ip.is_v4() ? Ip::Loopback4() : Ip::Loopback6();
+    keep_source = false;  // loopback's, too
   }
-  return target;
+  Result<io::SocketPtr> application =
+      co_await DialApplication(pod_, tunnel.peer_address.ip, to, keep_source, stop);
+  if (!application || !SpeaksProxy(own)) co_return application;
+  Chunk header =
+      Chunk::CopyOf(EncodeProxyHeader(tunnel.peer_address, target.tunnel_target, tunnel.peer));
+  const Status told = co_await (*application)->Write(std::move(header), stop);
+  if (!told) co_return told.error();
+  co_return application;
+}
+
+// Who the client's address belongs to, for labels. Not if it proved to be somebody else: an address
+// is used again. From another network its address means nothing here, but its own words do.
+mesh::WorkloadRef InboundHandler::SourceOf(const hbone::IncomingTunnel& tunnel) {
+  const Config& config = context_.config;
+  const std::string& network = tunnel.request.forwarded_network;
+  if (!network.empty() && !http::EqualsIgnoreCase(network, config.network)) {
+    if (!config.response_baggage) return nullptr;
+    return remote_sources_.Find(tunnel.peer, tunnel.request.baggage, Loop::Current().now());
+  }
+  mesh::WorkloadRef workload =
+      context_.snapshot->FindWorkloadAt({config.network, tunnel.peer_address.ip});
+  const bool is_peer = workload != nullptr && workload->ns == tunnel.peer.ns &&
+                       workload->service_account == tunnel.peer.service_account;
+  return is_peer ? workload : nullptr;
 }
 
 void InboundHandler::OnHandshakeFailed(const Address& peer, const Address& local,
@@ -201,19 +244,21 @@ Task<void> ServeInbound(WorkerContext& context, PodEndpoint& pod, InboundHandler
   if (!own)
     co_return handler.OnHandshakeFailed(socket->peer(), socket->local(), own.error(),
                                         Describe(own.error()));
-  Result<certs::CertRef> certificate = co_await context.certs.Get((*own)->identity(), stop);
+  const certs::Identity identity = pod.IdentityOf(**own);
+  Result<certs::CertRef> certificate = co_await context.certs.Get(identity, stop);
   if (!certificate) {
     co_return handler.OnHandshakeFailed(socket->peer(), socket->local(), certificate.error(),
                                         Describe(certificate.error()));
   }
   hbone::ServerOptions options;
   options.handshake_timeout = context.config.handshake_timeout;
+  options.keepalive = context.config.keepalive;
   options.h2.settings.stream_window_bytes = context.config.stream_window_bytes;
   options.h2.settings.connection_window_bytes = context.config.connection_window_bytes;
   options.h2.settings.max_frame_bytes = context.config.frame_bytes;
   options.revocations = context.revocations;
   certs::TlsContextRef tls = (*certificate)->server;
-  certs::PeerExpectation peers = certs::InTrustDomain{(*own)->trust_domain};
+  certs::PeerExpectation peers = certs::InTrustDomain{identity.trust_domain};
   co_await hbone::ServeConnection(std::move(socket), std::move(tls), std::move(peers), options,
                                   handler, drain, stop);
 }
@@ -231,8 +276,8 @@ Task<void> ServeInboundPlaintext(WorkerContext& context, PodEndpoint& pod, bool 
     co_return;
   }
   session.Open();
-  const Status copied =
-      co_await io::CopyBothWays(*client, **application, session.totals(), entry.token());
+  const Status copied = co_await io::CopyBothWays(*client, **application, session.totals(),
+                                                  entry.token(), context.config.copy_limits);
   session.Finish(copied);
 }
 

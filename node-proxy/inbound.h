@@ -7,6 +7,7 @@
 #include "hbone/server.h"
 #include "node-proxy/inbound_connections.h"
 #include "node-proxy/pod_endpoint.h"
+#include "node-proxy/remote_sources.h"
 #include "node-proxy/session.h"
 
 namespace aquifer::node {
@@ -14,9 +15,13 @@ namespace aquifer::node {
 // Takes the CONNECTs for one pod.
 class InboundHandler final : public hbone::ConnectHandler {
  public:
-  // `keep_source`: the application is dialled from the client's address.
+  // `keep_source`: the application is dialled from the client's address. `options` outlive this;
+  // without them it is a captured pod's.
   InboundHandler(WorkerContext& context, PodEndpoint& pod, bool keep_source)
-      : context_(context), pod_(pod), keep_source_(keep_source) {}
+      : InboundHandler(context, pod, keep_source, context.inbound) {}
+  InboundHandler(WorkerContext& context, PodEndpoint& pod, bool keep_source,
+                 const mesh::InboundOptions& options)
+      : context_(context), pod_(pod), keep_source_(keep_source), options_(options) {}
 
   Task<void> OnConnect(hbone::IncomingTunnel tunnel, StopToken stop) override;
   void OnHandshakeFailed(const Address& peer, const Address& local, const Error& error,
@@ -30,12 +35,16 @@ class InboundHandler final : public hbone::ConnectHandler {
   Task<void> Serve(std::unique_ptr<hbone::IncomingTunnel> tunnel, StopToken stop);
   Task<io::SocketPtr> Admit(hbone::IncomingTunnel& tunnel, Session& session,
                             InboundConnections::Entry& entry);
-  Result<mesh::InboundTarget, mesh::InboundRefusal> Resolve(
-      const mesh::Workload& own, const hbone::IncomingTunnel& tunnel) const;
+  Task<Result<io::SocketPtr>> ReachApplication(const hbone::IncomingTunnel& tunnel,
+                                               const mesh::Workload& own,
+                                               const mesh::InboundTarget& target, StopToken stop);
+  mesh::WorkloadRef SourceOf(const hbone::IncomingTunnel& tunnel);
 
   WorkerContext& context_;
   PodEndpoint& pod_;
   bool keep_source_;
+  const mesh::InboundOptions& options_;
+  RemoteSources remote_sources_;
   obs::RateLimiter refusals_{5};
 };
 

@@ -69,8 +69,7 @@ Task<Result<io::StreamPtr>> OpenByRoute(const Outgoing& outgoing, mesh::Route ro
     std::optional<mesh::Route> other;
     if (failed.unreached && !stop.requested()) other = AnotherRoute(outgoing, route, tried);
     if (!other) {
-      session.Fail(failed.error, failed.detail);
-      if (failed.peer) session.SetDestinationIdentity(*failed.peer);
+      session.FailTunnel(failed);
       co_return failed.error;
     }
     route = *std::move(other);
@@ -140,7 +139,8 @@ Task<void> ServeOutbound(WorkerContext& context, std::shared_ptr<PodEndpoint> po
     co_return;
   }
   session.Open();
-  const Status copied = co_await io::CopyBothWays(*client, **upstream, session.totals(), stop);
+  const Status copied = co_await io::CopyBothWays(*client, **upstream, session.totals(), stop,
+                                                  context.config.copy_limits);
   session.Finish(copied);
 }
 

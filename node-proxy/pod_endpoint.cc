@@ -21,9 +21,15 @@ Task<Result<mesh::WorkloadRef>> PodEndpoint::Workload(StopToken stop) {
   co_return workload;
 }
 
+certs::Identity PodEndpoint::IdentityOf(const mesh::Workload& workload) const {
+  certs::Identity identity = workload.identity();
+  if (!trust_domain_.empty()) identity.trust_domain = trust_domain_;
+  return identity;
+}
+
 Task<Result<io::SocketPtr>> PodEndpoint::Dial(Address to, StopToken stop) {
   AQ_CO_TRY(UniqueFd fd, sockets_.Upstream(to.ip));
-  io::SetTunnelOptions(fd.get());
+  io::SetTunnelOptions(fd.get(), context_.config.keepalive);
   co_return co_await io::ConnectWith(std::move(fd), to, stop);
 }
 
@@ -35,7 +41,7 @@ Task<Result<io::SocketPtr>> PodEndpoint::DialFrom(Ip source, Address to, bool ke
     context_.log.Debug("inbound", "the client's address could not be kept",
                        {{"why", Describe(made.source_kept.error())}});
   }
-  io::SetTunnelOptions(made.fd.get());
+  io::SetTunnelOptions(made.fd.get(), context_.config.keepalive);
   co_return co_await io::ConnectWith(std::move(made.fd), to, stop);
 }
 

@@ -15,12 +15,14 @@ namespace aquifer::node {
 
 class PodEndpoint final : public hbone::Dialer {
  public:
+  // `trust_domain`: whatever the mesh says of the workload; empty: as the mesh says.
   PodEndpoint(WorkerContext& context, const std::string& uid, mesh::LocalName name,
-              redirect::PodSockets sockets)
+              redirect::PodSockets sockets, std::string trust_domain = {})
       : context_(context),
         origin_(context.pool.NewOrigin(uid)),
         name_(std::move(name)),
-        sockets_(std::move(sockets)) {}
+        sockets_(std::move(sockets)),
+        trust_domain_(std::move(trust_domain)) {}
 
   // Whose its connections are in the pool.
   const std::string& origin() const { return origin_; }
@@ -31,6 +33,8 @@ class PodEndpoint final : public hbone::Dialer {
   // owner's identity. Waits a moment for a pod that is newer than what the control plane has told
   // us.
   Task<Result<mesh::WorkloadRef>> Workload(StopToken stop);
+  // As whom it is served; of its workload.
+  certs::Identity IdentityOf(const mesh::Workload& workload) const;
   // Dials from inside the pod, as the pod.
   Task<Result<io::SocketPtr>> Dial(Address to, StopToken stop) override;
   // Dials an application inside the pod from its client's address, if that can be had.
@@ -41,6 +45,7 @@ class PodEndpoint final : public hbone::Dialer {
   std::string origin_;
   mesh::LocalName name_;
   redirect::PodSockets sockets_;
+  std::string trust_domain_;
 };
 
 }  // namespace aquifer::node

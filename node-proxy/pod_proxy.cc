@@ -30,31 +30,40 @@ mesh::LocalName NameOf(const redirect::Pod& pod) {
       .ns = pod.info.ns, .name = pod.info.name, .service_account = pod.info.service_account};
 }
 
+// What TRUST_DOMAIN says of the proxy's own identity; without it the mesh knows.
+std::string TrustDomainOf(const Config& config, PodProxy::Role role) {
+  const bool is_said =
+      role == PodProxy::Role::kSelf && config.trust_domain != Config().trust_domain;
+  return is_said ? config.trust_domain : std::string();
+}
+
 }  // namespace
 
-PodProxy::PodProxy(WorkerContext& context, redirect::Pod pod, redirect::PodSockets sockets)
+PodProxy::PodProxy(WorkerContext& context, redirect::Pod pod, redirect::PodSockets sockets,
+                   Role role)
     : context_(context),
       pod_(std::move(pod)),
-      endpoint_(
-          std::make_shared<PodEndpoint>(context, pod_.uid, NameOf(pod_), std::move(sockets))) {}
+      role_(role),
+      endpoint_(std::make_shared<PodEndpoint>(context, pod_.uid, NameOf(pod_), std::move(sockets),
+                                              TrustDomainOf(context.config, role))) {}
 
 PodProxy::~PodProxy() { AQ_CHECK(accepting_.live() == 0 && connections_.live() == 0); }
 
 Status PodProxy::Start() {
-  const redirect::SourceKept kept = WantedSource(context_.config.keep_source);
-  AQ_TRY_STATUS(Bind(Kind::kInbound, context_.config.inbound_port, kept));
-  AQ_TRY_STATUS(Bind(Kind::kInboundPlaintext, context_.config.inbound_plaintext_port, kept));
-  AQ_TRY_STATUS(Bind(Kind::kOutbound, context_.config.outbound_port, redirect::SourceKept::kNo));
-  if (context_.config.socks5) {
-    AQ_TRY_STATUS(BindSocks5());
+  const Config& config = context_.config;
+  if (role_ == Role::kSelf) {
+    AQ_TRY_STATUS(Bind(Kind::kInbound, config.inbound_port, redirect::SourceKept::kNo));
+    own_ports_ = context_.inbound;
+    own_ports_.only_ports = {config.stats_port, config.ready_port};
+  } else {
+    const redirect::SourceKept kept = WantedSource(config.keep_source);
+    AQ_TRY_STATUS(Bind(Kind::kInbound, config.inbound_port, kept));
+    AQ_TRY_STATUS(Bind(Kind::kInboundPlaintext, config.inbound_plaintext_port, kept));
+    AQ_TRY_STATUS(Bind(Kind::kOutbound, config.outbound_port, redirect::SourceKept::kNo));
+    AQ_TRY_STATUS(BindForThePod());
   }
-  if (context_.dns != nullptr) {
-    dns_ = std::make_unique<dns::Server>(context_, *context_.dns, *endpoint_, drain_.token(),
-                                         stop_.token());
-    AQ_TRY_STATUS(dns_->Bind());
-    dns_->Serve();
-  }
-  handler_ = std::make_unique<InboundHandler>(context_, *endpoint_, keep_source_);
+  handler_ = std::make_unique<InboundHandler>(context_, *endpoint_, keep_source_,
+                                              role_ == Role::kSelf ? own_ports_ : context_.inbound);
   for (const std::unique_ptr<Port>& port : ports_) accepting_.Spawn(AcceptLoop(*port));
   return Status();
 }
@@ -67,6 +76,18 @@ Status PodProxy::Bind(Kind kind, std::uint16_t number, redirect::SourceKept kept
 }
 
 // For the pod's own programs alone.
+Status PodProxy::BindForThePod() {
+  if (context_.config.socks5) {
+    AQ_TRY_STATUS(BindSocks5());
+  }
+  if (context_.dns == nullptr) return Status();
+  dns_ = std::make_unique<dns::Server>(context_, *context_.dns, *endpoint_, drain_.token(),
+                                       stop_.token());
+  AQ_TRY_STATUS(dns_->Bind());
+  dns_->Serve();
+  return Status();
+}
+
 Status PodProxy::BindSocks5() {
   const Address address{Ip::Loopback4(), context_.config.socks5_port};
   AQ_TRY(UniqueFd listening, endpoint_->sockets().ListenAt(address));
@@ -138,7 +159,7 @@ Task<void> PodProxy::Serve(Kind kind, io::SocketPtr socket) {
                           stop_.token());
     co_return;
   }
-  io::SetTunnelOptions(socket->fd());
+  io::SetTunnelOptions(socket->fd(), context_.config.keepalive);
   if (kind == Kind::kOutbound) {
     co_await ServeOutbound(context_, endpoint_, std::move(socket), stop_.token());
   } else if (kind == Kind::kSocks5) {

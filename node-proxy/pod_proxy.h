@@ -17,8 +17,12 @@ namespace aquifer::node {
 class PodProxy {
  public:
   enum class Kind : std::uint8_t { kOutbound, kInbound, kInboundPlaintext, kSocks5 };
+  // kSelf: the proxy's own pod, which is not captured; what is served over HBONE is its metrics and
+  // its readiness, so that who lives in the mesh can read them under mutual TLS.
+  enum class Role : std::uint8_t { kCaptured, kSelf };
 
-  PodProxy(WorkerContext& context, redirect::Pod pod, redirect::PodSockets sockets);
+  PodProxy(WorkerContext& context, redirect::Pod pod, redirect::PodSockets sockets,
+           Role role = Role::kCaptured);
   ~PodProxy();
 
   // Binds the listeners and starts to accept. An error leaves nothing behind but the object.
@@ -41,6 +45,7 @@ class PodProxy {
   };
 
   Status Bind(Kind kind, std::uint16_t port, redirect::SourceKept kept);
+  Status BindForThePod();
   Status BindSocks5();
   void Add(Kind kind, UniqueFd listening);
   Task<void> AcceptLoop(Port& port);
@@ -50,6 +55,8 @@ class PodProxy {
 
   WorkerContext& context_;
   redirect::Pod pod_;
+  const Role role_;
+  mesh::InboundOptions own_ports_;         // kSelf
   std::shared_ptr<PodEndpoint> endpoint_;  // shared with tunnels being dialled
   bool keep_source_ = false;
   bool handing_over_ = false;

@@ -46,6 +46,7 @@ Task<Result<void, Refusal>> Proxy::Run(StopToken stop) {
       started = co_await StartDedicated();
   }
   if (started.ok() && !quit_.requested()) {
+    if (config_.serves_itself()) co_await StartSelf();
     if (config_.mode == ProxyMode::kShared) clients_.Spawn(cni_->Run(quit_.token()));
     serving_ = true;
     log_.Info("proxy", "serving",
@@ -204,6 +205,25 @@ Task<Result<void, Refusal>> Proxy::StartDedicated() {
   Result<void, std::string> started = co_await StartPod(std::move(pod), quit_.token());
   if (!started.ok()) co_return Refusal{"PROXY_WORKLOAD_INFO", started.error()};
   co_return Result<void, Refusal>();
+}
+
+// Our own pod, where we are. A port that somebody else has costs the metrics' mutual TLS and must
+// not cost the node's traffic.
+Task<void> Proxy::StartSelf() {
+  redirect::Pod pod;
+  pod.uid = "self";  // of Kubernetes' none is called so
+  pod.info = redirect::PodInfo{.name = config_.pod_name,
+                               .ns = config_.pod_namespace,
+                               .service_account = config_.service_account};
+  Answers answers(workers_.size());
+  for (const std::unique_ptr<Worker>& worker : workers_) {
+    worker->StartPod(
+        pod, [&answers](Status status) { answers.Take(status); }, PodProxy::Role::kSelf);
+  }
+  const Status opened = co_await answers.All();
+  if (opened.ok()) co_return;
+  log_.Error("proxy", "metrics are not served over HBONE",
+             {{"port", config_.inbound_port}, {"error", Describe(opened.error())}});
 }
 
 Task<Result<void, std::string>> Proxy::StartPod(redirect::Pod pod, StopToken) {

@@ -50,6 +50,7 @@ class Proxy final : public redirect::PodHandler {
   Result<void, Refusal> StartWorkers();
   Result<void, Refusal> StartServers();
   Task<Result<void, Refusal>> StartDedicated();
+  Task<void> StartSelf();
   void SpawnClients();
   Task<void> ShutdownAll();
   void Publish(mesh::SnapshotRef snapshot);

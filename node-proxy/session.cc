@@ -118,6 +118,12 @@ void Session::Fail(const Error& error, std::string detail) {
   detail_ = std::move(detail);
 }
 
+void Session::FailTunnel(const hbone::TunnelError& error) {
+  Fail(error.error, error.detail);
+  if (error.peer) SetDestinationIdentity(*error.peer);
+  if (error.status != 0) context_.hbone_metrics.CountAnswer(error.status, error.error.reason);
+}
+
 Error Session::RejectEarly(const Error& error, std::string detail) {
   Fail(error, std::move(detail));
   early_ = true;
@@ -129,6 +135,8 @@ void Session::Finish(const Status& copied) {
   const Reason reason = copied.error().reason;
   if (reason == Reason::kPeerReset || reason == Reason::kPeerClosed) return;
   end_ = copied;
+  if (totals_.silent)
+    detail_ = "nothing came for longer than AQUIFER_IDLE_TIMEOUT or AQUIFER_HALF_CLOSED_TIMEOUT";
 }
 
 obs::TcpLabels Session::Labels() const {

@@ -11,6 +11,7 @@
 #include "core/io/copy.h"
 #include "core/obs/access_log.h"
 #include "core/obs/tcp_metrics.h"
+#include "hbone/pool.h"
 #include "mesh/snapshot.h"
 #include "node-proxy/context.h"
 
@@ -46,6 +47,8 @@ class Session {
   // It never got through, or it broke. `detail` is for the log line; without one the error speaks
   // for itself.
   void Fail(const Error& error, std::string detail = {});
+  // There was no tunnel for it. What the peer said of its refusal is in the line, and counted.
+  void FailTunnel(const hbone::TunnelError& error);
   // It was never clear what it was for: one warning with its addresses instead of the access log's
   // line, and no series.
   // Returns `error`, for who passes it on.

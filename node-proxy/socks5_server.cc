@@ -157,7 +157,8 @@ Task<void> ServeSocks5(WorkerContext& context, std::shared_ptr<PodEndpoint> pod,
   const io::StreamPtr upstream = co_await Admit(context, pod, *client, session, stop);
   if (upstream == nullptr) co_return;
   session.Open();
-  const Status copied = co_await io::CopyBothWays(*client, *upstream, session.totals(), stop);
+  const Status copied = co_await io::CopyBothWays(*client, *upstream, session.totals(), stop,
+                                                  context.config.copy_limits);
   session.Finish(copied);
 }
 

@@ -26,7 +26,7 @@ std::vector<std::uint16_t> IllegalPortsOf(const Config& config) {
 
 hbone::InnerOptions InnerOptionsOf(const Config& config) {
   hbone::InnerOptions options;
-  options.h2 = PoolOptionsOf(config).h2;
+  options.h2 = PoolOptionsOf(config, nullptr).h2;
   return options;
 }
 
@@ -108,15 +108,15 @@ void Worker::SetCrls(certs::CrlSetRef crls) {
   Post([crls = std::move(crls)](State& state) { state.revocations.SetLists(crls); });
 }
 
-void Worker::StartPod(redirect::Pod pod, std::function<void(Status)> done) {
-  Post([this, pod = std::move(pod), done = std::move(done)](State& state) {
+void Worker::StartPod(redirect::Pod pod, std::function<void(Status)> done, PodProxy::Role role) {
+  Post([this, pod = std::move(pod), done = std::move(done), role](State& state) {
     const Config& config = inputs_.config;
     const redirect::PodSocketOptions options{
         .mark = config.packet_mark, .reuse_port = config.reuse_port, .ipv6 = config.ipv6};
     redirect::PodSockets sockets = pod.netns == nullptr
                                        ? redirect::PodSockets(options)
                                        : redirect::PodSockets(pod.netns, inputs_.home, options);
-    auto proxy = std::make_unique<PodProxy>(state.context, pod, std::move(sockets));
+    auto proxy = std::make_unique<PodProxy>(state.context, pod, std::move(sockets), role);
     const Status started = proxy->Start();
     if (started.ok()) state.pods[pod.uid] = std::move(proxy);
     Reply([done, started] { done(started); });

@@ -44,7 +44,8 @@ class Worker {
   // As certs::Revocations::SetLists.
   void SetCrls(certs::CrlSetRef crls);
   // Without a network namespace (dedicated mode) the pod is where the proxy is.
-  void StartPod(redirect::Pod pod, std::function<void(Status)> done);
+  void StartPod(redirect::Pod pod, std::function<void(Status)> done,
+                PodProxy::Role role = PodProxy::Role::kCaptured);
   // Nobody new gets in; `done` once that is so. Those who are there have the drain's deadline.
   void StopPod(std::string uid, std::function<void()> done);
   // No new connections; `done` when those there have ended or `deadline` has passed and cut them.

@@ -1,23 +1,80 @@
 #include "core/io/copy.h"
 
+#include <algorithm>
+
+#include "core/rt/loop.h"
 #include "core/rt/scope.h"
 
 namespace aquifer::io {
 namespace {
 
+constexpr CopyLimits kNoLimits;
+// Looks at the counters within the time that nothing may be handed on: it is over by one part at
+// most.
+constexpr int kLooks = 8;
+
 // What the two directions share: the first error of either stops both.
-struct Copy {
-  explicit Copy(StopToken parent) : both(parent), watches(both.token()) {}
+class Copy final : private Timer {
+ public:
+  Copy(CopyTotals& totals, StopToken parent, const CopyLimits& limits)
+      : both(parent), watches(both.token()), totals_(totals), limits_(limits) {
+    Await(limits_.idle);
+  }
+  ~Copy() {
+    if (armed()) Loop::Current().timers().Cancel(*this);
+  }
 
   void Break(const Error& error) {
     if (first_error.ok()) first_error = error;
     both.RequestStop(error.reason);
   }
 
+  // One direction carries bytes no more.
+  void EndDirection() {
+    if (--carrying_ == 0) return watches.RequestStop(Reason::kStopped);
+    if (limits_.half_closed == Clock::duration::zero()) return;
+    Await(limits_.idle == Clock::duration::zero() ? limits_.half_closed
+                                                  : std::min(limits_.idle, limits_.half_closed));
+  }
+  bool over() const { return carrying_ == 0; }
+
   StopSource both;
   StopSource watches;  // stops when no direction carries bytes any more
-  int carrying = 2;
   Status first_error;
+
+ private:
+  std::uint64_t carried() const { return totals_.a_to_b_bytes + totals_.b_to_a_bytes; }
+
+  void Await(Clock::duration longest) {
+    longest_ = longest;
+    seen_ = carried();
+    since_ = Loop::Current().now();
+    if (longest_ != Clock::duration::zero()) LookAgain(since_);
+  }
+
+  void LookAgain(TimePoint now) {
+    Loop::Current().timers().Set(*this, std::min(since_ + longest_, now + longest_ / kLooks));
+  }
+
+  void OnTimer() override {
+    if (over() || both.requested()) return;
+    const TimePoint now = Loop::Current().now();
+    if (carried() != seen_) {
+      seen_ = carried();
+      since_ = now;
+    } else if (now - since_ >= longest_) {
+      totals_.silent = true;
+      return Break(Error{Reason::kTimeout});
+    }
+    LookAgain(now);
+  }
+
+  CopyTotals& totals_;
+  const CopyLimits& limits_;
+  int carrying_ = 2;
+  std::uint64_t seen_ = 0;
+  TimePoint since_;
+  Clock::duration longest_{};
 };
 
 Task<void> Pump(Stream& from, Stream& to, std::uint64_t& bytes, Copy& copy) {
@@ -33,7 +90,8 @@ Task<void> Pump(Stream& from, Stream& to, std::uint64_t& bytes, Copy& copy) {
   }
   const Status shut = co_await to.ShutdownWrite(stop);
   if (!shut) co_return copy.Break(shut.error());
-  if (--copy.carrying == 0) co_return copy.watches.RequestStop(Reason::kStopped);
+  copy.EndDirection();
+  if (copy.over()) co_return;
   // A peer that has said all may still go away, and the other end must hear of it before it has
   // something to say.
   const Status broken = co_await from.WaitBroken(copy.watches.token());
@@ -42,8 +100,9 @@ Task<void> Pump(Stream& from, Stream& to, std::uint64_t& bytes, Copy& copy) {
 
 }  // namespace
 
-Task<Status> CopyBothWays(Stream& a, Stream& b, CopyTotals& totals, StopToken stop) {
-  Copy copy(stop);
+Task<Status> CopyBothWays(Stream& a, Stream& b, CopyTotals& totals, StopToken stop,
+                          const CopyLimits& limits) {
+  Copy copy(totals, stop, limits);
   Scope pumps;
   pumps.Spawn(Pump(a, b, totals.a_to_b_bytes, copy));
   pumps.Spawn(Pump(b, a, totals.b_to_a_bytes, copy));
@@ -53,6 +112,10 @@ Task<Status> CopyBothWays(Stream& a, Stream& b, CopyTotals& totals, StopToken st
     b.Reset();
   }
   co_return copy.first_error;
+}
+
+Task<Status> CopyBothWays(Stream& a, Stream& b, CopyTotals& totals, StopToken stop) {
+  return CopyBothWays(a, b, totals, stop, kNoLimits);
 }
 
 }  // namespace aquifer::io

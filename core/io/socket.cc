@@ -66,16 +66,6 @@ Task<Result<SocketPtr>> ConnectRaw(UniqueFd fd, const sockaddr* address, socklen
 
 }  // namespace
 
-void SetTunnelOptions(int fd) {
-  constexpr int kKeepaliveSeconds = 180;
-  constexpr int kKeepaliveProbes = 9;
-  SetInt(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-  SetInt(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
-  SetInt(fd, IPPROTO_TCP, TCP_KEEPIDLE, kKeepaliveSeconds);
-  SetInt(fd, IPPROTO_TCP, TCP_KEEPINTVL, kKeepaliveSeconds);
-  SetInt(fd, IPPROTO_TCP, TCP_KEEPCNT, kKeepaliveProbes);
-}
-
 Task<Result<Chunk>> Socket::Read(StopToken stop) {
   if (burst_) co_return co_await ReadBurst(stop);
   Op op;

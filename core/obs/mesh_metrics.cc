@@ -40,7 +40,19 @@ void XdsMetrics::CountTermination(std::string_view reason) {
 HboneMetrics::HboneMetrics(Registry& registry)
     : refused_(registry.AddCounter(
           {.name = "aquifer_hbone_refused",
-           .help = "Connections and requests to an HBONE port that did not become a tunnel"})) {}
+           .help = "Connections and requests to an HBONE port that did not become a tunnel"})),
+      answers_(registry.AddCounter({.name = "aquifer_hbone_answers",
+                                    .help = "Tunnels that the destination's proxy refused"})) {}
+
+void HboneMetrics::CountAnswer(int status, Reason reason) {
+  constexpr std::array<std::pair<int, std::string_view>, 5> kKnown = {
+      {{400, "400"}, {401, "401"}, {403, "403"}, {502, "502"}, {503, "503"}}};
+  std::string_view word = "other";
+  for (const auto& [known, text] : kKnown) {
+    if (known == status) word = text;
+  }
+  answers_.With({{"status", word}, {"reason", ReasonWord(reason)}})->Add();
+}
 
 void HboneMetrics::CountRefused(Stage stage, Reason reason) {
   constexpr std::array<std::string_view, 3> kStages = {"handshake", "connection", "request"};

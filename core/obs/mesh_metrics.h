@@ -32,7 +32,8 @@ class XdsMetrics {
   CounterFamily& terminations_;
 };
 
-// What came to an HBONE port and did not become a tunnel: aquifer_hbone_refused{stage,reason}.
+// What came to an HBONE port and did not become a tunnel: aquifer_hbone_refused{stage,reason}; and
+// what we asked of others that they refused: aquifer_hbone_answers{status,reason}.
 class HboneMetrics {
  public:
   enum class Stage : std::uint8_t {
@@ -43,9 +44,12 @@ class HboneMetrics {
   explicit HboneMetrics(Registry& registry);
 
   void CountRefused(Stage stage, Reason reason);
+  // A peer answered our CONNECT with `status`. Those that no HBONE server gives count as "other".
+  void CountAnswer(int status, Reason reason);
 
  private:
   CounterFamily& refused_;
+  CounterFamily& answers_;
 };
 
 class WorkloadManagerMetrics {

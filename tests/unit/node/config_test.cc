@@ -51,8 +51,15 @@ const Bad kBad[] = {
     {"COMPLIANCE_POLICY", {"fips-140-2", "PQC"}},
     {"TLS12_ENABLED", {"true"}},
     {"UNSTABLE_ENABLE_SOCKS5", {"", "1"}},
-    {"KEEPALIVE_ENABLED", {"false"}},
-    {"USER_TIMEOUT_ENABLED", {"true"}},
+    {"KEEPALIVE_ENABLED", {"", "1"}},
+    {"KEEPALIVE_TIME", {"", "0s", "500ms", "1500ms", "180", "32768s"}},
+    {"KEEPALIVE_INTERVAL", {"", "0s", "500ms", "10h"}},
+    {"KEEPALIVE_RETRIES", {"", "0", "128", "nine"}},
+    {"USER_TIMEOUT_ENABLED", {"", "yes"}},
+    {"AQUIFER_IDLE_TIMEOUT", {"", "0", "0s", "never", "-1h"}},
+    {"AQUIFER_HALF_CLOSED_TIMEOUT", {"", "0", "0s", "Off"}},
+    {"AUTHZ_POLICY_INFO_LOGGING", {"", "1"}},
+    {"LOCALHOST_APP_TUNNEL", {"", "yes"}},
     {"RUST_LOG", {"xds=loud", "a b=info"}},
     {"AQUIFER_ADMIN_PORT", {"", "0", "65536", "http"}},
     {"AQUIFER_STATS_PORT", {"", "0", "65536"}},
@@ -213,6 +220,51 @@ TEST_CASE("SOCKS is spoken when it is asked for") {
   CHECK(Load({{"UNSTABLE_ENABLE_SOCKS5", "true"}}).socks5);
 }
 
+TEST_CASE("how silent connections are probed and ended") {
+  const Config defaults = Load({});
+  CHECK(defaults.keepalive.enabled);
+  CHECK(defaults.keepalive.time == std::chrono::seconds(180));
+  CHECK(defaults.keepalive.interval == std::chrono::seconds(180));
+  CHECK(defaults.keepalive.probes == 9);
+  CHECK_FALSE(defaults.keepalive.user_timeout);
+  CHECK(defaults.copy_limits.idle == Clock::duration::zero());
+  CHECK(defaults.copy_limits.half_closed == std::chrono::hours(1));
+  const Config config = Load({{"KEEPALIVE_ENABLED", "false"},
+                              {"KEEPALIVE_TIME", "1m"},
+                              {"KEEPALIVE_INTERVAL", "10s"},
+                              {"KEEPALIVE_RETRIES", "127"},
+                              {"USER_TIMEOUT_ENABLED", "true"},
+                              {"AQUIFER_IDLE_TIMEOUT", "8h"},
+                              {"AQUIFER_HALF_CLOSED_TIMEOUT", "off"}});
+  CHECK_FALSE(config.keepalive.enabled);
+  CHECK(config.keepalive.time == std::chrono::seconds(60));
+  CHECK(config.keepalive.interval == std::chrono::seconds(10));
+  CHECK(config.keepalive.probes == 127);
+  CHECK(config.keepalive.user_timeout);
+  CHECK(config.copy_limits.idle == std::chrono::hours(8));
+  CHECK(config.copy_limits.half_closed == Clock::duration::zero());
+}
+
+TEST_CASE("how policies are told of and sandwiched applications are reached") {
+  CHECK_FALSE(Load({}).policy_info_logging);
+  CHECK(Load({}).localhost_app_tunnel);
+  CHECK(Load({{"AUTHZ_POLICY_INFO_LOGGING", "true"}}).policy_info_logging);
+  CHECK_FALSE(Load({{"LOCALHOST_APP_TUNNEL", "false"}}).localhost_app_tunnel);
+}
+
+TEST_CASE("a proxy that knows its own pod serves itself, unless it is one pod's") {
+  app::Environment own = {{"POD_NAME", "a"}, {"POD_NAMESPACE", "b"}, {"SERVICE_ACCOUNT", "c"}};
+  CHECK(Load(own).serves_itself());
+  for (const char* const name : {"POD_NAME", "POD_NAMESPACE", "SERVICE_ACCOUNT"}) {
+    app::Environment partly = own;
+    partly.erase(name);
+    CHECK_FALSE(Load(partly).serves_itself());
+  }
+  own["PROXY_MODE"] = "dedicated";
+  own["PROXY_WORKLOAD_INFO"] = "b/a/c";
+  CHECK_FALSE(Load(own).serves_itself());
+}
+
 TEST_CASE("a drain's own deadline goes before the grace period's") {
   const Config config = Load(
       {{"TERMINATION_GRACE_PERIOD_SECONDS", "30"}, {"CONNECTION_TERMINATION_DEADLINE", "100ms"}});
@@ -262,15 +314,13 @@ TEST_CASE("revocation lists are looked at where they are") {
 }
 
 TEST_CASE("what is set for Istio's node proxy and means nothing here is told") {
-  const auto loaded = LoadConfig({{"AUTHZ_POLICY_INFO_LOGGING", "true"},
-                                  {"INPOD_ENABLED", "true"},
-                                  {"LOCALHOST_APP_TUNNEL", "x"},
+  const auto loaded = LoadConfig({{"INPOD_ENABLED", "true"},
                                   {"PROXY_CONFIG", "x"},
                                   {"ZTUNNEL_CPU_LIMIT", "2"},
                                   {"ZTUNNEL_RESOURCE_CPU_LIMIT", "2"},
                                   {"ZTUNNEL_RESOURCE_CPU_REQUEST", "2"}});
   REQUIRE(loaded.ok());
-  CHECK(loaded->notes.ignored.size() == 7);
+  CHECK(loaded->notes.ignored.size() == 5);
   CHECK(loaded->notes.misspelt.empty());
 }
 

@@ -74,6 +74,7 @@ TEST_CASE("a workload that the mesh no longer knows is closed to everybody") {
   Fixture f;
   InboundConnections::Entry entry = f.Connect("good");
   entry.SetTarget(kTarget);
+  CHECK(entry.Judge(*f.builder.Build()).allowed());
   f.builder.RemoveAddress("Kubernetes//Pod/default/server");
   f.connections.Reconsider(*f.builder.Build());
   CHECK(entry.token().requested());
@@ -84,6 +85,7 @@ TEST_CASE("a connection that is over is reconsidered no more") {
   {
     InboundConnections::Entry bad = f.Connect("bad");
     bad.SetTarget(kTarget);
+    CHECK(bad.Judge(*f.builder.Build()).allowed());
   }
   f.builder.Put(Deny("bad"));
   f.connections.Reconsider(*f.builder.Build());

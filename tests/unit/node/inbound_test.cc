@@ -1,52 +1,20 @@
 #include "node-proxy/inbound.h"
 
 #include "tests/support/run_task.h"
-#include "tests/unit/node/world.h"
+#include "tests/unit/node/inbound_world.h"
 
 namespace aquifer::node {
 namespace {
 
 using test::AcceptOne;
+using test::Clear;
+using test::DenyAll;
 using test::Dial;
 using test::Hear;
 using test::kServerIp;
-using test::ListenAt;
+using test::Peer;
 using test::Say;
 using test::World;
-
-constexpr std::uint16_t kServicePort = 80;
-
-mesh::Policy DenyAll() {
-  mesh::Policy policy = mesh::PolicyFor("deny-all", mesh::PolicyScope::kNamespace);
-  policy.action = mesh::PolicyAction::kDeny;
-  policy.rules = {{}};
-  return policy;
-}
-
-// A client in the clear. Where it is connected to is the application: the same listener, whose
-// second connection is the one that the proxy dials.
-struct Clear {
-  explicit Clear(World& w)
-      : world(w), listener(ListenAt(kServerIp)), server(w.Endpoint("server", "web")) {
-    world.Populate(kServicePort, listener->local().port);
-  }
-  Task<void> Connect() {
-    client = co_await Dial(listener->local());
-    io::SocketPtr accepted = co_await AcceptOne(*listener);
-    serving.Spawn(ServeInboundPlaintext(world.context, *server, false, std::move(accepted),
-                                        world.stop.token()));
-  }
-  Task<void> ConnectThrough() {
-    co_await Connect();
-    application = co_await AcceptOne(*listener);
-  }
-
-  World& world;
-  std::unique_ptr<io::Listener> listener;
-  std::shared_ptr<PodEndpoint> server;
-  io::SocketPtr client, application;
-  Scope serving;
-};
 
 Task<void> CarriesClearText() {
   World world;
@@ -144,53 +112,6 @@ TEST_CASE("clear text that no application takes is reset") {
   aquifer::test::Run(ResetsWhenNobodyListens());
 }
 
-// A peer with a certificate that sends the CONNECT it likes.
-struct Peer {
-  explicit Peer(World& w)
-      : world(w),
-        server(w.Endpoint("server", "web")),
-        client(w.Endpoint("client", "default")),
-        handler(w.context, *server, false),
-        application(ListenAt(kServerIp)) {
-    world.Populate(kServicePort, application->local().port);
-  }
-  Task<void> Serve() {
-    io::SocketPtr accepted = co_await AcceptOne(*world.hbone);
-    co_await ServeInbound(world.context, *server, handler, std::move(accepted), drain.token(),
-                          world.stop.token());
-  }
-  Task<Result<hbone::Tunnel, hbone::TunnelError>> Open(hbone::Authority authority,
-                                                       std::string host = {}) {
-    if (!served) serving.Spawn(Serve());
-    served = true;
-    const certs::Identity own{"cluster.local", "default", "default"};
-    Result<certs::CertRef> certificate = co_await world.certs.Get(own, StopToken());
-    REQUIRE(certificate.ok());
-    hbone::PoolKey key{.source = own,
-                       .origin = "uid-client",
-                       .expected = {{"cluster.local", "default", "web"}},
-                       .expected_trust_domain = {},
-                       .gateway = world.hbone->local()};
-    hbone::ConnectRequest request;
-    request.authority = std::move(authority);
-    request.forwarded_host = std::move(host);
-    co_return co_await world.pool.Open(std::move(key), client, (*certificate)->client,
-                                       std::move(request), StopToken());
-  }
-  Task<void> End() {
-    co_await world.End();
-    co_await serving.Join();
-  }
-
-  World& world;
-  std::shared_ptr<PodEndpoint> server, client;
-  InboundHandler handler;
-  std::unique_ptr<io::Listener> application;
-  StopSource drain;
-  bool served = false;
-  Scope serving;
-};
-
 Task<void> ConnectsToTheApplication() {
   World world;
   Peer peer(world);
@@ -270,32 +191,6 @@ Task<void> EndsTunnelsOnPolicy() {
 
 TEST_CASE("a policy that is applied later resets a tunnel's stream and its application") {
   aquifer::test::Run(EndsTunnelsOnPolicy());
-}
-
-// Else the application would take the peer's word for who it is.
-Task<void> RefusesProxyProtocol() {
-  World world;
-  Peer peer(world);
-  mesh::Workload server = World::Server(kServicePort, peer.application->local().port);
-  server.application_tunnel =
-      mesh::ApplicationTunnel{.protocol = mesh::ApplicationTunnel::Protocol::kProxy,
-                              .port = peer.application->local().port};
-  world.builder.Put(server);
-  world.Publish();
-  const auto refused = co_await peer.Open(Address{kServerIp, 8080});
-  REQUIRE_FALSE(refused.ok());
-  CHECK(refused.error().status == 503);
-  CHECK(refused.error().refusal.find("PROXY") != std::string::npos);
-  co_await World::Until([&] {
-    return world.lines.With({"\twarn\t", "connection failed", "PROXY protocol"}).size() == 1;
-  });
-  TimedStop soon(StopToken(), std::chrono::milliseconds(20), Reason::kTimeout);
-  CHECK_FALSE((co_await peer.application->Accept(soon.token())).ok());
-  co_await peer.End();
-}
-
-TEST_CASE("an application that wants the PROXY protocol gets no tunnel without it") {
-  aquifer::test::Run(RefusesProxyProtocol());
 }
 
 }  // namespace

@@ -201,8 +201,13 @@ Task<void> Denied() {
   world.builder.Put(policy);
   world.Publish();
   pair.hbone.Spawn(pair.ServeHbone());
-  co_await IsReset(pair, {"\terror\t", "default/deny-all"});
-  CHECK(world.Closed("CONNECT") == 1);
+  co_await IsReset(
+      pair, {"\terror\t", "error=\"http status: 401 (explicitly denied by: default/deny-all)\""});
+  CHECK(world.Closed("DENY") == 2);  // by the source's proxy and by the destination's
+  CHECK(world.Closed("CONNECT") == 0);
+  CHECK(world.registry.Text().find(
+            "aquifer_hbone_answers_total{status=\"401\",reason=\"policy_denied\"} 1") !=
+        std::string::npos);
   co_await pair.End();
 }
 
