@@ -10,8 +10,16 @@
 
 #include "certs/tls_engine.h"
 #include "core/io/stream.h"
+#include "core/rt/turns.h"
 
 namespace aquifer::certs {
+
+// Whose turn it is to compute: with it each step of a handshake waits for its own.
+struct Pace {
+  Turns* turns = nullptr;
+  Turns::Lane* lane = nullptr;
+  unsigned cost = 1;
+};
 
 class TlsStream final : public io::Stream {
  public:
@@ -33,16 +41,16 @@ class TlsStream final : public io::Stream {
  private:
   friend Task<Result<std::unique_ptr<TlsStream>, Failure>> ClientHandshake(
       io::StreamPtr carrier, TlsContextRef context, PeerExpectation expectation, WallTime now,
-      StopToken stop);
+      StopToken stop, Pace pace);
   friend Task<Result<std::unique_ptr<TlsStream>, Failure>> ServerHandshake(
       io::StreamPtr carrier, TlsContextRef context, PeerExpectation expectation, WallTime now,
-      StopToken stop);
+      StopToken stop, Pace pace);
 
   TlsStream(io::StreamPtr carrier, TlsContextRef context, PeerExpectation expectation, WallTime now)
       : carrier_(std::move(carrier)), engine_(std::move(context), std::move(expectation), now) {}
 
   static Task<Result<std::unique_ptr<TlsStream>, Failure>> Handshake(
-      std::unique_ptr<TlsStream> stream, StopToken stop);
+      std::unique_ptr<TlsStream> stream, StopToken stop, Pace pace);
   Task<Status> FeedOnce(StopToken stop);
   Task<Status> Flush(StopToken stop);
   Error WriteError() const;
@@ -58,9 +66,9 @@ using TlsStreamPtr = std::unique_ptr<TlsStream>;
 // deadline: a peer that is slow to prove who it is must not hold us. `now` is the wall clock's.
 Task<Result<TlsStreamPtr, Failure>> ClientHandshake(io::StreamPtr carrier, TlsContextRef context,
                                                     PeerExpectation expectation, WallTime now,
-                                                    StopToken stop);
+                                                    StopToken stop, Pace pace = {});
 Task<Result<TlsStreamPtr, Failure>> ServerHandshake(io::StreamPtr carrier, TlsContextRef context,
                                                     PeerExpectation expectation, WallTime now,
-                                                    StopToken stop);
+                                                    StopToken stop, Pace pace = {});
 
 }  // namespace aquifer::certs

@@ -59,6 +59,17 @@ Task<void> DrainOnRequest(http::H2Connection& connection, StopToken drain, StopT
   if (drain.requested() && !connection.ended()) connection.Drain();
 }
 
+class EndsHandshake final : private StopCallback {
+ public:
+  EndsHandshake(StopToken from, TimedStop& to) : from_(from), to_(to) { from_.Watch(*this); }
+
+ private:
+  void OnStop() override { to_.RequestStop(from_.reason()); }
+
+  StopToken from_;
+  TimedStop& to_;
+};
+
 // A peer that leaves, with or without its streams' consent, and our own end are nobody's mistake.
 bool IsPeersDoing(Reason reason) {
   return reason == Reason::kHttpFailed || reason == Reason::kOverload ||
@@ -85,10 +96,16 @@ Task<void> ServeConnection(io::SocketPtr socket, certs::TlsContextRef tls,
   const Address local_address = socket->local();
   io::SetTunnelOptions(socket->fd());
   TimedStop shaking(stop, options.handshake_timeout, Reason::kHandshakeTimeout);
+  std::optional<EndsHandshake> ends;
+  if (options.handshake_stop.requested())
+    shaking.RequestStop(options.handshake_stop.reason());
+  else
+    ends.emplace(options.handshake_stop, shaking);
   Result<certs::TlsStreamPtr, certs::TlsFailure> secure =
       co_await certs::ServerHandshake(std::move(socket), std::move(tls), std::move(expectation),
-                                      certs::SystemWallTime(), shaking.token());
+                                      certs::SystemWallTime(), shaking.token(), options.pace);
   shaking.Disarm();
+  ends.reset();
   if (!secure)
     co_return handler.OnHandshakeFailed(peer_address, local_address, secure.error().error,
                                         secure.error().detail);
@@ -97,6 +114,7 @@ Task<void> ServeConnection(io::SocketPtr socket, certs::TlsContextRef tls,
     co_return handler.OnHandshakeFailed(peer_address, local_address, Error{Reason::kTlsFailed},
                                         "no identity");
 
+  if (options.on_authenticated) options.on_authenticated();
   Requests requests(handler, *peer, peer_address, local_address, stop);
   http::H2Connection connection(
       http::H2Role::kServer, *std::move(secure), options.h2,

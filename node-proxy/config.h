@@ -51,6 +51,7 @@ struct Config : proxy::CommonSettings {
   std::uint32_t stream_window_bytes = 1024 * 1024;
   std::uint32_t connection_window_bytes = 16 * 1024 * 1024;
   std::uint32_t frame_bytes = 1024 * 1024;
+  std::size_t buffer_bytes = std::size_t{512} * 1024 * 1024;  // of all pods together
   bool response_baggage = true;
   bool post_quantum_only = false;
 };

@@ -134,6 +134,11 @@ Task<void> InboundHandler::Serve(std::unique_ptr<hbone::IncomingTunnel> tunnel, 
   }
   // A client that left needs no connection to the application.
   const StopLink gone(tunnel.stream->gone(), entry.stop());
+  const Status turn = co_await pod_.limits().TurnForTunnel(entry.token());
+  if (!turn) {
+    Refuse(tunnel, session, kUnavailable, turn.error(), {});
+    co_return nullptr;
+  }
   Result<io::SocketPtr> application = co_await DialApplication(
       pod_, tunnel.peer_address.ip, target->connect_to, keep_source_, entry.token());
   if (!application) {
@@ -197,17 +202,24 @@ void InboundHandler::OnConnectionBroken(const Address& peer, const certs::Identi
 
 Task<void> ServeInbound(WorkerContext& context, PodEndpoint& pod, InboundHandler& handler,
                         io::SocketPtr socket, StopToken drain, StopToken stop) {
-  const Result<mesh::WorkloadRef> own = co_await pod.Workload(stop);
+  Handshakes::Entry handshake(stop);
+  pod.limits().Begin(handshake);
+  const Result<mesh::WorkloadRef> own = co_await pod.Workload(handshake.token());
   if (!own)
     co_return handler.OnHandshakeFailed(socket->peer(), socket->local(), own.error(),
                                         Describe(own.error()));
-  Result<certs::CertRef> certificate = co_await context.certs.Get((*own)->identity(), stop);
+  Result<certs::CertRef> certificate =
+      co_await context.certs.Get((*own)->identity(), handshake.token());
   if (!certificate) {
     co_return handler.OnHandshakeFailed(socket->peer(), socket->local(), certificate.error(),
                                         Describe(certificate.error()));
   }
   hbone::ServerOptions options;
   options.handshake_timeout = context.config.handshake_timeout;
+  options.handshake_stop = handshake.token();
+  options.on_authenticated = [&handshake] { handshake.Done(); };
+  options.pace = pod.limits().PaceOfPeers();
+  options.h2.settings.gauge = pod.limits().gauge();
   options.h2.settings.stream_window_bytes = context.config.stream_window_bytes;
   options.h2.settings.connection_window_bytes = context.config.connection_window_bytes;
   options.h2.settings.max_frame_bytes = context.config.frame_bytes;

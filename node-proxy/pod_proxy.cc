@@ -34,7 +34,10 @@ PodProxy::PodProxy(WorkerContext& context, redirect::Pod pod, redirect::PodSocke
       endpoint_(
           std::make_shared<PodEndpoint>(context, pod_.uid, NameOf(pod_), std::move(sockets))) {}
 
-PodProxy::~PodProxy() { AQ_CHECK(accepting_.live() == 0 && connections_.live() == 0); }
+PodProxy::~PodProxy() {
+  AQ_CHECK(accepting_.live() == 0 && connections_.live() == 0);
+  context_.limits.node.Release(ports_.size());
+}
 
 Status PodProxy::Start() {
   const redirect::SourceKept kept = WantedSource(context_.config.keep_source);
@@ -52,6 +55,7 @@ Status PodProxy::Bind(Kind kind, std::uint16_t number, redirect::SourceKept kept
   auto port = std::make_unique<Port>();
   port->kind = kind;
   port->listener = std::make_unique<io::Listener>(std::move(socket.fd));
+  context_.limits.node.Reserve(1);
   ports_.push_back(std::move(port));
   return Status();
 }
@@ -69,6 +73,10 @@ Task<void> PodProxy::AcceptLoop(Port& port) {
   while (true) {
     Result<io::SocketPtr> socket = co_await port.listener->Accept(either.token());
     if (socket.ok()) {
+      if (!endpoint_->limits().Count(**socket)) {
+        (*socket)->Reset();
+        continue;
+      }
       connections_.Spawn(Serve(port.kind, *std::move(socket)));
       continue;
     }

@@ -7,6 +7,7 @@
 #include "core/rt/answers.h"
 #include "mesh/file_source.h"
 #include "node-proxy/config_dump.h"
+#include "node-proxy/give_back.h"
 #include "proxy/admin.h"
 
 namespace aquifer::node {
@@ -17,6 +18,8 @@ Proxy::Proxy(const Config& config, obs::Logger& log, obs::Registry& registry)
       tcp_metrics_(registry),
       pod_metrics_(registry),
       hbone_metrics_(registry),
+      limit_metrics_(registry),
+      budget_(BoundsOfProcess()),
       control_plane_(config, log, registry),
       builder_(mesh::BuilderOptions{.local_node = config.node_name}),
       sink_(builder_, [this](mesh::SnapshotRef snapshot) { Publish(std::move(snapshot)); }) {}
@@ -109,6 +112,8 @@ Result<void, Refusal> Proxy::StartWorkers() {
                             .log = log_,
                             .tcp_metrics = tcp_metrics_,
                             .hbone_metrics = hbone_metrics_,
+                            .limit_metrics = limit_metrics_,
+                            .budget = budget_,
                             .store = control_plane_.store(),
                             .control = Loop::Current(),
                             .home = home};
@@ -143,6 +148,7 @@ Result<void, Refusal> Proxy::StartServers() {
 
 void Proxy::SpawnClients() {
   control_plane_.ServeCertificates(tasks_, ended_.token());
+  tasks_.Spawn(GiveMemoryBack(budget_, ended_.token()));
   tasks_.Spawn(app::ExpireSeries(tcp_metrics_, registry_, {}, ended_.token()));
   if (!config_.xds_address.empty()) {
     control_plane_.Follow(

@@ -60,6 +60,8 @@ class Proxy final : public redirect::PodHandler {
   obs::TcpMetrics tcp_metrics_;
   obs::WorkloadManagerMetrics pod_metrics_;
   obs::HboneMetrics hbone_metrics_;
+  obs::LimitMetrics limit_metrics_;
+  NodeBudget budget_;
 
   StopSource quit_;   // starts the drain
   StopSource ended_;  // after the drain: servers and clients

@@ -1,5 +1,7 @@
 #include "node-proxy/worker.h"
 
+#include <algorithm>
+
 #include "core/rt/grace.h"
 
 namespace aquifer::node {
@@ -20,6 +22,8 @@ hbone::PoolOptions PoolOptionsOf(const Config& config) {
 struct Worker::State {
   explicit State(const WorkerInputs& inputs)
       : certs(inputs.store, inputs.control, &certs::SystemWallTime),
+        limits(inputs.budget, inputs.limit_metrics,
+               inputs.config.buffer_bytes / std::max(1U, inputs.config.workers)),
         pool(PoolOptionsOf(inputs.config)),
         generator(std::random_device()()),
         context{.config = inputs.config,
@@ -29,6 +33,7 @@ struct Worker::State {
                 .certs = certs,
                 .pool = pool,
                 .inbound_connections = connections,
+                .limits = limits,
                 .classify = {.network = inputs.config.network,
                              .hbone_port = inputs.config.inbound_port},
                 .inbound = {.network = inputs.config.network},
@@ -37,6 +42,7 @@ struct Worker::State {
                 .snapshot_changed = {}} {}
 
   certs::CertCache certs;
+  WorkerLimits limits;
   hbone::Pool pool;
   InboundConnections connections;
   std::mt19937_64 generator;

@@ -21,6 +21,8 @@ struct WorkerInputs {
   obs::Logger& log;
   obs::TcpMetrics& tcp_metrics;
   obs::HboneMetrics& hbone_metrics;
+  obs::LimitMetrics& limit_metrics;
+  NodeBudget& budget;
   certs::CertStore& store;
   Loop& control;
   redirect::NetnsRef home;  // the proxy's own network namespace

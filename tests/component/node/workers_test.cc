@@ -76,6 +76,8 @@ Task<void> Churn() {
   obs::Registry registry;
   obs::TcpMetrics metrics(registry);
   obs::HboneMetrics hbone_metrics(registry);
+  obs::LimitMetrics limit_metrics(registry);
+  NodeBudget budget(BoundsOfProcess());
   NoAuthority authority;
   certs::CertStore store(authority, &certs::SystemWallTime);
   mesh::Builder builder;
@@ -83,6 +85,8 @@ Task<void> Churn() {
                             .log = log,
                             .tcp_metrics = metrics,
                             .hbone_metrics = hbone_metrics,
+                            .limit_metrics = limit_metrics,
+                            .budget = budget,
                             .store = store,
                             .control = Loop::Current(),
                             .home = nullptr};

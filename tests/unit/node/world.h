@@ -95,9 +95,10 @@ inline std::unique_ptr<io::Listener> ListenAt(const Ip& ip) {
 
 // Made on a running loop; ended by End.
 struct World {
-  World()
+  explicit World(const NodeBounds& bounds = BoundsOfProcess())
       : metrics(registry),
         hbone_metrics(registry),
+        budget(bounds),
         store(authority, &certs::SystemWallTime),
         certs(store, Loop::Current(), &certs::SystemWallTime),
         hbone(ListenAt(kServerIp)),
@@ -108,6 +109,7 @@ struct World {
                 .certs = certs,
                 .pool = pool,
                 .inbound_connections = connections,
+                .limits = limits,
                 .classify = {.network = {}, .hbone_port = hbone->local().port},
                 .inbound = {},
                 .random = [] { return 0; },
@@ -174,6 +176,9 @@ struct World {
   obs::Registry registry;
   obs::TcpMetrics metrics;
   obs::HboneMetrics hbone_metrics;
+  obs::LimitMetrics limit_metrics{registry};
+  NodeBudget budget;
+  WorkerLimits limits{budget, limit_metrics, std::size_t{64} * 1024 * 1024};
   Authority authority;
   certs::CertStore store;
   certs::CertCache certs;
