@@ -5,10 +5,7 @@
 
 namespace aquifer {
 
-Turns::~Turns() {
-  AQ_CHECK(lanes_.empty());
-  if (armed()) Loop::Current().timers().Cancel(*this);
-}
+Turns::~Turns() { AQ_CHECK(lanes_.empty() && !armed()); }
 
 // Nobody overtakes those who wait.
 bool Turns::TryEnter(unsigned cost) {
@@ -39,7 +36,9 @@ void Turns::Leave(Waiter& waiter) {
   AQ_CHECK(found != lane.waiting_.end());
   lane.waiting_.erase(found);
   if (lane.waiting_.empty()) lane.Unlink();
-  Loop::Current().Ready(waiter.waiter_);
+  Loop& loop = Loop::Current();
+  if (lanes_.empty()) loop.timers().Cancel(*this);
+  loop.Ready(waiter.waiter_);
 }
 
 void Turns::OnTimer() {
