@@ -42,8 +42,8 @@ class Paced {
   void Run(Clock::duration length) {
     itimerspec every{};
     every.it_interval.tv_nsec = every.it_value.tv_nsec = 1'000'000'000L / rate_;
-    ::timerfd_settime(timer_, 0, &every, nullptr);
     start_ = Clock::now();
+    ::timerfd_settime(timer_, 0, &every, nullptr);
     while (Clock::now() - start_ < length) Turn();
     asking_ = false;
     const Clock::time_point asked = Clock::now();
