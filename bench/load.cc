@@ -6,77 +6,18 @@
 //   load hold HOST PORT CONNECTIONS                one request on each, then idle until ended
 // One thread. Clients print one line of JSON and end with status 1 and a sentence when an answer is
 // not what it should be.
-#include <arpa/inet.h>
-#include <netinet/tcp.h>
-#include <sys/epoll.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <array>
-#include <cerrno>
-#include <chrono>
-#include <cstdint>
-#include <cstdio>
-#include <cstdlib>
-#include <cstring>
 #include <string>
-#include <string_view>
-#include <vector>
+
+#include "bench/poll.h"
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
+using namespace bench;
 
-constexpr std::string_view kRequest = "GET / HTTP/1.1\r\nHost: bench\r\n\r\n";
-constexpr std::string_view kAnswer =
-    "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 3\r\n\r\nok\n";
 constexpr int kBacklog = 4096;
 constexpr int kPatienceMs = 20'000;
-constexpr int kBatch = 256;
-
-[[noreturn]] void Die(const char* what) {
-  std::printf("%s (%s)\n", what, std::strerror(errno));
-  std::exit(1);
-}
-
-void NoDelay(int fd) {
-  const int on = 1;
-  ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-}
-
-class Poll {
- public:
-  void Add(int fd, std::uint32_t events) { Control(EPOLL_CTL_ADD, fd, events); }
-  void Change(int fd, std::uint32_t events) { Control(EPOLL_CTL_MOD, fd, events); }
-  // What is ready; `timeout_ms` -1 waits for ever. Empty when the time is over.
-  const epoll_event* Wait(int timeout_ms, int& count) {
-    do {
-      count = ::epoll_wait(fd_, ready_.data(), kBatch, timeout_ms);
-    } while (count < 0 && errno == EINTR);
-    return ready_.data();
-  }
-
- private:
-  void Control(int operation, int fd, std::uint32_t events) const {
-    epoll_event event{};
-    event.events = events;
-    event.data.fd = fd;
-    if (::epoll_ctl(fd_, operation, fd, &event) != 0) Die("epoll_ctl");
-  }
-
-  int fd_ = ::epoll_create1(0);
-  std::array<epoll_event, kBatch> ready_{};
-};
-
-sockaddr_in Target(const char* host, const char* port) {
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(static_cast<std::uint16_t>(std::atoi(port)));
-  if (::inet_pton(AF_INET, host, &address.sin_addr) != 1) Die("no IPv4 address");
-  return address;
-}
 
 void SendRequest(int fd) {
   if (::send(fd, kRequest.data(), kRequest.size(), MSG_NOSIGNAL) !=
@@ -104,23 +45,12 @@ int Opened(const sockaddr_in& target) {
   return fd;
 }
 
-class Latencies {
- public:
-  void Add(Clock::time_point from, Clock::time_point to) {
-    microseconds_.push_back(std::chrono::duration<double, std::micro>(to - from).count());
-  }
-  void Print(Clock::duration over) {
-    if (microseconds_.empty()) Die("no answer at all");
-    std::sort(microseconds_.begin(), microseconds_.end());
-    const std::size_t count = microseconds_.size();
-    std::printf("{\"per_second\": %.1f, \"count\": %zu, \"p50_us\": %.1f, \"p99_us\": %.1f}\n",
-                static_cast<double>(count) / std::chrono::duration<double>(over).count(), count,
-                microseconds_[count / 2], microseconds_[std::min(count - 1, count * 99 / 100)]);
-  }
-
- private:
-  std::vector<double> microseconds_;
-};
+void Print(Latencies& latencies, Clock::duration over) {
+  if (latencies.count() == 0) Die("no answer at all");
+  std::printf("{\"per_second\": %.1f, \"count\": %zu, \"p50_us\": %.1f, \"p99_us\": %.1f}\n",
+              static_cast<double>(latencies.count()) / std::chrono::duration<double>(over).count(),
+              latencies.count(), latencies.At(0.5), latencies.At(0.99));
+}
 
 std::size_t CountEnds(std::string_view text) {
   std::size_t count = 0;
@@ -202,7 +132,7 @@ void Requests(const sockaddr_in& target, int connections, Clock::duration length
       SendRequest(fd);
     }
   }
-  latencies.Print(now - start);
+  Print(latencies, now - start);
 }
 
 // Connections that are opened, asked once and closed.
@@ -211,14 +141,11 @@ class Opener {
   explicit Opener(const sockaddr_in& target) : target_(target) {}
 
   void Begin() {
-    const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0) Die("socket");
+    const int fd = BeginConnect(target_);
+    if (fd < 0) Die("connect");
     if (began_.size() <= static_cast<std::size_t>(fd))
       began_.resize(static_cast<std::size_t>(fd) + 1);
     began_[static_cast<std::size_t>(fd)] = Clock::now();
-    if (::connect(fd, reinterpret_cast<const sockaddr*>(&target_), sizeof target_) != 0 &&
-        errno != EINPROGRESS)
-      Die("connect");
     poll_.Add(fd, EPOLLOUT);
   }
 
@@ -243,7 +170,7 @@ class Opener {
         Begin();
       }
     }
-    latencies_.Print(now - start);
+    Print(latencies_, now - start);
   }
 
  private:
@@ -266,10 +193,7 @@ class Opener {
 }  // namespace
 
 int main(int argc, char** argv) {
-  rlimit limit{};
-  ::getrlimit(RLIMIT_NOFILE, &limit);
-  limit.rlim_cur = limit.rlim_max;
-  ::setrlimit(RLIMIT_NOFILE, &limit);
+  RaiseDescriptorLimit();
   const std::string_view verb = argc > 1 ? argv[1] : "";
   if (verb == "serve" && argc == 3) Serve(argv[2]);
   if (argc < 5) {

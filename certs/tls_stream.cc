@@ -24,23 +24,24 @@ size_t BatchOf(const std::vector<Chunk>& chunks, size_t first) {
 
 Task<Result<TlsStreamPtr, Failure>> ClientHandshake(io::StreamPtr carrier, TlsContextRef context,
                                                     PeerExpectation expectation, WallTime now,
-                                                    StopToken stop, PathJudge* judge) {
+                                                    StopToken stop, PathJudge* judge, Pace pace) {
   AQ_CHECK(!context->is_server());
   TlsStreamPtr stream(
       new TlsStream(std::move(carrier), std::move(context), std::move(expectation), now, judge));
-  co_return co_await TlsStream::Handshake(std::move(stream), stop);
+  co_return co_await TlsStream::Handshake(std::move(stream), stop, pace);
 }
 
 Task<Result<TlsStreamPtr, Failure>> ServerHandshake(io::StreamPtr carrier, TlsContextRef context,
                                                     PeerExpectation expectation, WallTime now,
-                                                    StopToken stop, PathJudge* judge) {
+                                                    StopToken stop, PathJudge* judge, Pace pace) {
   AQ_CHECK(context->is_server());
   TlsStreamPtr stream(
       new TlsStream(std::move(carrier), std::move(context), std::move(expectation), now, judge));
-  co_return co_await TlsStream::Handshake(std::move(stream), stop);
+  co_return co_await TlsStream::Handshake(std::move(stream), stop, pace);
 }
 
-Task<Result<TlsStreamPtr, Failure>> TlsStream::Handshake(TlsStreamPtr stream, StopToken stop) {
+Task<Result<TlsStreamPtr, Failure>> TlsStream::Handshake(TlsStreamPtr stream, StopToken stop,
+                                                         Pace pace) {
   TlsEngine& engine = stream->engine_;
   while (true) {
     const TlsEngine::Want want = engine.Step();
@@ -52,6 +53,9 @@ Task<Result<TlsStreamPtr, Failure>> TlsStream::Handshake(TlsStreamPtr stream, St
     const Status fed = co_await stream->FeedOnce(stop);
     if (!fed) co_return Failure{fed.error(), Describe(fed.error())};
     if (engine.state() == TlsEngine::State::kFailed) co_return engine.failure();
+    if (pace.turns == nullptr) continue;
+    const Status turn = co_await pace.turns->Enter(*pace.lane, pace.cost, stop);
+    if (!turn) co_return Failure{turn.error(), Describe(turn.error())};
   }
 }
 

@@ -10,8 +10,16 @@
 
 #include "certs/tls_engine.h"
 #include "core/io/stream.h"
+#include "core/rt/turns.h"
 
 namespace aquifer::certs {
+
+// Whose turn it is to compute: with it each step of a handshake waits for its own.
+struct Pace {
+  Turns* turns = nullptr;
+  Turns::Lane* lane = nullptr;
+  unsigned cost = 1;
+};
 
 class TlsStream final : public io::Stream {
  public:
@@ -33,10 +41,10 @@ class TlsStream final : public io::Stream {
  private:
   friend Task<Result<std::unique_ptr<TlsStream>, Failure>> ClientHandshake(
       io::StreamPtr carrier, TlsContextRef context, PeerExpectation expectation, WallTime now,
-      StopToken stop, PathJudge* judge);
+      StopToken stop, PathJudge* judge, Pace pace);
   friend Task<Result<std::unique_ptr<TlsStream>, Failure>> ServerHandshake(
       io::StreamPtr carrier, TlsContextRef context, PeerExpectation expectation, WallTime now,
-      StopToken stop, PathJudge* judge);
+      StopToken stop, PathJudge* judge, Pace pace);
 
   TlsStream(io::StreamPtr carrier, TlsContextRef context, PeerExpectation expectation, WallTime now,
             PathJudge* judge)
@@ -44,7 +52,7 @@ class TlsStream final : public io::Stream {
         engine_(std::move(context), std::move(expectation), now, judge) {}
 
   static Task<Result<std::unique_ptr<TlsStream>, Failure>> Handshake(
-      std::unique_ptr<TlsStream> stream, StopToken stop);
+      std::unique_ptr<TlsStream> stream, StopToken stop, Pace pace);
   Task<Status> FeedOnce(StopToken stop);
   Task<Status> Flush(StopToken stop);
   Error WriteError() const;
@@ -61,9 +69,11 @@ using TlsStreamPtr = std::unique_ptr<TlsStream>;
 // `judge` outlives the call.
 Task<Result<TlsStreamPtr, Failure>> ClientHandshake(io::StreamPtr carrier, TlsContextRef context,
                                                     PeerExpectation expectation, WallTime now,
-                                                    StopToken stop, PathJudge* judge = nullptr);
+                                                    StopToken stop, PathJudge* judge = nullptr,
+                                                    Pace pace = {});
 Task<Result<TlsStreamPtr, Failure>> ServerHandshake(io::StreamPtr carrier, TlsContextRef context,
                                                     PeerExpectation expectation, WallTime now,
-                                                    StopToken stop, PathJudge* judge = nullptr);
+                                                    StopToken stop, PathJudge* judge = nullptr,
+                                                    Pace pace = {});
 
 }  // namespace aquifer::certs

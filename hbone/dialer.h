@@ -3,7 +3,11 @@
 // Used on one loop.
 #pragma once
 
+#include <memory>
+
+#include "certs/tls_stream.h"
 #include "core/base/address.h"
+#include "core/io/buffer_gauge.h"
 #include "core/io/socket.h"
 
 namespace aquifer::hbone {
@@ -13,6 +17,10 @@ class Dialer {
   virtual ~Dialer() = default;
   // The stop carries the connect deadline; its reason is the error then.
   virtual Task<Result<io::SocketPtr>> Dial(Address to, StopToken stop) = 0;
+  // What the connection's buffers are counted on; null: nothing.
+  virtual std::shared_ptr<io::BufferGauge> gauge() { return nullptr; }
+  // How its handshake takes turns with others.
+  virtual certs::Pace pace() { return {}; }
 };
 
 // Dials from where the program itself runs.

@@ -73,19 +73,23 @@ Pool::~Pool() { AQ_CHECK(tasks_.live() == 0); }
 Task<Result<Tunnel, TunnelError>> Pool::Open(PoolKey key, std::shared_ptr<Dialer> dialer,
                                              certs::TlsContextRef tls, ConnectRequest request,
                                              StopToken stop) {
+  bool patient = true;
   for (int attempt = 0; attempt < kAttempts;) {
     if (stop_.requested()) co_return Plain(stop_.token().error());
     std::unique_ptr<Entry>& slot = entries_[key];
     if (!slot) slot = std::make_unique<Entry>();
-    if (Connection* const connection = FindRoom(*slot)) {
+    Connection* connection = FindRoom(*slot, Beside::kNoBulk);
+    const bool busy = connection == nullptr && FindRoom(*slot, Beside::kAnything) != nullptr;
+    if (busy && !(patient && (HasWaitingRoom(*slot) || MayDial(*slot))))
+      connection = FindRoom(*slot, Beside::kAnything);
+    if (connection != nullptr) {
       Result<Tunnel, TunnelError> tunnel = co_await OpenOn(*connection, request, stop);
       if (tunnel.ok() || !WorthAnotherTry(tunnel.error().error)) co_return tunnel;
       ++attempt;
       continue;
     }
-    // As many may wait for one dial as its connection will have room for; the next one dials beside
-    // it.
-    if (!slot->dial || slot->dial->waiters >= options_.max_streams_per_connection) {
+    // Whoever finds no room among those who wait for a dial dials beside it.
+    if (!HasWaitingRoom(*slot)) {
       slot->dial = std::make_shared<Dial>(key.origin, stop_.token());
       dials_.push_back(slot->dial.get());
       ++slot->dialling;
@@ -93,21 +97,51 @@ Task<Result<Tunnel, TunnelError>> Pool::Open(PoolKey key, std::shared_ptr<Dialer
     }
     const std::shared_ptr<Dial> dial = slot->dial;
     ++dial->waiters;
-    const Status waited = co_await dial->done.Wait(stop);
+    const bool done = co_await Await(*dial, busy, stop);
     --dial->waiters;
-    if (!waited) co_return Plain(waited.error());
-    if (dial->failed) co_return dial->error;
+    if (stop.requested()) co_return Plain(stop.error());
+    // With or without it, there is one that works.
+    if (busy && (!done || dial->failed)) patient = false;
+    if (!busy && dial->failed) co_return dial->error;
   }
   co_return Plain(Error{Reason::kGoAway});
 }
 
-Pool::Connection* Pool::FindRoom(Entry& entry) {
-  for (const std::unique_ptr<Connection>& connection : entry.connections) {
-    const std::size_t open = connection->h2.open_streams();
-    if (connection->h2.available_streams() > 0 && open < options_.max_streams_per_connection)
-      return connection.get();
+// Whether the dial is over; one that is waited for only for comfort is not waited for long.
+Task<bool> Pool::Await(Dial& dial, bool briefly, StopToken stop) {
+  if (!briefly) {
+    std::ignore = co_await dial.done.Wait(stop);
+  } else {
+    TimedStop brief(stop, options_.patience, Reason::kTimeout);
+    std::ignore = co_await dial.done.Wait(brief.token());
   }
-  return nullptr;
+  co_return dial.done.is_set();
+}
+
+// The first that will do, so that those behind it become idle and end; of those that all carry bulk
+// the one with the fewest streams.
+Pool::Connection* Pool::FindRoom(Entry& entry, Beside beside) {
+  Connection* found = nullptr;
+  for (const std::unique_ptr<Connection>& connection : entry.connections) {
+    http::H2Connection& h2 = connection->h2;
+    if (h2.available_streams() == 0 || h2.open_streams() >= options_.max_streams_per_connection)
+      continue;
+    if (beside == Beside::kNoBulk) {
+      if (h2.open_streams() == 0 || !h2.carries_bulk()) return connection.get();
+    } else if (found == nullptr || h2.open_streams() < found->h2.open_streams()) {
+      found = connection.get();
+    }
+  }
+  return found;
+}
+
+bool Pool::MayDial(const Entry& entry) const {
+  return entry.connections.size() + entry.dialling < options_.connections_beside_bulk;
+}
+
+// As many may wait for one dial as its connection will have room for.
+bool Pool::HasWaitingRoom(const Entry& entry) const {
+  return entry.dial != nullptr && entry.dial->waiters < options_.max_streams_per_connection;
 }
 
 Task<Result<Tunnel, TunnelError>> Pool::OpenOn(Connection& connection,
@@ -155,15 +189,16 @@ Task<Result<std::unique_ptr<Pool::Connection>, TunnelError>> Pool::Establish(
   RevocationWatch watch;
   if (options_.revocations != nullptr)
     watch = std::make_unique<certs::Revocations::Watch>(*options_.revocations, stop_.token());
-  Result<certs::TlsStreamPtr, certs::TlsFailure> secure =
-      co_await certs::ClientHandshake(*std::move(socket), std::move(tls), std::move(expectation),
-                                      certs::SystemWallTime(), shaking.token(), watch.get());
+  Result<certs::TlsStreamPtr, certs::TlsFailure> secure = co_await certs::ClientHandshake(
+      *std::move(socket), std::move(tls), std::move(expectation), certs::SystemWallTime(),
+      shaking.token(), watch.get(), dialer.pace());
   if (!secure) co_return TunnelError{secure.error().error, 0, {}, secure.error().detail};
   const std::optional<certs::Identity> peer = (*secure)->peer();
   if (!peer) co_return Plain(Error{Reason::kTlsFailed});
   const StopToken ends = watch != nullptr ? watch->token() : stop_.token();
-  co_return std::make_unique<Connection>(*std::move(secure), *peer, options_.h2, std::move(watch),
-                                         ends);
+  http::H2Options h2 = options_.h2;
+  h2.settings.gauge = dialer.gauge();
+  co_return std::make_unique<Connection>(*std::move(secure), *peer, h2, std::move(watch), ends);
 }
 
 Task<void> Pool::Drive(PoolKey key, Connection* connection) {
@@ -181,13 +216,19 @@ Task<void> Pool::Drive(PoolKey key, Connection* connection) {
 
 Task<void> Pool::SweepIdle() {
   while (live_ > 0) {
-    const Status slept = co_await SleepFor(options_.idle_timeout / 4, stop_.token());
+    const Status slept = co_await SleepFor(
+        std::min(options_.idle_timeout, options_.spare_idle_timeout) / 4, stop_.token());
     if (!slept) break;
     const TimePoint now = Loop::Current().now();
     for (auto& [key, entry] : entries_) {
+      bool spare = false;  // there is another one before it
       for (const std::unique_ptr<Connection>& connection : entry->connections) {
         if (connection->h2.open_streams() > 0) connection->last_used = now;
-        if (now - connection->last_used >= options_.idle_timeout) connection->h2.Drain();
+        const Clock::duration most =
+            spare ? std::min(options_.idle_timeout, options_.spare_idle_timeout)
+                  : options_.idle_timeout;
+        if (now - connection->last_used >= most) connection->h2.Drain();
+        spare = spare || connection->h2.available_streams() > 0;
       }
     }
   }

@@ -2,8 +2,9 @@
 // with the same key, and the key holds whatever changes what the connection means: who we are, who
 // the peer must be, where it is, and from which network namespace we dial. Whoever needs a
 // connection that is being dialled waits for that dial and shares its outcome, good or bad, so that
-// nobody queues behind a dead destination for longer than one deadline. One pool a worker;
-// destroyed after Shutdown.
+// nobody queues behind a dead destination for longer than one deadline. A connection that carries
+// bulk is left to it: new streams get another one, as long as there are not too many of them. One
+// pool a worker; destroyed after Shutdown.
 #pragma once
 
 #include <functional>
@@ -47,6 +48,13 @@ struct PoolOptions {
   Clock::duration handshake_timeout = std::chrono::seconds(10);
   Clock::duration idle_timeout = std::chrono::minutes(5);
   std::size_t max_streams_per_connection = 100;
+  // How many connections a key may have so that new streams need not share one with bulk. What
+  // streams there are may ask for more.
+  std::size_t connections_beside_bulk = 4;
+  // How long a stream waits for one of its own when there is one that carries bulk.
+  Clock::duration patience = std::chrono::milliseconds(200);
+  // After which connections that are no longer needed beside others end.
+  Clock::duration spare_idle_timeout = std::chrono::seconds(30);
   http::H2Options h2;
   certs::Revocations* revocations = nullptr;  // null: no peer is revoked. Outlives the pool
 };
@@ -86,13 +94,17 @@ class Pool {
   struct Entry;
   using Entries = absl::flat_hash_map<PoolKey, std::unique_ptr<Entry>>;
 
-  Connection* FindRoom(Entry& entry);
+  enum class Beside : std::uint8_t { kAnything, kNoBulk };
+  Connection* FindRoom(Entry& entry, Beside beside);
+  bool MayDial(const Entry& entry) const;
+  bool HasWaitingRoom(const Entry& entry) const;
   bool HasAny(const std::string& origin) const;
   Task<void> RunDial(PoolKey key, std::shared_ptr<Dial> dial, std::shared_ptr<Dialer> dialer,
                      certs::TlsContextRef tls);
   Task<Result<std::unique_ptr<Connection>, TunnelError>> Establish(PoolKey key, Dialer& dialer,
                                                                    certs::TlsContextRef tls,
                                                                    StopToken stop);
+  Task<bool> Await(Dial& dial, bool briefly, StopToken stop);
   Task<void> Drive(PoolKey key, Connection* connection);
   Task<Result<Tunnel, TunnelError>> OpenOn(Connection& connection, const ConnectRequest& request,
                                            StopToken stop);

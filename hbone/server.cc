@@ -70,6 +70,17 @@ Task<void> DrainOnRequest(http::H2Connection& connection, Event& asked, StopToke
   if (drain.requested() && !connection.ended()) connection.Drain();
 }
 
+class EndsHandshake final : private StopCallback {
+ public:
+  EndsHandshake(StopToken from, TimedStop& to) : from_(from), to_(to) { from_.Watch(*this); }
+
+ private:
+  void OnStop() override { to_.RequestStop(from_.reason()); }
+
+  StopToken from_;
+  TimedStop& to_;
+};
+
 // A peer that leaves, with or without its streams' consent, and our own end are nobody's mistake.
 // Whose certificate was revoked is told of although it did nothing just now.
 bool IsPeersDoing(Reason reason) {
@@ -102,10 +113,16 @@ Task<void> ServeConnection(io::SocketPtr socket, certs::TlsContextRef tls,
   std::unique_ptr<certs::Revocations::Watch> watch;
   if (options.revocations != nullptr)
     watch = std::make_unique<certs::Revocations::Watch>(*options.revocations, stop);
-  Result<certs::TlsStreamPtr, certs::TlsFailure> secure =
-      co_await certs::ServerHandshake(std::move(socket), std::move(tls), std::move(expectation),
-                                      certs::SystemWallTime(), shaking.token(), watch.get());
+  std::optional<EndsHandshake> ends;
+  if (options.handshake_stop.requested())
+    shaking.RequestStop(options.handshake_stop.reason());
+  else
+    ends.emplace(options.handshake_stop, shaking);
+  Result<certs::TlsStreamPtr, certs::TlsFailure> secure = co_await certs::ServerHandshake(
+      std::move(socket), std::move(tls), std::move(expectation), certs::SystemWallTime(),
+      shaking.token(), watch.get(), options.pace);
   shaking.Disarm();
+  ends.reset();
   if (!secure)
     co_return handler.OnHandshakeFailed(peer_address, local_address, secure.error().error,
                                         secure.error().detail);
@@ -114,6 +131,7 @@ Task<void> ServeConnection(io::SocketPtr socket, certs::TlsContextRef tls,
     co_return handler.OnHandshakeFailed(peer_address, local_address, Error{Reason::kTlsFailed},
                                         "no identity");
 
+  if (options.on_authenticated) options.on_authenticated();
   Requests requests(handler, *peer, peer_address, local_address, stop);
   http::H2Connection connection(
       http::H2Role::kServer, *std::move(secure), options.h2,
@@ -124,8 +142,8 @@ Task<void> ServeConnection(io::SocketPtr socket, certs::TlsContextRef tls,
   StopSource ended;
   Scope drains;
   drains.Spawn(DrainOnRequest(connection, requests.asked(), drain, ended.token()));
-  const StopToken ends = watch != nullptr ? watch->token() : stop;
-  const Status end = co_await connection.Run(ends);
+  const StopToken over = watch != nullptr ? watch->token() : stop;
+  const Status end = co_await connection.Run(over);
   ended.RequestStop();
   co_await drains.Join();
   if (!end.ok() && IsPeersDoing(end.error().reason))

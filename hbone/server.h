@@ -9,6 +9,7 @@
 #include "certs/identity.h"
 #include "certs/revocation.h"
 #include "certs/tls_context.h"
+#include "certs/tls_stream.h"
 #include "certs/verify.h"
 #include "core/http/h2_connection.h"
 #include "core/io/keepalive.h"
@@ -53,6 +54,11 @@ class ConnectHandler {
 struct ServerOptions {
   Clock::duration handshake_timeout = std::chrono::seconds(10);
   io::KeepAlive keepalive;
+  // Bounds the handshake beside the timeout, and nothing after it.
+  StopToken handshake_stop;
+  // Called once the peer has proven who it is.
+  std::function<void()> on_authenticated;
+  certs::Pace pace;
   http::H2Options h2;
   certs::Revocations* revocations = nullptr;  // null: no peer is revoked
 };

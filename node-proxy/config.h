@@ -63,6 +63,7 @@ struct Config : proxy::CommonSettings {
   std::uint32_t frame_bytes = 1024 * 1024;
   io::KeepAlive keepalive;
   io::CopyLimits copy_limits{.idle = {}, .half_closed = std::chrono::hours(1)};
+  std::size_t buffer_bytes = std::size_t{512} * 1024 * 1024;  // of all pods together
   bool response_baggage = true;
   bool localhost_app_tunnel = true;  // applications that speak PROXY are dialled on loopback
   bool policy_info_logging = false;  // judgements are logged at info

@@ -16,6 +16,7 @@
 #include "mesh/inbound_target.h"
 #include "mesh/snapshot.h"
 #include "node-proxy/config.h"
+#include "node-proxy/pod_limits.h"
 
 namespace aquifer::node {
 
@@ -33,6 +34,7 @@ struct WorkerContext {
   certs::CertCache& certs;
   hbone::Pool& pool;
   InboundConnections& inbound_connections;
+  WorkerLimits& limits;
   mesh::ClassifyOptions classify;
   mesh::InboundOptions inbound;
   mesh::Random random;

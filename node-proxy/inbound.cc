@@ -154,6 +154,11 @@ Task<void> InboundHandler::Serve(std::unique_ptr<hbone::IncomingTunnel> tunnel, 
   }
   // A client that left needs no connection to the application.
   const StopLink gone(tunnel.stream->gone(), entry.stop());
+  const Status turn = co_await pod_.limits().TurnForTunnel(entry.token());
+  if (!turn) {
+    Refuse(tunnel, session, kUnavailable, turn.error(), {});
+    co_return nullptr;
+  }
   Result<io::SocketPtr> application =
       co_await ReachApplication(tunnel, **own, *target, entry.token());
   if (!application) {
@@ -240,12 +245,14 @@ void InboundHandler::OnConnectionBroken(const Address& peer, const certs::Identi
 
 Task<void> ServeInbound(WorkerContext& context, PodEndpoint& pod, InboundHandler& handler,
                         io::SocketPtr socket, StopToken drain, StopToken stop) {
-  const Result<mesh::WorkloadRef> own = co_await pod.Workload(stop);
+  Handshakes::Entry handshake(stop);
+  pod.limits().Begin(handshake);
+  const Result<mesh::WorkloadRef> own = co_await pod.Workload(handshake.token());
   if (!own)
     co_return handler.OnHandshakeFailed(socket->peer(), socket->local(), own.error(),
                                         Describe(own.error()));
   const certs::Identity identity = pod.IdentityOf(**own);
-  Result<certs::CertRef> certificate = co_await context.certs.Get(identity, stop);
+  Result<certs::CertRef> certificate = co_await context.certs.Get(identity, handshake.token());
   if (!certificate) {
     co_return handler.OnHandshakeFailed(socket->peer(), socket->local(), certificate.error(),
                                         Describe(certificate.error()));
@@ -253,6 +260,10 @@ Task<void> ServeInbound(WorkerContext& context, PodEndpoint& pod, InboundHandler
   hbone::ServerOptions options;
   options.handshake_timeout = context.config.handshake_timeout;
   options.keepalive = context.config.keepalive;
+  options.handshake_stop = handshake.token();
+  options.on_authenticated = [&handshake] { handshake.Done(); };
+  options.pace = pod.limits().PaceOfPeers();
+  options.h2.settings.gauge = pod.limits().gauge();
   options.h2.settings.stream_window_bytes = context.config.stream_window_bytes;
   options.h2.settings.connection_window_bytes = context.config.connection_window_bytes;
   options.h2.settings.max_frame_bytes = context.config.frame_bytes;

@@ -27,22 +27,34 @@ certs::Identity PodEndpoint::IdentityOf(const mesh::Workload& workload) const {
   return identity;
 }
 
-Task<Result<io::SocketPtr>> PodEndpoint::Dial(Address to, StopToken stop) {
-  AQ_CO_TRY(UniqueFd fd, sockets_.Upstream(to.ip));
+Task<Result<io::SocketPtr>> PodEndpoint::Connect(UniqueFd fd, Place descriptor, Address to,
+                                                 StopToken stop) {
+  const Place dial = limits_.TryEnter(Bound::kDials);
+  if (!dial) co_return Error{Reason::kOverload};
   io::SetTunnelOptions(fd.get(), context_.config.keepalive);
-  co_return co_await io::ConnectWith(std::move(fd), to, stop);
+  Result<io::SocketPtr> socket = co_await io::ConnectWith(std::move(fd), to, stop);
+  if (socket.ok()) std::move(descriptor).StayWith(**socket);
+  co_return socket;
+}
+
+Task<Result<io::SocketPtr>> PodEndpoint::Dial(Address to, StopToken stop) {
+  Place descriptor = limits_.TryEnter(Bound::kDescriptors);
+  if (!descriptor) co_return Error{Reason::kOverload};
+  AQ_CO_TRY(UniqueFd fd, sockets_.Upstream(to.ip));
+  co_return co_await Connect(std::move(fd), std::move(descriptor), to, stop);
 }
 
 Task<Result<io::SocketPtr>> PodEndpoint::DialFrom(Ip source, Address to, bool keep_source,
                                                   StopToken stop) {
   if (!keep_source) co_return co_await Dial(to, stop);
+  Place descriptor = limits_.TryEnter(Bound::kDescriptors);
+  if (!descriptor) co_return Error{Reason::kOverload};
   AQ_CO_TRY(redirect::PodSockets::UpstreamSocket made, sockets_.UpstreamFrom(source, to.ip));
   if (!made.source_kept.ok()) {
     context_.log.Debug("inbound", "the client's address could not be kept",
                        {{"why", Describe(made.source_kept.error())}});
   }
-  io::SetTunnelOptions(made.fd.get(), context_.config.keepalive);
-  co_return co_await io::ConnectWith(std::move(made.fd), to, stop);
+  co_return co_await Connect(std::move(made.fd), std::move(descriptor), to, stop);
 }
 
 }  // namespace aquifer::node

@@ -47,7 +47,10 @@ PodProxy::PodProxy(WorkerContext& context, redirect::Pod pod, redirect::PodSocke
       endpoint_(std::make_shared<PodEndpoint>(context, pod_.uid, NameOf(pod_), std::move(sockets),
                                               TrustDomainOf(context.config, role))) {}
 
-PodProxy::~PodProxy() { AQ_CHECK(accepting_.live() == 0 && connections_.live() == 0); }
+PodProxy::~PodProxy() {
+  AQ_CHECK(accepting_.live() == 0 && connections_.live() == 0);
+  context_.limits.node.Release(ports_.size());
+}
 
 Status PodProxy::Start() {
   const Config& config = context_.config;
@@ -100,6 +103,7 @@ void PodProxy::Add(Kind kind, UniqueFd listening) {
   port->kind = kind;
   port->listener = std::make_unique<io::Listener>(std::move(listening));
   if (context_.config.reuse_port) redirect::TakePart(port->listener->fd());
+  context_.limits.node.Reserve(1);
   ports_.push_back(std::move(port));
 }
 
@@ -127,6 +131,10 @@ Task<void> PodProxy::AcceptUntil(Port& port, StopToken over) {
   while (true) {
     Result<io::SocketPtr> socket = co_await port.listener->Accept(over);
     if (socket.ok()) {
+      if (!endpoint_->limits().Count(**socket)) {
+        (*socket)->Reset();
+        continue;
+      }
       connections_.Spawn(Serve(port.kind, *std::move(socket)));
       continue;
     }

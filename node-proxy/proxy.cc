@@ -7,6 +7,7 @@
 #include "core/rt/answers.h"
 #include "mesh/file_source.h"
 #include "node-proxy/config_dump.h"
+#include "node-proxy/give_back.h"
 #include "proxy/admin.h"
 
 namespace aquifer::node {
@@ -20,6 +21,8 @@ Proxy::Proxy(const Config& config, obs::Logger& log, obs::Registry& registry)
       dns_metrics_(registry),
       crl_metrics_(registry),
       on_demand_dns_(registry),
+      limit_metrics_(registry),
+      budget_(BoundsOfProcess()),
       control_plane_(config, log, registry),
       builder_(mesh::BuilderOptions{.local_node = config.node_name}),
       sink_(builder_, [this](mesh::SnapshotRef snapshot) { Publish(std::move(snapshot)); }) {}
@@ -115,6 +118,8 @@ Result<void, Refusal> Proxy::StartWorkers() {
                             .tcp_metrics = tcp_metrics_,
                             .hbone_metrics = hbone_metrics_,
                             .on_demand_dns = on_demand_dns_,
+                            .limit_metrics = limit_metrics_,
+                            .budget = budget_,
                             .store = control_plane_.store(),
                             .control = Loop::Current(),
                             .home = home,
@@ -158,6 +163,7 @@ void Proxy::SpawnClients() {
     };
     tasks_.Spawn(crls_->Run(tell, ended_.token()));
   }
+  tasks_.Spawn(GiveMemoryBack(budget_, ended_.token()));
   tasks_.Spawn(app::ExpireSeries(tcp_metrics_, registry_, {}, ended_.token()));
   if (!config_.xds_address.empty()) {
     control_plane_.Follow(

@@ -66,6 +66,8 @@ class Proxy final : public redirect::PodHandler {
   dns::DnsMetrics dns_metrics_;
   obs::CrlMetrics crl_metrics_;
   obs::OnDemandDnsMetrics on_demand_dns_;
+  obs::LimitMetrics limit_metrics_;
+  NodeBudget budget_;
 
   StopSource quit_;   // starts the drain
   StopSource ended_;  // after the drain: servers and clients

@@ -1,5 +1,7 @@
 #include "node-proxy/worker.h"
 
+#include <algorithm>
+
 #include "core/rt/grace.h"
 #include "node-proxy/egress.h"
 #include "node-proxy/revocation_observer.h"
@@ -36,6 +38,8 @@ struct Worker::State {
   explicit State(const WorkerInputs& inputs)
       : certs(inputs.store, inputs.control, &certs::SystemWallTime),
         revocations(RevocationObserverOf(inputs.crl_metrics)),
+        limits(inputs.budget, inputs.limit_metrics,
+               inputs.config.buffer_bytes / std::max(1U, inputs.config.workers)),
         pool(PoolOptionsOf(inputs.config, Revocations(inputs))),
         egress(InnerOptionsOf(inputs.config), inputs.on_demand_dns),
         generator(std::random_device()()),
@@ -46,6 +50,7 @@ struct Worker::State {
                 .certs = certs,
                 .pool = pool,
                 .inbound_connections = connections,
+                .limits = limits,
                 .classify = {.network = inputs.config.network,
                              .hbone_port = inputs.config.inbound_port,
                              .illegal_ports = IllegalPortsOf(inputs.config)},
@@ -67,6 +72,7 @@ struct Worker::State {
 
   certs::CertCache certs;
   certs::Revocations revocations;  // looked at only where CRL_PATH is set
+  WorkerLimits limits;
   hbone::Pool pool;
   Egress egress;
   InboundConnections connections;

@@ -24,6 +24,8 @@ struct WorkerInputs {
   obs::TcpMetrics& tcp_metrics;
   obs::HboneMetrics& hbone_metrics;
   obs::OnDemandDnsMetrics& on_demand_dns;
+  obs::LimitMetrics& limit_metrics;
+  NodeBudget& budget;
   certs::CertStore& store;
   Loop& control;
   redirect::NetnsRef home;                 // the proxy's own network namespace

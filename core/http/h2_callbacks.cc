@@ -168,11 +168,12 @@ struct H2Session::Callbacks {
   static int Data(nghttp2_session* session, std::uint8_t, std::int32_t id, const std::uint8_t* data,
                   std::size_t length, void* user) {
     H2Session& self = *Self(user);
-    static_cast<void>(nghttp2_session_consume_connection(session, length));
     Stream* const stream = self.Find(id);
-    if (stream == nullptr) return 0;
-    stream->carried_bytes = true;
-    stream->unread += length;
+    if (stream == nullptr) {
+      static_cast<void>(nghttp2_session_consume_connection(session, length));
+      return 0;
+    }
+    self.Receive(*stream, length);
     AQ_CHECK(data >= self.input_.data() &&
              data + length <= self.input_.data() + self.input_.size());
     self.events_.OnData(
@@ -186,6 +187,7 @@ struct H2Session::Callbacks {
     if (found == self.streams_.end()) return 0;
     self.growth_left_ += found->second->window - self.settings_.stream_window_bytes;
     self.budget_.GiveBack(self.StrayFrames(*found->second));
+    self.Drop(*found->second);
     self.streams_.erase(found);
     self.events_.OnClosed(id, code);
     return 0;

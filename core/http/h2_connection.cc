@@ -1,5 +1,6 @@
 #include "core/http/h2_connection.h"
 
+#include <algorithm>
 #include <tuple>
 
 #include "core/rt/scope.h"
@@ -13,6 +14,9 @@ constexpr std::size_t kWriteBatchBytes = 256 * 1024;  // what one write to the t
 constexpr std::chrono::seconds kFarewell(1);
 constexpr std::size_t kStreamQueueBytes =
     128 * 1024;  // what a stream may have waiting for the peer's window
+constexpr std::size_t kCrowdedQueueBytes = 8 * 1024;
+// Bytes that the transport takes its time for.
+constexpr std::size_t kStuckBytes = 64 * 1024;
 
 }  // namespace
 
@@ -65,7 +69,7 @@ Task<Result<Chunk>> H2Stream::Read(StopToken stop) {
     if (!waited) co_return waited.error();
   }
   Chunk chunk = received_.Pop();
-  if (connection_ != nullptr && !peer_ended_) {
+  if (connection_ != nullptr) {
     connection_->session_.Consume(id_, chunk.size(), Loop::Current().now());
     if (connection_->session_.WantsOutput()) connection_->OutputDue();
   }
@@ -77,7 +81,7 @@ Task<Status> H2Stream::Write(Chunk chunk, StopToken stop) {
   AQ_DCHECK(!ended_);
   connection_->session_.Send(id_, std::move(chunk));
   connection_->OutputDue();
-  while (connection_ != nullptr && connection_->session_.Queued(id_) > kStreamQueueBytes) {
+  while (connection_ != nullptr && connection_->session_.Queued(id_) > connection_->QueueLimit()) {
     writable_.Reset();
     const Status waited = co_await writable_.Wait(stop);
     if (!waited) co_return waited;
@@ -215,7 +219,28 @@ void H2Connection::OnEnd(std::int32_t id) {
 
 void H2Connection::OnTaken(std::int32_t id) {
   H2Stream* const stream = Find(id);
-  if (stream != nullptr && session_.Queued(id) <= kStreamQueueBytes / 2) stream->writable_.Set();
+  if (stream != nullptr && session_.Queued(id) <= QueueLimit() / 2) stream->writable_.Set();
+}
+
+std::size_t H2Connection::QueueLimit() const {
+  return session_.crowded() ? kCrowdedQueueBytes : kStreamQueueBytes;
+}
+
+bool H2Connection::carries_bulk() {
+  if (writing_bytes_ >= kStuckBytes) return true;
+  CountTraffic(0);
+  return std::max(traffic_before_, traffic_) >= options_.bulk_bytes;
+}
+
+void H2Connection::CountTraffic(std::size_t bytes) {
+  const TimePoint now = Loop::Current().now();
+  const Clock::duration since = now - traffic_since_;
+  if (since >= options_.bulk_span) {
+    traffic_before_ = since < 2 * options_.bulk_span ? traffic_ : 0;
+    traffic_ = 0;
+    traffic_since_ = now;
+  }
+  traffic_ += bytes;
 }
 
 void H2Connection::OnClosed(std::int32_t id, std::uint32_t error_code) {
@@ -249,6 +274,7 @@ Task<void> H2Connection::ReadLoop(Chunk first, StopSource& both) {
       co_return;
     }
     last_heard_ = Loop::Current().now();
+    CountTraffic(got->size());
     if (!FeedAndDispatch(*std::move(got))) co_return co_await Farewell(both);
   }
 }
@@ -285,7 +311,10 @@ Task<void> H2Connection::WriteLoop(StopSource& both) {
     while (true) {
       std::vector<Chunk> output = session_.TakeOutput(kWriteBatchBytes);
       if (output.empty()) break;
+      for (const Chunk& chunk : output) writing_bytes_ += chunk.size();
+      CountTraffic(writing_bytes_);
       const Status written = co_await transport_->WriteMany(std::move(output), both.token());
+      writing_bytes_ = 0;
       if (!written) co_return Break(both, written.error());
     }
     if (!session_.finished() && end_.ok()) continue;

@@ -23,6 +23,10 @@ struct H2Options {
   // it ends the connection. Zero: never.
   Clock::duration ping_interval = std::chrono::seconds(10);
   Clock::duration ping_timeout = std::chrono::seconds(20);
+  // What goes over the connection in so much time, both ways, when it carries bulk: more than many
+  // small requests do, less than one stream that wants all there is.
+  std::size_t bulk_bytes = std::size_t{2} * 1024 * 1024;
+  Clock::duration bulk_span = std::chrono::milliseconds(100);
 };
 
 class H2Stream final : public io::Stream {
@@ -108,6 +112,8 @@ class H2Connection final : private H2Events {
   Result<H2StreamPtr> Open(const RequestHead& head, EndStream end);
   std::size_t available_streams() const { return ended_ ? 0 : session_.available_streams(); }
   std::size_t open_streams() const { return session_.open_streams(); }
+  // So much goes over it, either way, that who comes with a small request had better take another.
+  bool carries_bulk();
 
   // Server: GOAWAY. Streams that exist go on; Run returns when the last one has ended.
   void Drain();
@@ -137,6 +143,8 @@ class H2Connection final : private H2Events {
   H2Stream* Find(std::int32_t id);
   void Forget(H2Stream& stream);
   void OutputDue() { output_due_.Set(); }
+  std::size_t QueueLimit() const;
+  void CountTraffic(std::size_t bytes);
 
   H2Options options_;
   RequestHandler handler_;
@@ -150,6 +158,10 @@ class H2Connection final : private H2Events {
   std::vector<H2StreamPtr> arrived_;  // requests of the bytes just fed, to be handed on
   Event output_due_;
   TimePoint last_heard_{};
+  TimePoint traffic_since_{};
+  std::size_t traffic_ = 0;         // bytes of this span, both ways
+  std::size_t traffic_before_ = 0;  // and of the one before
+  std::size_t writing_bytes_ = 0;   // that the transport has not taken yet
   bool ended_ = false;
   bool drain_asked_ = false;
   bool peer_closed_ = false;  // the transport's end has been read

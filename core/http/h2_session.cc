@@ -21,6 +21,7 @@ constexpr std::size_t kMostOwedForStream = 4;
 // an end, and as answers to a request head and trailers.
 constexpr std::uint32_t kStrayFrames = 2;
 constexpr std::uint32_t kStrayAnswer = 8;
+constexpr std::uint32_t kLeastWindow = 65'535;  // that a connection has (RFC 9113 section 6.9.2)
 // A window that is used up faster than this holds its stream back on any path we know.
 constexpr std::chrono::milliseconds kFastWindow(200);
 
@@ -54,12 +55,19 @@ H2Session::H2Session(H2Role role, const H2Settings& settings, H2Events& events)
   if (role == H2Role::kClient) entries.push_back({NGHTTP2_SETTINGS_ENABLE_PUSH, 0});
   AQ_CHECK(nghttp2_submit_settings(session_, NGHTTP2_FLAG_NONE, entries.data(), entries.size()) ==
            0);
-  AQ_CHECK(nghttp2_session_set_local_window_size(
-               session_, NGHTTP2_FLAG_NONE, 0,
-               static_cast<std::int32_t>(settings.connection_window_bytes)) == 0);
+  // Who holds too much already gets no more ahead than one stream would.
+  const std::uint32_t window = crowded()
+                                   ? std::min(settings.connection_window_bytes,
+                                              std::max(settings.stream_window_bytes, kLeastWindow))
+                                   : settings.connection_window_bytes;
+  AQ_CHECK(nghttp2_session_set_local_window_size(session_, NGHTTP2_FLAG_NONE, 0,
+                                                 static_cast<std::int32_t>(window)) == 0);
 }
 
-H2Session::~H2Session() { nghttp2_session_del(session_); }
+H2Session::~H2Session() {
+  nghttp2_session_del(session_);
+  LetGo(held_);
+}
 
 Status H2Session::Feed(Chunk input, TimePoint now) {
   budget_.Refill(now);
@@ -142,6 +150,7 @@ void H2Session::Send(std::int32_t id, Chunk data) {
   Stream* const stream = Find(id);
   if (stream == nullptr || stream->out_ended || data.empty()) return;
   stream->carried_bytes = true;
+  Hold(data.size());
   stream->out.Push(std::move(data));
   Resume(id, *stream);
 }
@@ -164,7 +173,14 @@ std::size_t H2Session::Queued(std::int32_t id) const {
 void H2Session::Consume(std::int32_t id, std::size_t bytes, TimePoint now) {
   Stream* const stream = Find(id);
   if (stream == nullptr) return;
-  stream->unread -= std::min(bytes, stream->unread);
+  const std::size_t read = std::min(bytes, stream->unread);
+  stream->unread -= read;
+  LetGo(read);
+  if (const std::size_t back = std::min(bytes, stream->withheld); back > 0) {
+    stream->withheld -= back;
+    static_cast<void>(nghttp2_session_consume_connection(session_, back));
+  }
+  if (stream->peer_ended) return;
   stream->consumed += bytes;
   if (stream->consumed >= stream->window / 2) GrowWindow(id, *stream, now);
   static_cast<void>(nghttp2_session_consume_stream(session_, id, bytes));
@@ -253,6 +269,7 @@ void H2Session::AppendData(Bytes frame_header, Stream& stream, std::size_t lengt
   while (length > 0) {
     Chunk piece = stream.out.PopUpTo(length);
     length -= piece.size();
+    LetGo(piece.size());
     const bool small = piece.size() <= kCoalesceBytes / 4;
     if (header_due && (small || !piece.Prepend(frame_header))) Append(frame_header);
     header_due = false;
@@ -368,11 +385,40 @@ void H2Session::GrowWindow(std::int32_t id, Stream& stream, TimePoint now) {
   stream.window_since = now;
   const std::size_t limit = std::max<std::size_t>(settings_.max_stream_window_bytes, stream.window);
   const std::size_t more = std::min({stream.window, limit - stream.window, growth_left_});
-  if (!fast || more == 0) return;
+  if (!fast || more == 0 || crowded()) return;
   const auto grown = static_cast<std::int32_t>(stream.window + more);
   if (nghttp2_session_set_local_window_size(session_, NGHTTP2_FLAG_NONE, id, grown) != 0) return;
   stream.window += more;
   growth_left_ -= more;
+}
+
+void H2Session::Receive(Stream& stream, std::size_t bytes) {
+  stream.carried_bytes = true;
+  stream.unread += bytes;
+  Hold(bytes);
+  if (crowded())
+    stream.withheld += bytes;
+  else
+    static_cast<void>(nghttp2_session_consume_connection(session_, bytes));
+}
+
+void H2Session::Hold(std::size_t bytes) {
+  if (settings_.gauge == nullptr) return;
+  held_ += bytes;
+  settings_.gauge->Add(bytes);
+}
+
+void H2Session::LetGo(std::size_t bytes) {
+  if (settings_.gauge == nullptr) return;
+  held_ -= bytes;
+  settings_.gauge->Remove(bytes);
+}
+
+// What a stream that is over has left. Its reader may still take what has come.
+void H2Session::Drop(const Stream& stream) {
+  LetGo(stream.unread + stream.out.bytes());
+  if (stream.withheld > 0)
+    static_cast<void>(nghttp2_session_consume_connection(session_, stream.withheld));
 }
 
 std::unique_ptr<H2Session::Stream> H2Session::NewStream() const {

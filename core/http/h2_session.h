@@ -22,6 +22,7 @@
 #include "core/http/h2_budget.h"
 #include "core/http/h2_frame_walk.h"
 #include "core/http/message.h"
+#include "core/io/buffer_gauge.h"
 #include "core/io/chunk.h"
 #include "core/rt/timer_queue.h"
 
@@ -43,6 +44,9 @@ struct H2Settings {
   std::uint32_t glitch_budget =
       4000;  // work units a peer may cause for nothing, refilled with time
   std::uint32_t glitch_refill_per_second = 400;
+  // Counts what is held for either side; null: nobody does. While it is full the connection window
+  // is given back only as readers take what has come, too, and no window grows.
+  std::shared_ptr<io::BufferGauge> gauge;
 };
 
 enum class EndStream : std::uint8_t { kNo, kYes };
@@ -116,6 +120,8 @@ class H2Session {
   // Client: how many streams could be opened now.
   std::size_t available_streams() const;
   std::size_t open_streams() const { return streams_.size(); }
+  // Whoever holds all these bytes is to hold no more than it must.
+  bool crowded() const { return settings_.gauge != nullptr && settings_.gauge->full(); }
   bool going_away() const { return going_away_; }
 
  private:
@@ -134,6 +140,7 @@ class H2Session {
     // Flow control towards us.
     std::size_t window = 0;
     std::size_t unread = 0;    // handed on and not consumed
+    std::size_t withheld = 0;  // of it: not given back to the connection's window either
     std::size_t consumed = 0;  // since the window was last given back
     TimePoint window_since{};
   };
@@ -166,6 +173,10 @@ class H2Session {
   void GrowWindow(std::int32_t id, Stream& stream, TimePoint now);
   void CountEmptyFrames(Bytes input);
   std::unique_ptr<Stream> NewStream() const;
+  void Receive(Stream& stream, std::size_t bytes);
+  void Hold(std::size_t bytes);
+  void LetGo(std::size_t bytes);
+  void Drop(const Stream& stream);
 
   H2Role role_;
   H2Settings settings_;
@@ -183,6 +194,7 @@ class H2Session {
   H2Budget budget_;
   int swallowed_ = 0;  // see CountEmptyFrames
   std::size_t growth_left_;
+  std::size_t held_ = 0;  // counted on the gauge
   H2FrameWalk walk_;
 };
 

@@ -14,10 +14,20 @@
 
 namespace aquifer::io {
 
+// Who keeps count of sockets, and is told when one is closed. On that socket's thread.
+class SocketCount {
+ public:
+  virtual ~SocketCount() = default;
+  virtual void Return() = 0;
+};
+
 class Socket final : public Stream {
  public:
   // A connected stream socket.
   explicit Socket(UniqueFd fd) : fd_(std::move(fd)) {}
+  ~Socket() override {
+    if (count_ != nullptr) count_->Return();
+  }
 
   Task<Result<Chunk>> Read(StopToken stop) override;
   Task<Status> Write(Chunk chunk, StopToken stop) override;
@@ -30,6 +40,8 @@ class Socket final : public Stream {
   void Reset() override;
 
   int fd() const { return fd_.get(); }
+  // It has been counted; once.
+  void CountedBy(std::shared_ptr<SocketCount> count) { count_ = std::move(count); }
   // Asked of the kernel once and kept; 0.0.0.0:0 for a Unix socket or a connection that is gone.
   const Address& peer();
   const Address& local();
@@ -44,6 +56,7 @@ class Socket final : public Stream {
   bool burst_ = false;  // the last read filled its buffer: more is probably waiting
   std::optional<Address> peer_;
   std::optional<Address> local_;
+  std::shared_ptr<SocketCount> count_;
 };
 
 using SocketPtr = std::unique_ptr<Socket>;

@@ -61,6 +61,18 @@ void HboneMetrics::CountRefused(Stage stage, Reason reason) {
       ->Add();
 }
 
+constexpr std::array<std::string_view, 5> kLimits = {"connections", "handshakes", "dials", "memory",
+                                                     "dns"};
+
+LimitMetrics::LimitMetrics(Registry& registry) {
+  CounterFamily& refusals = registry.AddCounter(
+      {.name = "aquifer_pod_limit_refusals",
+       .help = "What a pod or its peers wanted and was more than its part of the node's proxy"});
+  for (const std::string_view kind : kLimits) refusals_.push_back(refusals.With({{"kind", kind}}));
+}
+
+std::string_view LimitMetrics::Word(Kind kind) { return kLimits[static_cast<std::size_t>(kind)]; }
+
 WorkloadManagerMetrics::WorkloadManagerMetrics(Registry& registry)
     : active_(registry
                   .AddGauge({.name = "workload_manager_active_proxy_count",

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <string_view>
+#include <vector>
 
 #include "core/base/reason.h"
 #include "core/obs/metrics.h"
@@ -50,6 +51,19 @@ class HboneMetrics {
  private:
   CounterFamily& refused_;
   CounterFamily& answers_;
+};
+
+// What a pod was refused because it had its part: aquifer_pod_limit_refusals{kind}.
+class LimitMetrics {
+ public:
+  enum class Kind : std::uint8_t { kConnections, kHandshakes, kDials, kMemory, kDns };
+  explicit LimitMetrics(Registry& registry);
+
+  void CountRefusal(Kind kind) { refusals_[static_cast<std::size_t>(kind)]->Add(); }
+  static std::string_view Word(Kind kind);
+
+ private:
+  std::vector<Handle<Counter>> refusals_;  // by kind
 };
 
 class WorkloadManagerMetrics {

@@ -77,6 +77,8 @@ Task<void> Churn() {
   obs::TcpMetrics metrics(registry);
   obs::HboneMetrics hbone_metrics(registry);
   obs::OnDemandDnsMetrics on_demand_dns(registry);
+  obs::LimitMetrics limit_metrics(registry);
+  NodeBudget budget(BoundsOfProcess());
   NoAuthority authority;
   certs::CertStore store(authority, &certs::SystemWallTime);
   mesh::Builder builder;
@@ -85,6 +87,8 @@ Task<void> Churn() {
                             .tcp_metrics = metrics,
                             .hbone_metrics = hbone_metrics,
                             .on_demand_dns = on_demand_dns,
+                            .limit_metrics = limit_metrics,
+                            .budget = budget,
                             .store = store,
                             .control = Loop::Current(),
                             .home = nullptr};

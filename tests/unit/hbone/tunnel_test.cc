@@ -67,11 +67,11 @@ class EchoHandler final : public ConnectHandler {
 };
 
 struct Mesh {
-  Mesh()
+  explicit Mesh(const PoolOptions& options = {})
       : ca(certs::LocalCa::Create("test", Now())),
         client(certs::TlsContext::MeshClient(Issue(ca, kClient))),
         server(certs::TlsContext::MeshServer(Issue(ca, kServer))),
-        pool(PoolOptions{}) {
+        pool(options) {
     Result<std::unique_ptr<io::Listener>> made = io::Listener::Listen(Address{Ip::Loopback4(), 0});
     REQUIRE(made.ok());
     listener = *std::move(made);
@@ -360,6 +360,128 @@ TEST_CASE("a connection that comes as the drain begins still carries the tunnel 
     REQUIRE(answer.ok());
     CHECK(answer->status == 200);
     co_await driving.Join();
+    co_await mesh.Finish();
+  };
+  test::Run(body());
+}
+
+// Anything is bulk, and for long.
+PoolOptions Touchy() {
+  PoolOptions options;
+  options.h2.bulk_bytes = 20'000;
+  options.h2.bulk_span = std::chrono::hours(1);
+  options.patience = std::chrono::seconds(30);
+  return options;
+}
+
+// A tunnel that has carried bulk.
+Task<Tunnel> OpenBulk(Mesh& mesh) {
+  Result<Tunnel, TunnelError> tunnel = co_await OpenTo(mesh, mesh.Key(), 80);
+  REQUIRE(tunnel.ok());
+  std::ignore =
+      co_await tunnel->stream->Write(Chunk::CopyOf(std::string(20'000, 'x')), StopToken());
+  for (std::size_t heard = 0; heard < 20'000;) {
+    const Result<Chunk> got = co_await tunnel->stream->Read(StopToken());
+    REQUIRE(got.ok());
+    heard += got->size();
+  }
+  co_return *std::move(tunnel);
+}
+
+TEST_CASE("new tunnels keep away from a connection that carries bulk, and share another") {
+  const auto body = []() -> Task<void> {
+    Mesh mesh(Touchy());
+    mesh.connections.Spawn(AcceptLoop(mesh));
+    {
+      const Tunnel bulk = co_await OpenBulk(mesh);
+      std::vector<Result<Tunnel, TunnelError>> small;
+      Scope opening;
+      for (int i = 0; i < 20; ++i) opening.Spawn(OpenOne(mesh, mesh.Key(), 80, small));
+      co_await opening.Join();
+      for (const Result<Tunnel, TunnelError>& tunnel : small) CHECK(tunnel.ok());
+      CHECK(mesh.accepted == 2);
+      CHECK((co_await OpenTo(mesh, mesh.Key(), 80)).ok());
+      CHECK(mesh.accepted == 2);
+    }
+    co_await mesh.Finish();
+  };
+  test::Run(body());
+}
+
+TEST_CASE("bulk gets a bounded number of connections") {
+  const auto body = []() -> Task<void> {
+    Mesh mesh(Touchy());
+    mesh.connections.Spawn(AcceptLoop(mesh));
+    {
+      std::vector<Tunnel> bulk;
+      for (int i = 0; i < 12; ++i) bulk.push_back(co_await OpenBulk(mesh));
+      CHECK(mesh.accepted == 4);
+    }
+    co_await mesh.Finish();
+  };
+  test::Run(body());
+}
+
+TEST_CASE("a tunnel takes bulk's connection when no other can be had") {
+  const auto body = []() -> Task<void> {
+    PoolOptions options = Touchy();
+    options.patience = std::chrono::milliseconds(5);
+    Mesh mesh(options);
+    mesh.connections.Spawn(AcceptLoop(mesh));
+    {
+      const Tunnel bulk = co_await OpenBulk(mesh);
+      const auto held = std::make_shared<HeldDialer>();
+      mesh.dialer = held;
+      CHECK((co_await OpenTo(mesh, mesh.Key(), 80)).ok());
+      CHECK(held->dials.size() == 1);
+      // Nor does a dial that fails fail who has another way.
+      std::vector<Result<Tunnel, TunnelError>> small;
+      Scope opening;
+      opening.Spawn(OpenOne(mesh, mesh.Key(), 80, small));
+      held->dials[0]->fails = true;
+      held->dials[0]->decided.Set();
+      co_await opening.Join();
+      CHECK(small.front().ok());
+    }
+    CHECK(mesh.accepted == 1);
+    co_await mesh.Finish();
+  };
+  test::Run(body());
+}
+
+TEST_CASE("a handshake can be ended early, and not once the peer is known") {
+  const auto body = []() -> Task<void> {
+    Mesh mesh;
+    Result<io::SocketPtr> silent = co_await io::Connect(mesh.listener->local(), StopToken());
+    REQUIRE(silent.ok());
+    Result<io::SocketPtr> accepted = co_await mesh.listener->Accept(StopToken());
+    StopSource handshake;
+    ServerOptions options;
+    options.handshake_stop = handshake.token();
+    handshake.RequestStop(Reason::kOverload);
+    co_await ServeConnection(*std::move(accepted), mesh.server,
+                             certs::InTrustDomain{"cluster.local"}, options, mesh.handler,
+                             StopToken(), StopToken());
+    CHECK(mesh.handler.failed == std::vector<Reason>{Reason::kOverload});
+
+    StopSource later;
+    options.handshake_stop = later.token();
+    options.on_authenticated = [&later] { later.RequestStop(Reason::kOverload); };
+    struct Serving {
+      static Task<void> Run(Mesh& mesh, const ServerOptions& options) {
+        Result<io::SocketPtr> socket = co_await mesh.listener->Accept(StopToken());
+        co_await ServeConnection(*std::move(socket), mesh.server,
+                                 certs::InTrustDomain{"cluster.local"}, options, mesh.handler,
+                                 StopToken(), mesh.stop.token());
+      }
+    };
+    mesh.connections.Spawn(Serving::Run(mesh, options));
+    Result<Tunnel, TunnelError> tunnel = co_await OpenTo(mesh, mesh.Key(), 80);
+    REQUIRE(tunnel.ok());
+    CHECK(later.requested());
+    std::ignore = co_await tunnel->stream->Write(Chunk::CopyOf("still"), StopToken());
+    CHECK((co_await tunnel->stream->Read(StopToken()))->text() == "still");
+    tunnel->stream.reset();
     co_await mesh.Finish();
   };
   test::Run(body());

@@ -41,6 +41,7 @@ const Bad kBad[] = {
     {"IPV6_ENABLED", {"", "no"}},
     {"ZTUNNEL_WORKER_THREADS", {"", "-1", "1025", "0%", "101%", "two"}},
     {"POOL_MAX_STREAMS_PER_CONNECTION", {"", "0", "10001"}},
+    {"AQUIFER_BUFFER_BYTES", {"", "16777215", "-1", "1GB"}},
     {"POOL_UNUSED_RELEASE_TIMEOUT", {"", "0s", "5"}},
     {"TERMINATION_GRACE_PERIOD_SECONDS", {"", "0", "30s", "86401"}},
     {"CONNECTION_TERMINATION_DEADLINE", {"", "0ms", "5"}},

@@ -100,10 +100,11 @@ inline std::unique_ptr<io::Listener> ListenAt(const Ip& ip) {
 
 // Made on a running loop; ended by End.
 struct World {
-  World()
+  explicit World(const NodeBounds& bounds = BoundsOfProcess())
       : metrics(registry),
         hbone_metrics(registry),
         crl_metrics(registry),
+        budget(bounds),
         store(authority, &certs::SystemWallTime),
         certs(store, Loop::Current(), &certs::SystemWallTime),
         on_demand_dns(registry),
@@ -116,6 +117,7 @@ struct World {
                 .certs = certs,
                 .pool = pool,
                 .inbound_connections = connections,
+                .limits = limits,
                 .classify = {.network = {}, .hbone_port = hbone->local().port},
                 .inbound = {},
                 .random = [] { return 0; },
@@ -201,6 +203,9 @@ struct World {
   obs::TcpMetrics metrics;
   obs::HboneMetrics hbone_metrics;
   obs::CrlMetrics crl_metrics;
+  obs::LimitMetrics limit_metrics{registry};
+  NodeBudget budget;
+  WorkerLimits limits{budget, limit_metrics, std::size_t{64} * 1024 * 1024};
   Authority authority;
   certs::CertStore store;
   certs::CertCache certs;
