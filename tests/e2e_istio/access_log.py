@@ -1,0 +1,61 @@
+"""The access log of the node proxies: found by the client's address, and made comparable."""
+import re
+import time
+
+FIELD = re.compile(r'([a-z_.]+)=("(?:[^"\\]|\\.)*"|\S*)')
+ADDRESS = re.compile(r'^\[?([0-9a-f.:]+?)\]?:(\d+)$')
+VOLATILE = ('duration', 'src.addr')
+
+
+def parse(text):
+    """The lines of finished and refused connections, as dictionaries in the order of their fields."""
+    for line in text.splitlines():
+        parts = line.split('\t')
+        if len(parts) > 4 and parts[2] == 'access' and parts[3].startswith('connection'):
+            fields = {key: value.strip('"') for key, value in FIELD.findall(parts[4])}
+            yield {'level': parts[1], 'message': parts[3]} | fields
+
+
+def split(address):
+    found = ADDRESS.match(address)
+    return (found[1], int(found[2])) if found else (address, 0)
+
+
+def read(world):
+    return [line for pod in world.proxy_pods.values() for line in parse(world.cluster.log_of(pod))]
+
+
+def lines_of(world, clients, seconds=3):
+    """Outbound lines by the client's address. A connection that is not captured has none, so the wait is bounded by time."""
+    wanted, end = {(ip, port) for ip, port in clients}, time.monotonic() + seconds
+    while True:
+        found = {split(line['src.addr']): line for line in read(world) if line.get('direction') == 'outbound'}
+        if wanted <= set(found) or time.monotonic() > end:
+            return {key: found[key] for key in wanted if key in found}
+        time.sleep(0.2)
+
+
+def named(world, address):
+    ip, port = split(address)
+    return f'{world.name_of(ip)}:{port}' if port else address
+
+
+def normal(world, line):
+    """One line without what differs between runs; the words of an error are each program's own."""
+    shown = []
+    for key, value in line.items():
+        if key in VOLATILE:
+            continue
+        if key in ('dst.addr', 'dst.hbone_addr'):
+            value = named(world, value)
+        shown.append(f'{key}={"yes" if key == "error" else value}')
+    return ' '.join(shown)
+
+
+def inbound(world):
+    """What the servers' node proxies say of all connections so far."""
+    lines = set()
+    for line in read(world):
+        if line.get('direction') == 'inbound':
+            lines.add(f'src={world.name_of(split(line["src.addr"])[0])} {normal(world, line)}')
+    return lines
