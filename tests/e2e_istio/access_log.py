@@ -26,10 +26,11 @@ def read(world):
 
 
 def lines_of(world, clients, seconds=3):
-    """Outbound lines by the client's address. A connection that is not captured has none, so the wait is bounded by time."""
-    wanted, end = {(ip, port) for ip, port in clients}, time.monotonic() + seconds
+    """Outbound lines by pod and port of the client. One that is not captured has none, so the wait is bounded by time."""
+    wanted, end = set(clients), time.monotonic() + seconds
     while True:
-        found = {split(line['src.addr']): line for line in read(world) if line.get('direction') == 'outbound'}
+        lines = [(split(line['src.addr']), line) for line in read(world) if line.get('direction') == 'outbound']
+        found = {(world.name_of(ip), port): line for (ip, port), line in lines}
         if wanted <= set(found) or time.monotonic() > end:
             return {key: found[key] for key in wanted if key in found}
         time.sleep(0.2)

@@ -125,7 +125,7 @@ class Servers:
 
 
 class Client:
-    """The orders. Each returns a dictionary; "local" is the client's own address, by which logs name the connection."""
+    """The orders. Each returns a dictionary; "port" is the client's own, by which logs name the connection."""
 
     def __init__(self, servers):
         self.servers, self.held, self.loads = servers, {}, {}
@@ -156,13 +156,14 @@ class Client:
 
     @contextlib.contextmanager
     def connected(self, host, port, answer, timeout=10):
-        with socket.create_connection((host, port), timeout, ('', next(self.ports))) as connection:
-            answer['local'] = list(connection.getsockname()[:2])
-            try:
+        answer['port'] = next(self.ports)
+        try:
+            # A refusal can be quicker than connect, which then fails: the port is known before.
+            with socket.create_connection((host, port), timeout, ('', answer['port'])) as connection:
                 yield connection
-            except OSError as error:
-                error.so_far = answer
-                raise
+        except OSError as error:
+            error.so_far = answer
+            raise
 
     def do_http(self, host, port, path='/', timeout=10, name=None):
         answer = {}

@@ -9,6 +9,7 @@ import json
 import access_log
 from world import FAR, PODS
 
+UNCAPTURED = ('plain1', 'plain2', 'host1')
 IN_MESH = ('client1', 'client2', 'stranger1')
 MEGABYTES = 1 << 23
 EVERY_POD = [name for name in PODS if name not in ('moody1', 'moody2', 'guarded1', 'guarded2')]
@@ -142,7 +143,8 @@ def run(world, family):
     cases += [case for case, _, _ in resets]
     answers = world.batch([(case.pod, dict(case.order)) for case in cases])
     seen = world.batch([(server, {'op': 'ending', 'key': key}) for _, server, key in resets])
-    logs = access_log.lines_of(world, [a['local'] for c, a in zip(cases, answers) if 'local' in a and PODS[c.pod][0] != 'plain'])
+    logs = access_log.lines_of(world, [(c.pod, a['port']) for c, a in zip(cases, answers)
+                                       if c.logged and 'port' in a and c.pod not in UNCAPTURED])
     outcomes = {}
     for case, answer in zip(cases, answers):
         outcomes[f'v{family} {case.name}'] = outcome(world, case, answer, logs)
@@ -153,8 +155,8 @@ def run(world, family):
 
 def outcome(world, case, answer, logs):
     text = describe(world, case.order['op'], answer)
-    if case.logged and 'local' in answer:
-        line = logs.get(tuple(answer['local']))
+    if case.logged and 'port' in answer:
+        line = logs.get((case.pod, answer['port']))
         text += f' | {access_log.normal(world, line)}' if line else ''
     return text
 
@@ -168,13 +170,14 @@ def describe(world, op, answer):
         # A connection that ends early does so with or without a reset, which depends on what was unread.
         return ' '.join(sorted({'ended' if a in ('reset', 'closed') else a for a in answer['answers']}))
     if op != 'http':
-        return ', '.join(f'{k} {v}' for k, v in answer.items() if k != 'local')
+        return ', '.join(f'{k} {v}' for k, v in answer.items() if k != 'port')
     error = answer.get('error')
     if error:
         return 'ended' if error in ('reset', 'closed') else error
     if 'pod' in answer:
         return f'{answer["status"]} from {answer["pod"]}, which sees {world.name_of(answer["peer"])}'
-    return str(answer.get('status', 'no HTTP'))
+    # A TLS alert, or none: both are no answer to a request in the clear.
+    return str(answer.get('status', 'ended'))
 
 
 def by_name(world, text):

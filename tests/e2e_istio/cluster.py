@@ -9,7 +9,6 @@ import pathlib
 import shutil
 import subprocess
 import sys
-import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / 'tests/netns'), str(ROOT / 'scripts')]
@@ -162,6 +161,3 @@ def agent_files():
     files = {name: name for name in listed.stdout.split() if name.startswith('/usr/')}
     return files | {python: os.path.realpath(python), '/agent.py': str(script)}, python
 
-
-def wait_until(when):
-    time.sleep(max(0, when - time.monotonic()))

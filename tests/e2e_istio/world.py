@@ -123,13 +123,13 @@ def policies(world):
             peer_authentication('but-one-port', 'strict', 'STRICT', {STRICT_OPEN_PORT: 'PERMISSIVE'}, {'app': 'strict'})]
 
 
-def service_entry(name, hosts, resolution, endpoints=None, selector=None, addresses=None, ns='shop'):
+def service_entry(name, hosts, resolution, endpoints=None, selector=None, addresses=None, port=8080):
     spec = {'hosts': hosts, 'resolution': resolution, 'location': 'MESH_INTERNAL',
-            'ports': [{'number': 80, 'name': 'http', 'protocol': 'TCP', 'targetPort': 8080}]}
+            'ports': [{'number': 80, 'name': 'http', 'protocol': 'TCP', 'targetPort': port}]}
     spec |= {'endpoints': [{'address': a} for a in endpoints]} if endpoints else {}
     spec |= {'workloadSelector': {'labels': selector}} if selector else {}
     spec |= {'addresses': addresses} if addresses else {}
-    return {'apiVersion': 'networking.istio.io/v1', 'kind': 'ServiceEntry', 'metadata': meta(name, ns), 'spec': spec}
+    return {'apiVersion': 'networking.istio.io/v1', 'kind': 'ServiceEntry', 'metadata': meta(name, 'shop'), 'spec': spec}
 
 
 def entries(world):
@@ -138,7 +138,7 @@ def entries(world):
     return [service_entry('static', ['static.example'], 'STATIC', [address], None, [f'{FAR}.1']),
             service_entry('selecting', ['selecting.example'], 'STATIC', None, {'machine': 'one'}, [f'{FAR}.2']),
             service_entry('pods', ['pods.example'], 'STATIC', None, {'pod': 'server2'}, [f'{FAR}.3']),
-            service_entry('by-name', ['by-name.example'], 'DNS', ['plainly.plain.svc.cluster.local'], None, [f'{FAR}.4']),
+            service_entry('by-name', ['by-name.example'], 'DNS', ['plainly.plain.svc.cluster.local'], None, [f'{FAR}.4'], 80),
             service_entry('unknown-name', ['unknown-name.example'], 'DNS', ['nothing.example'], None, [f'{FAR}.5']),
             service_entry('none', ['none.example'], 'NONE', None, None, [world.pods['plain2'][0]]),
             service_entry('automatic', ['automatic.example'], 'STATIC', [address]),
@@ -153,7 +153,10 @@ class World:
 
     def __init__(self, cluster):
         self.cluster = cluster
+        self.families = ('4', '6') if cluster.dual else ('4',)
+        self.outside = {}
         self.pods, self.vips, self.names = {}, {}, {}
+        self.proxy_pods, self.proxies = {}, {}
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix='aquifer-e2e-'))
 
     def __enter__(self):
@@ -189,6 +192,14 @@ class World:
             name = f'{item["metadata"]["name"]}.{item["metadata"]["namespace"]}'
             self.vips[name] = [ip for ip in item['spec'].get('clusterIPs', []) if ip != 'None']
             self.names |= {ip: f'svc/{name}' for ip in self.vips[name]}
+
+    def see_proxies(self, pods):
+        """Which node proxies are there now, {node: pod}."""
+        self.proxy_pods = pods
+        for node, found in pods.items():
+            addresses = {'6' if ':' in each['ip'] else '4': each['ip'] for each in found['status']['podIPs']}
+            self.proxies[int(node[-1])] = addresses
+            self.names |= {ip: f'proxy{node[-1]}' for ip in addresses.values()}
 
     def addresses_of(self, name):
         return self.pods[name]
