@@ -6,6 +6,7 @@ import re
 
 DIFFERENCES = (
     (r'the server resets$', 'end closed', 'error reset', 'a reset stays a reset'),
+    (r'a policy denies an open|strict ends an open', 'timeout', 'ended', 'a policy that is attached later ends open connections too'),
     (r'the client resets$', 'server sees closed', 'server sees reset', 'a reset stays a reset'),
 )
 

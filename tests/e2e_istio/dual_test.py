@@ -4,4 +4,4 @@ import sys
 
 import suite
 
-sys.exit(suite.main(dual=True))
+sys.exit(suite.main(dual=True, name='dual stack'))

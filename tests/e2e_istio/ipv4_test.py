@@ -4,4 +4,4 @@ import sys
 
 import suite
 
-sys.exit(suite.main(dual=False))
+sys.exit(suite.main(dual=False, name='IPv4'))

@@ -103,6 +103,12 @@ def rule(port, source=None, to=None, when=None):
 CLIENT = 'cluster.local/ns/shop/sa/client'
 
 
+def deny_rules():
+    # A method is nothing that a connection has, which denies more and not less.
+    return [rule(8011, {'namespaces': ['other']}), rule(8012, {'notPrincipals': ['*']}),
+            {'to': [{'operation': {'ports': ['8014'], 'methods': ['POST']}}]}]
+
+
 def policies(world):
     """Which port of guarded1 and guarded2 stands for what: see the cases of policy."""
     blocks = world.addresses_of('client1') + world.addresses_of('plain1')
@@ -113,11 +119,9 @@ def policies(world):
              rule(8010, when=[{'key': 'source.namespace', 'notValues': ['other']}]),
              rule(8013, {'serviceAccounts': ['shop/client']}),
              {'to': [{'operation': {'ports': ['8011', '8012', '8014', '8080', '7001']}}]}]
-    deny = [rule(8011, {'namespaces': ['other']}), rule(8012, {'notPrincipals': ['*']}), rule(8014, {'methods': ['GET']}, None)]
-    deny[2] = {'to': [{'operation': {'ports': ['8014'], 'methods': ['POST']}}]}
     dry = {'annotations': {'istio.io/dry-run': 'true'}}
     guarded = {'app': 'guarded'}
-    return [authorization('allow', 'shop', 'ALLOW', allow, guarded), authorization('deny', 'shop', 'DENY', deny, guarded),
+    return [authorization('allow', 'shop', 'ALLOW', allow, guarded), authorization('deny', 'shop', 'DENY', deny_rules(), guarded),
             authorization('dry', 'shop', 'DENY', [{}], {'app': 'server'}, **dry),
             peer_authentication('all', 'strict', 'STRICT'),
             peer_authentication('but-one-port', 'strict', 'STRICT', {STRICT_OPEN_PORT: 'PERMISSIVE'}, {'app': 'strict'})]
