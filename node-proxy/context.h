@@ -6,6 +6,7 @@
 #include <random>
 
 #include "certs/cache.h"
+#include "core/base/list.h"
 #include "core/obs/log.h"
 #include "core/obs/mesh_metrics.h"
 #include "core/obs/tcp_metrics.h"
@@ -19,6 +20,7 @@
 namespace aquifer::node {
 
 class InboundConnections;
+class Session;
 
 struct WorkerContext {
   const Config& config;
@@ -28,6 +30,7 @@ struct WorkerContext {
   certs::CertCache& certs;
   hbone::Pool& pool;
   InboundConnections& inbound_connections;
+  List<Session>& sessions;
   mesh::ClassifyOptions classify;
   mesh::InboundOptions inbound;
   mesh::Random random;

@@ -12,11 +12,12 @@
 #include "core/obs/access_log.h"
 #include "core/obs/tcp_metrics.h"
 #include "mesh/snapshot.h"
+#include "node-proxy/connection_view.h"
 #include "node-proxy/context.h"
 
 namespace aquifer::node {
 
-class Session {
+class Session : public ListNode {
  public:
   Session(WorkerContext& context, obs::Direction direction, const Address& source,
           const Address& destination);
@@ -48,6 +49,9 @@ class Session {
   Error RejectEarly(const Error& error, std::string detail = {});
   // How the copy ended; a peer that leaves is an ending, not an error.
   void Finish(const Status& copied);
+
+  // What there is to show of it, if it is through and whose it is.
+  std::optional<ConnectionView> View() const;
 
   bool failed() const { return !end_.ok(); }
   io::CopyTotals& totals() { return totals_; }
@@ -82,6 +86,7 @@ class Session {
   obs::Direction direction_;
   Address source_address_;
   Address destination_address_;
+  Address asked_for_;  // before it was decided where it goes
   End source_;
   End destination_;
   mesh::ServiceRef service_;

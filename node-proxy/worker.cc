@@ -1,6 +1,7 @@
 #include "node-proxy/worker.h"
 
 #include "core/rt/grace.h"
+#include "node-proxy/session.h"
 
 namespace aquifer::node {
 namespace {
@@ -29,6 +30,7 @@ struct Worker::State {
                 .certs = certs,
                 .pool = pool,
                 .inbound_connections = connections,
+                .sessions = sessions,
                 .classify = {.network = inputs.config.network,
                              .hbone_port = inputs.config.inbound_port},
                 .inbound = {.network = inputs.config.network},
@@ -39,6 +41,7 @@ struct Worker::State {
   certs::CertCache certs;
   hbone::Pool pool;
   InboundConnections connections;
+  List<Session> sessions;
   std::mt19937_64 generator;
   WorkerContext context;
   std::map<std::string, std::unique_ptr<PodProxy>> pods;
@@ -124,6 +127,16 @@ void Worker::Shutdown(Clock::duration deadline, std::function<void()> done) {
   };
   Post([this, deadline, done = std::move(done)](State& state) {
     state.ending.Spawn(Draining::Run(*this, state, deadline, done));
+  });
+}
+
+void Worker::ListConnections(std::function<void(std::vector<ConnectionView>)> done) {
+  Post([this, done = std::move(done)](State& state) {
+    std::vector<ConnectionView> views;
+    state.sessions.ForEach([&views](const Session& session) {
+      if (std::optional<ConnectionView> view = session.View()) views.push_back(*std::move(view));
+    });
+    Reply([done, views = std::move(views)] { done(views); });
   });
 }
 

@@ -108,6 +108,7 @@ struct World {
                 .certs = certs,
                 .pool = pool,
                 .inbound_connections = connections,
+                .sessions = sessions,
                 .classify = {.network = {}, .hbone_port = hbone->local().port},
                 .inbound = {},
                 .random = [] { return 0; },
@@ -179,6 +180,7 @@ struct World {
   certs::CertCache certs;
   hbone::Pool pool{hbone::PoolOptions{}};
   InboundConnections connections;
+  List<Session> sessions;
   mesh::Builder builder{mesh::BuilderOptions{}};
   std::unique_ptr<io::Listener> hbone;
   StopSource stop;
