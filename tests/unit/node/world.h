@@ -23,6 +23,7 @@
 #include "node-proxy/inbound_connections.h"
 #include "node-proxy/outbound.h"
 #include "node-proxy/pod_endpoint.h"
+#include "node-proxy/session.h"
 #include "tests/support/catch.h"
 #include "tests/unit/mesh/fixtures.h"
 
