@@ -18,31 +18,37 @@ Json PortsJson(const PortList& ports) {
   return json;
 }
 
+// What is empty is left out, as by Istio's node proxy.
 Json WorkloadJson(const Workload& workload) {
   Json json{
       {"uid", workload.uid},
       {"workloadIps", Json::array()},
       {"protocol", workload.protocol == TunnelProtocol::kHbone ? "HBONE" : "TCP"},
-      {"network", workload.network},
       {"name", workload.name},
       {"namespace", workload.ns},
       {"trustDomain", workload.trust_domain},
       {"serviceAccount", workload.service_account},
-      {"workloadName", workload.workload_name},
       {"workloadType", WorkloadTypeName(workload.type)},
-      {"canonicalName", workload.canonical_name},
-      {"canonicalRevision", workload.canonical_revision},
-      {"clusterId", workload.cluster_id},
-      {"locality", Json{{"region", workload.locality.region},
-                        {"zone", workload.locality.zone},
-                        {"subzone", workload.locality.subzone}}},
-      {"node", workload.node},
       {"networkMode", workload.network_mode == NetworkMode::kStandard ? "Standard" : "HostNetwork"},
       {"status", workload.health == Health::kHealthy ? "Healthy" : "Unhealthy"},
-      {"hostname", workload.hostname},
-      {"capacity", workload.capacity},
-      {"authorizationPolicies", workload.authorization_policies},
-      {"services", Json::array()}};
+      {"capacity", workload.capacity}};
+  const auto add = [&json](const char* key, const std::string& text) {
+    if (!text.empty()) json[key] = text;
+  };
+  add("network", workload.network);
+  add("workloadName", workload.workload_name);
+  add("canonicalName", workload.canonical_name);
+  add("canonicalRevision", workload.canonical_revision);
+  add("clusterId", workload.cluster_id);
+  add("node", workload.node);
+  add("hostname", workload.hostname);
+  const Locality& locality = workload.locality;
+  if (locality != Locality()) {
+    json["locality"] =
+        Json{{"region", locality.region}, {"zone", locality.zone}, {"subzone", locality.subzone}};
+  }
+  if (!workload.authorization_policies.empty())
+    json["authorizationPolicies"] = workload.authorization_policies;
   for (const Ip& ip : workload.addresses) json["workloadIps"].push_back(ip.ToString());
   for (const Membership& each : workload.services)
     json["services"].push_back(each.service.ToString());

@@ -7,6 +7,7 @@
 
 #include "certs/cache.h"
 #include "certs/revocation.h"
+#include "core/base/list.h"
 #include "core/obs/log.h"
 #include "core/obs/mesh_metrics.h"
 #include "core/obs/tcp_metrics.h"
@@ -25,6 +26,7 @@ namespace dns {
 struct WorkerDns;
 }
 struct Egress;
+class Session;
 
 struct WorkerContext {
   const Config& config;
@@ -35,6 +37,7 @@ struct WorkerContext {
   hbone::Pool& pool;
   InboundConnections& inbound_connections;
   WorkerLimits& limits;
+  List<Session>& sessions;
   mesh::ClassifyOptions classify;
   mesh::InboundOptions inbound;
   mesh::Random random;

@@ -4,6 +4,8 @@
 #include <sstream>
 
 #include "certs/local_authority.h"
+#include "core/app/runtime_metrics.h"
+#include "core/app/version.h"
 #include "core/rt/answers.h"
 #include "mesh/file_source.h"
 #include "node-proxy/config_dump.h"
@@ -25,7 +27,10 @@ Proxy::Proxy(const Config& config, obs::Logger& log, obs::Registry& registry)
       budget_(BoundsOfProcess()),
       control_plane_(config, log, registry),
       builder_(mesh::BuilderOptions{.local_node = config.node_name}),
-      sink_(builder_, [this](mesh::SnapshotRef snapshot) { Publish(std::move(snapshot)); }) {}
+      sink_(builder_, [this](mesh::SnapshotRef snapshot) { Publish(std::move(snapshot)); }) {
+  // Dashboards ask for the node proxy by this name.
+  obs::AddBuildInfo(registry, "ztunnel", app::Version());
+}
 
 Proxy::~Proxy() = default;
 
@@ -137,22 +142,36 @@ Result<void, Refusal> Proxy::StartWorkers() {
 
 Result<void, Refusal> Proxy::StartServers() {
   const Ip any = config_.ipv6 ? Ip::Any6() : Ip::Any4();
-  AQ_TRY_STATUS(servers_.Listen(
-      "admin port", {Ip::Loopback4(), config_.admin_port},
-      proxy::AdminHandler({.program = "aquifer-node",
-                           .config_dump =
-                               [this] {
-                                 return DumpConfig(config_, snapshot_.get(),
-                                                   control_plane_.store().Dump(), pods_);
-                               },
-                           .quit = [this] { quit_.RequestStop(); },
-                           .log = log_})));
+  AQ_TRY_STATUS(servers_.Listen("admin port", {Ip::Loopback4(), config_.admin_port},
+                                proxy::AdminHandler({.program = "aquifer-node",
+                                                     .config_dump = [this] { return Dump(); },
+                                                     .quit = [this] { quit_.RequestStop(); },
+                                                     .log = log_})));
   AQ_TRY_STATUS(
-      servers_.Listen("stats port", {any, config_.stats_port}, app::StatsHandler(registry_)));
+      servers_.Listen("stats port", {any, config_.stats_port}, app::StatsHandler(registry_, [this] {
+                        return app::RuntimeMetrics({}, tcp_metrics_.sockets());
+                      })));
   AQ_TRY_STATUS(servers_.Listen("readiness port", {any, config_.ready_port},
                                 app::ReadyHandler([this] { return Pending(); })));
   servers_.Serve(tasks_, ended_.token());
   return {};
+}
+
+// Each worker lists its own connections. While they drain a worker may go without an answer.
+Task<std::string> Proxy::Dump() {
+  std::vector<ConnectionView> connections;
+  if (!draining_) {
+    Answers answers(workers_.size());
+    for (const std::unique_ptr<Worker>& worker : workers_) {
+      worker->ListConnections([&](std::vector<ConnectionView> views) {
+        connections.insert(connections.end(), std::make_move_iterator(views.begin()),
+                           std::make_move_iterator(views.end()));
+        answers.Take();
+      });
+    }
+    std::ignore = co_await answers.All();
+  }
+  co_return DumpConfig(config_, snapshot_.get(), control_plane_.store().Dump(), pods_, connections);
 }
 
 void Proxy::SpawnClients() {
@@ -243,7 +262,7 @@ Task<Result<void, std::string>> Proxy::StartPod(redirect::Pod pod, StopToken) {
     co_await StopPod(uid);
     co_return why;
   }
-  pods_.insert(uid);
+  pods_[uid] = pod.info;
   pod_metrics_.ProxyStarted();
   log_.Info("inpod", "pod is served",
             {{"uid", uid}, {"name", pod.info.name}, {"namespace", pod.info.ns}});

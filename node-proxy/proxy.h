@@ -20,6 +20,7 @@
 #include "mesh/xds_sink.h"
 #include "node-proxy/cert_prefetch.h"
 #include "node-proxy/config.h"
+#include "node-proxy/config_dump.h"
 #include "node-proxy/crl_watch.h"
 #include "node-proxy/worker.h"
 #include "proxy/control_plane_client.h"
@@ -49,6 +50,7 @@ class Proxy final : public redirect::PodHandler {
   Result<void, Refusal> LoadLocalMesh();
   Result<void, Refusal> StartWorkers();
   Result<void, Refusal> StartServers();
+  Task<std::string> Dump();
   Task<Result<void, Refusal>> StartDedicated();
   Task<void> StartSelf();
   void SpawnClients();
@@ -83,7 +85,7 @@ class Proxy final : public redirect::PodHandler {
   std::vector<obs::Registry::Callback> zds_counts_;  // of cni_
   app::LocalServers servers_;
   std::vector<std::unique_ptr<Worker>> workers_;
-  std::set<std::string> pods_;
+  PodsByUid pods_;
   bool serving_ = false;
   bool draining_ = false;
   Scope tasks_;

@@ -62,7 +62,10 @@ Session::Session(WorkerContext& context, obs::Direction direction, const Address
       direction_(direction),
       source_address_(source),
       destination_address_(destination),
-      started_(Loop::Current().now()) {}
+      asked_for_(destination),
+      started_(Loop::Current().now()) {
+  context_.sessions.PushBack(*this);
+}
 
 Session::~Session() {
   const std::string error = end_.ok()         ? std::string()
@@ -94,6 +97,26 @@ void Session::Open() {
   counted_ = context_.tcp_metrics.Open(Labels());
   if (!context_.log.enabled(obs::Level::kDebug, obs::kAccessScope)) return;
   obs::LogConnectionOpened(context_.log, Entry(ProvenIdentities()));
+}
+
+std::optional<ConnectionView> Session::View() const {
+  const bool inbound = direction_ == obs::Direction::kInbound;
+  const mesh::WorkloadRef& pod = inbound ? destination_.workload() : source_.workload();
+  if (!counted_ || pod == nullptr) return std::nullopt;
+  ConnectionView view{.pod = pod->name,
+                      .pod_namespace = pod->ns,
+                      .direction = direction_,
+                      .source = source_address_.ToString(),
+                      .original_destination = std::nullopt,
+                      .actual_destination = destination_address_.ToString(),
+                      .hbone = !hbone_target_.empty()};
+  if (!inbound) {
+    view.original_destination = asked_for_.ToString();
+    return view;
+  }
+  if (view.hbone) view.actual_destination = hbone_target_;
+  if (service_ != nullptr) view.original_destination = service_->hostname;
+  return view;
 }
 
 Session::Identities Session::ProvenIdentities() const {

@@ -13,6 +13,7 @@
 #include "core/obs/tcp_metrics.h"
 #include "hbone/pool.h"
 #include "mesh/snapshot.h"
+#include "node-proxy/connection_view.h"
 #include "node-proxy/context.h"
 
 namespace aquifer::node {
@@ -21,7 +22,7 @@ namespace aquifer::node {
 // nothing.
 obs::TcpPeerLabels PeerLabelsOf(const mesh::Workload& workload);
 
-class Session {
+class Session : public ListNode {
  public:
   Session(WorkerContext& context, obs::Direction direction, const Address& source,
           const Address& destination);
@@ -56,6 +57,9 @@ class Session {
   // How the copy ended; a peer that leaves is an ending, not an error.
   void Finish(const Status& copied);
 
+  // What there is to show of it, if it is through and whose it is.
+  std::optional<ConnectionView> View() const;
+
   bool failed() const { return !end_.ok(); }
   io::CopyTotals& totals() { return totals_; }
 
@@ -89,6 +93,7 @@ class Session {
   obs::Direction direction_;
   Address source_address_;
   Address destination_address_;
+  Address asked_for_;  // before it was decided where it goes
   End source_;
   End destination_;
   mesh::ServiceRef service_;

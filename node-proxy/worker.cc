@@ -5,6 +5,7 @@
 #include "core/rt/grace.h"
 #include "node-proxy/egress.h"
 #include "node-proxy/revocation_observer.h"
+#include "node-proxy/session.h"
 
 namespace aquifer::node {
 namespace {
@@ -51,6 +52,7 @@ struct Worker::State {
                 .pool = pool,
                 .inbound_connections = connections,
                 .limits = limits,
+                .sessions = sessions,
                 .classify = {.network = inputs.config.network,
                              .hbone_port = inputs.config.inbound_port,
                              .illegal_ports = IllegalPortsOf(inputs.config)},
@@ -76,6 +78,7 @@ struct Worker::State {
   hbone::Pool pool;
   Egress egress;
   InboundConnections connections;
+  List<Session> sessions;
   std::mt19937_64 generator;
   WorkerContext context;
   std::optional<dns::WorkerDns> dns;
@@ -169,6 +172,16 @@ void Worker::Shutdown(Clock::duration deadline, std::function<void()> done) {
   };
   Post([this, deadline, done = std::move(done)](State& state) {
     state.ending.Spawn(Draining::Run(*this, state, deadline, done));
+  });
+}
+
+void Worker::ListConnections(std::function<void(std::vector<ConnectionView>)> done) {
+  Post([this, done = std::move(done)](State& state) {
+    std::vector<ConnectionView> views;
+    state.sessions.ForEach([&views](const Session& session) {
+      if (std::optional<ConnectionView> view = session.View()) views.push_back(*std::move(view));
+    });
+    Reply([done, views = std::move(views)] { done(views); });
   });
 }
 

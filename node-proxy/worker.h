@@ -7,10 +7,12 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "core/obs/crl_metrics.h"
 #include "core/obs/on_demand_dns.h"
 #include "core/rt/worker_thread.h"
+#include "node-proxy/connection_view.h"
 #include "node-proxy/context.h"
 #include "node-proxy/inbound_connections.h"
 #include "node-proxy/pod_proxy.h"
@@ -52,6 +54,8 @@ class Worker {
   void StopPod(std::string uid, std::function<void()> done);
   // No new connections; `done` when those there have ended or `deadline` has passed and cut them.
   void Shutdown(Clock::duration deadline, std::function<void()> done);
+  // The connections that are through, of every pod.
+  void ListConnections(std::function<void(std::vector<ConnectionView>)> done);
   // Live connections by pod uid.
   void CountConnections(std::function<void(std::map<std::string, std::size_t>)> done);
 

@@ -5,10 +5,11 @@
 namespace aquifer::proxy {
 namespace {
 
-http::Response ConfigDump(const AdminPages& pages) {
-  http::Response response = http::Response::Text(200, pages.config_dump());
+Task<http::Response> ConfigDump(const AdminPages& pages) {
+  std::string dump = co_await pages.config_dump();
+  http::Response response = http::Response::Text(200, std::move(dump));
   response.headers.Set("content-type", "application/json");
-  return response;
+  co_return response;
 }
 
 http::Response Quit(const AdminPages& pages, const http::Request& request) {
@@ -20,7 +21,7 @@ http::Response Quit(const AdminPages& pages, const http::Request& request) {
 Task<http::Response> Answer(const AdminPages& pages, const obs::LevelFilter& levels,
                             const http::Request& request) {
   const std::string_view path = request.path();
-  if (path == "/config_dump") co_return ConfigDump(pages);
+  if (path == "/config_dump") co_return co_await ConfigDump(pages);
   if (path == "/logging") co_return app::LoggingPage(pages.log, levels, request);
   if (path == "/quitquitquit") co_return Quit(pages, request);
   const std::string list = std::string(pages.program) + "\n/config_dump\n/logging\n/quitquitquit\n";

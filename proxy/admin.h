@@ -15,8 +15,8 @@ namespace aquifer::proxy {
 // What a program has to say for itself; what it refers to outlives the handler.
 struct AdminPages {
   std::string_view program;
-  std::function<std::string()> config_dump;  // JSON
-  std::function<void()> quit;                // starts the drain
+  std::function<Task<std::string>()> config_dump;  // JSON
+  std::function<void()> quit;                      // starts the drain
   obs::Logger& log;
 };
 

@@ -3,6 +3,8 @@
 #include <array>
 #include <ctime>
 
+#include "absl/strings/escaping.h"
+
 namespace aquifer::proxy {
 namespace {
 
@@ -17,8 +19,9 @@ std::string Rfc3339(certs::WallTime time) {
   return text.data();
 }
 
+// istioctl wants the PEM in base64, once more than it already is.
 Json CertificateJson(const certs::CertificateInfo& info) {
-  return Json{{"pem", info.pem},
+  return Json{{"pem", absl::Base64Escape(info.pem)},
               {"serialNumber", info.serial_number},
               {"validFrom", Rfc3339(info.not_before)},
               {"expirationTime", Rfc3339(info.not_after)}};

@@ -35,10 +35,13 @@ def add(tar, name, data, mode=0o755):
     tar.addfile(info, io.BytesIO(data))
 
 
-def layer(programs):
-    files = {f'/usr/local/bin/{p.name}': str(p) for p in programs}
-    for program in programs:
-        files |= libraries(program)
+def layer(files):
+    """Of files by their paths in the image; a program brings the libraries that it needs."""
+    files = dict(files)
+    for path in list(files.values()):
+        with open(path, 'rb') as file:
+            if file.read(4) == b'\x7fELF':
+                files = libraries(path) | files
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode='w') as tar:
         for name, source in sorted(files.items()):
@@ -49,16 +52,15 @@ def layer(programs):
     return out.getvalue()
 
 
-def write_archive(path, layer_bytes):
+def write_archive(path, layer_bytes, tag, **config):
     digest = hashlib.sha256(layer_bytes).hexdigest()
     config = json.dumps({
         'architecture': ARCHITECTURES.get(platform.machine(), platform.machine()), 'os': 'linux',
-        'config': {'Env': ['PATH=/usr/local/bin'], 'WorkingDir': '/',
-                   'Entrypoint': ['/usr/local/bin/aquifer-node']},
+        'config': {'Env': ['PATH=/usr/local/bin'], 'WorkingDir': '/', **config},
         'rootfs': {'type': 'layers', 'diff_ids': [f'sha256:{digest}']},
     }).encode()
     config_name = hashlib.sha256(config).hexdigest() + '.json'
-    manifest = json.dumps([{'Config': config_name, 'RepoTags': [TAG], 'Layers': [f'{digest}.tar']}])
+    manifest = json.dumps([{'Config': config_name, 'RepoTags': [tag], 'Layers': [f'{digest}.tar']}])
     path.parent.mkdir(parents=True, exist_ok=True)
     with tarfile.open(path, 'w') as tar:
         add(tar, f'{digest}.tar', layer_bytes, 0o644)
@@ -72,8 +74,10 @@ def main():
     missing = [p.name for p in programs if not p.exists()]
     if missing:
         sys.exit(f'image: not in {build}: ' + ' '.join(missing))
-    write_archive(out, layer(programs))
+    files = {f'/usr/local/bin/{p.name}': str(p) for p in programs}
+    write_archive(out, layer(files), TAG, Entrypoint=['/usr/local/bin/aquifer-node'])
     print(f'{out}: {TAG}, {out.stat().st_size >> 20} MiB, ' + ' '.join(p.name for p in programs))
 
 
-main()
+if __name__ == '__main__':
+    main()

@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
-# Installs the packages of deps/apt.txt that are missing.
+# Installs the packages of deps/apt.txt that are missing; with --e2e first, those of deps/apt-e2e.txt.
 # --missing only lists them, --llvm prints the clang version to use; neither touches the network.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+list=deps/apt.txt
+[ "${1:-}" != --e2e ] || { list=deps/apt-e2e.txt; shift; }
 llvm_versions=$(sed -n 's/^# llvm: //p' deps/apt.txt)
 
 installed() { [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
@@ -24,7 +26,7 @@ llvm_version() { # CHECK
 
 wanted() { # LLVM: the list, one line of alternatives each, without commands that are there
   local line
-  sed -e 's/#.*//' -e "s/LLVM/$1/" -e '/^ *$/d' deps/apt.txt | while read -r line; do
+  sed -e 's/#.*//' -e "s/LLVM/$1/" -e '/^ *$/d' "$list" | while read -r line; do
     if [[ $line == *:* ]]; then
       command -v "${line%%:*}" >/dev/null && continue
       line=${line#*:}
@@ -54,11 +56,11 @@ main() {
     --llvm) echo "$llvm"; return ;;
     --missing) missing "${llvm:-${llvm_versions%% *}}"; return ;;
     '') ;;
-    *) echo "usage: packages.sh [--missing | --llvm]" >&2; exit 2 ;;
+    *) echo "usage: packages.sh [--e2e] [--missing | --llvm]" >&2; exit 2 ;;
   esac
 
   command -v apt-get >/dev/null || {
-    echo "setup: no apt-get here. Install the equivalents of deps/apt.txt by hand." >&2; exit 1; }
+    echo "setup: no apt-get here. Install the equivalents of $list by hand." >&2; exit 1; }
   if sudo=$(escalation); then $sudo apt-get update -q; else sudo=none; fi
   llvm=$(llvm_version installed || llvm_version available) || {
     echo "setup: this distribution offers no clang of deps/apt.txt" >&2; exit 1; }

@@ -72,12 +72,7 @@ Result<void, Refusal> Proxy::StartServers() {
   const Ip any = chosen ? *chosen : config_.ipv6 ? Ip::Any6() : Ip::Any4();
   AQ_TRY_STATUS(servers_.Listen("admin port", {Ip::Loopback4(), config_.admin_port},
                                 proxy::AdminHandler({.program = "aquifer-waypoint",
-                                                     .config_dump =
-                                                         [this] {
-                                                           return DumpConfig(
-                                                               rules_.get(), snapshot_.get(),
-                                                               control_plane_.store().Dump());
-                                                         },
+                                                     .config_dump = [this] { return Dump(); },
                                                      .quit = [this] { quit_.RequestStop(); },
                                                      .log = log_})));
   AQ_TRY_STATUS(
@@ -86,6 +81,10 @@ Result<void, Refusal> Proxy::StartServers() {
                                 app::ReadyHandler([this] { return Pending(); })));
   servers_.Serve(tasks_, ended_.token());
   return {};
+}
+
+Task<std::string> Proxy::Dump() {
+  co_return DumpConfig(rules_.get(), snapshot_.get(), control_plane_.store().Dump());
 }
 
 Result<void, Refusal> Proxy::StartWorkers() {

@@ -33,6 +33,7 @@ class Proxy {
 
  private:
   Result<void, Refusal> StartServers();
+  Task<std::string> Dump();
   Result<void, Refusal> StartWorkers();
   void SpawnClients();
   Task<Result<void, Refusal>> OpenWorkers();

@@ -30,8 +30,10 @@ class LocalServers {
   std::vector<std::unique_ptr<http::Server>> servers_;
 };
 
-// /metrics and /stats/prometheus, in the form that the caller accepts. `registry` outlives it.
-http::Server::Handler StatsHandler(const obs::Registry& registry);
+// /metrics and /stats/prometheus, in the form and, if it is gzip, the encoding that the caller
+// accepts. `registry` outlives it. `more` gives families besides, without "# EOF".
+http::Server::Handler StatsHandler(const obs::Registry& registry,
+                                   std::function<std::string()> more = {});
 
 // /healthz/ready: 200, or 500 with what still has to happen.
 http::Server::Handler ReadyHandler(std::function<std::vector<std::string>()> pending);

@@ -21,9 +21,10 @@ void AddIoBackend(Registry& registry, std::string_view backend) {
 XdsMetrics::XdsMetrics(Registry& registry)
     : messages_(registry.AddCounter(
           {.name = "istio_xds_message", .help = "Messages taken from the xDS server (unstable)"})),
-      message_bytes_(registry.AddCounter(
-          {.name = "istio_xds_message_bytes",
-           .help = "Bytes of the messages taken from the xDS server (unstable)"})),
+      message_bytes_(
+          registry.AddCounter({.name = "istio_xds_message_bytes",
+                               .help = "Bytes of the messages taken from the xDS server (unstable)",
+                               .unit = "bytes"})),
       terminations_(
           registry.AddCounter({.name = "istio_xds_connection_terminations",
                                .help = "Connections to the xDS server that ended (unstable)"})) {}

@@ -145,6 +145,8 @@ class TcpMetrics {
 
   TcpConnection Open(const TcpLabels& labels);
   OpenSocket CountSocket(Reporter reporter);
+  // How many such are open.
+  std::int64_t sockets() const { return sockets_[0]->value() + sockets_[1]->value(); }
 
   // Lets go of the label sets that no connection has open. Call before Registry::ExpireIdle.
   void ForgetIdle();

@@ -27,7 +27,7 @@ TEST_CASE("the logging page shows the present levels") {
   Page page;
   const http::Response shown = page.Get();
   CHECK(shown.status == 200);
-  CHECK(shown.body.find("current: warn,xds=debug\n") != std::string::npos);
+  CHECK(shown.body.find("current log level is warn,xds=debug\n") != std::string::npos);
 }
 
 TEST_CASE("the logging page sets levels for all or for one scope, and takes them back") {
@@ -38,11 +38,20 @@ TEST_CASE("the logging page sets levels for all or for one scope, and takes them
   CHECK(page.log.levels().ToString() == "info,hbone=trace");
   CHECK(page.Post("?reset").status == 200);
   CHECK(page.log.levels() == page.initial);
+  CHECK(page.Post("?reset&level=hbone:off").body == "current log level is info,hbone=off\n");
+}
+
+TEST_CASE("an order without a level changes nothing and tells what is written") {
+  Page page;
+  CHECK(page.Post("").body == "current log level is warn,xds=debug\n");
+  CHECK(page.Post("?").status == 200);
+  CHECK(page.log.levels() == page.initial);
 }
 
 TEST_CASE("what is no level changes nothing") {
   Page page;
-  for (const char* query : {"", "?", "?level=", "?level=xds=loud", "?loud", "?resets"}) {
+  for (const char* query :
+       {"?level=", "?level=xds=loud", "?level=loud", "?loud", "?resets", "?reset&loud"}) {
     INFO(query);
     const http::Response refused = page.Post(query);
     CHECK(refused.status == 400);

@@ -26,6 +26,7 @@
 #include "node-proxy/outbound.h"
 #include "node-proxy/pod_endpoint.h"
 #include "node-proxy/revocation_observer.h"
+#include "node-proxy/session.h"
 #include "tests/support/catch.h"
 #include "tests/unit/mesh/fixtures.h"
 
@@ -118,6 +119,7 @@ struct World {
                 .pool = pool,
                 .inbound_connections = connections,
                 .limits = limits,
+                .sessions = sessions,
                 .classify = {.network = {}, .hbone_port = hbone->local().port},
                 .inbound = {},
                 .random = [] { return 0; },
@@ -216,6 +218,7 @@ struct World {
   std::map<std::string, std::vector<Ip>> names;
   obs::OnDemandDnsMetrics on_demand_dns;
   Egress egress;
+  List<Session> sessions;
   mesh::Builder builder{mesh::BuilderOptions{}};
   std::unique_ptr<io::Listener> hbone;
   StopSource stop;

@@ -6,6 +6,8 @@
 namespace aquifer::proxy {
 namespace {
 
+Task<std::string> EmptyDump() { co_return "{}\n"; }
+
 struct Admin {
   http::Response Ask(std::string method, std::string path) {
     return test::Ask(handler, std::move(method), std::move(path));
@@ -14,7 +16,7 @@ struct Admin {
   obs::Logger log{{.levels = obs::LevelFilter(), .writer = {.fd = -1}}};
   int quits = 0;
   http::Server::Handler handler = AdminHandler({.program = "aquifer-test",
-                                                .config_dump = [] { return "{}\n"; },
+                                                .config_dump = &EmptyDump,
                                                 .quit = [this] { ++quits; },
                                                 .log = log});
 };
