@@ -4,6 +4,7 @@ AQUIFER_ZTUNNEL names that program; both under aquifer-control and our agent. Ho
 
   ./dev bench                        3 rounds of 3 seconds each
   ./dev bench --quick                one round of 1 second: whether it works, not how fast it is
+  ./dev bench scale                  a mesh of 200,000 pods over xDS: memory, time to ready, age of changes (--help)
 """
 import argparse
 import json
@@ -19,6 +20,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / 'tests' / 'netns'))
 import lib  # noqa: E402
+import scale  # noqa: E402
 from mesh import NONE, OURS, ZTUNNEL, Mesh  # noqa: E402
 
 NAMES = {NONE: 'raw', OURS: 'ours', ZTUNNEL: 'ztunnel'}
@@ -190,9 +192,12 @@ def arguments():
 
 
 def main():
-    options = arguments()
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda number, _: sys.exit(128 + number))
+    if sys.argv[1:2] == ['scale']:
+        scale.main(sys.argv[2:])
+        return
+    options = arguments()
     reason = lib.why_not() or next((f'needs {tool}' for tool in ('iperf3', 'curl') if shutil.which(tool) is None), None)
     if reason:
         sys.exit(f'bench: {reason}')

@@ -26,6 +26,10 @@ struct ChannelOptions {
   std::map<std::string, std::string> headers;  // sent with each call
   std::string cluster_id;
   Clock::duration connect_timeout = std::chrono::seconds(5);
+  // Beneath TLS, for streams that are silent for hours.
+  std::chrono::seconds tcp_keepalive_idle = std::chrono::seconds(300);
+  std::chrono::seconds tcp_keepalive_interval = std::chrono::seconds(75);
+  int tcp_keepalive_probes = 9;
   http::H2Options h2;
 };
 

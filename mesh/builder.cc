@@ -52,7 +52,7 @@ Result<void, Refusal> Builder::PutAddress(std::string_view name,
 Result<void, Refusal> Builder::PutWorkload(std::string_view name,
                                            const istio::workload::Workload& message) {
   if (auto refused = WrongName("workload.uid", message.uid(), name)) return *refused;
-  Decoded<Workload> workload = In("workload", DecodeWorkload(message));
+  Decoded<Workload> workload = In("workload", DecodeWorkload(message, texts_));
   if (workload.ok()) {
     Put(*std::move(workload));
     return {};
@@ -70,7 +70,7 @@ Result<void, Refusal> Builder::PutService(std::string_view name,
                                           const istio::workload::Service& message) {
   const std::string key = message.namespace_() + "/" + message.hostname();
   if (auto refused = WrongName("service.hostname", key, name)) return *refused;
-  Decoded<Service> service = In("service", DecodeService(message));
+  Decoded<Service> service = In("service", DecodeService(message, texts_));
   if (service.ok()) {
     Put(*std::move(service));
     return {};

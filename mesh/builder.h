@@ -49,7 +49,7 @@ class Builder {
   SnapshotRef Build();
 
  private:
-  using EndpointChanges = absl::btree_map<std::string, Endpoint>;  // by uid; no workload: gone
+  using EndpointChanges = absl::btree_map<Text, Endpoint>;  // by uid; no workload: gone
 
   Result<void, Refusal> PutWorkload(std::string_view name,
                                     const istio::workload::Workload& message);
@@ -74,6 +74,7 @@ class Builder {
   void ForgetRemovedPolicy(std::string_view key);
 
   const BuilderOptions options_;
+  Texts texts_;
   Tables tables_;
   absl::flat_hash_map<NamespacedHostname, EndpointChanges> endpoint_changes_;
   std::deque<std::string> removed_policies_;  // oldest first; bounded

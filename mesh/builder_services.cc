@@ -35,7 +35,7 @@ bool DropService(KeyedTable<Key, Services>& table, const Wanted& key, const Serv
 }
 
 std::vector<Endpoint> Merge(std::span<const Endpoint> before,
-                            const absl::btree_map<std::string, Endpoint>& changes) {
+                            const absl::btree_map<Text, Endpoint>& changes) {
   std::vector<Endpoint> merged;
   merged.reserve(before.size() + changes.size());
   auto change = changes.begin();

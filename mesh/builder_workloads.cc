@@ -28,7 +28,7 @@ void AddClaim(KeyedTable<Key, Workloads>& table, const Key& key, const WorkloadR
 }
 
 template <class Key>
-void DropClaim(KeyedTable<Key, Workloads>& table, const Key& key, const std::string& uid) {
+void DropClaim(KeyedTable<Key, Workloads>& table, const Key& key, const Text& uid) {
   if (table.Find(key) == nullptr) return;
   Workloads& claims = Edit(table, key);
   const auto same = [&](const WorkloadRef& w) { return w->uid == uid; };
@@ -49,7 +49,7 @@ std::optional<LocalName> Builder::LocalNameOf(const Workload* workload) const {
 
 void Builder::NoteWorkloadChange(const Workload* before, const Workload* after) {
   changed_ = true;
-  static const std::vector<std::string> kNone;
+  static const std::vector<Text> kNone;
   const auto& old_policies = before == nullptr ? kNone : before->authorization_policies;
   const auto& new_policies = after == nullptr ? kNone : after->authorization_policies;
   const std::optional<LocalName> old_local = LocalNameOf(before);
@@ -61,7 +61,7 @@ void Builder::NoteWorkloadChange(const Workload* before, const Workload* after) 
 
 void Builder::Put(Workload workload) {
   // Said to be attached to it again, so it is no longer a matter of moments.
-  for (const std::string& key : workload.authorization_policies) ForgetRemovedPolicy(key);
+  for (const Text& key : workload.authorization_policies) ForgetRemovedPolicy(key);
   const WorkloadRef* row = tables_.by_uid.Find(workload.uid);
   const WorkloadRef before = row == nullptr ? nullptr : *row;
   if (before != nullptr && *before == workload) return;

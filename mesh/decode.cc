@@ -68,16 +68,20 @@ Decoded<PortList> DecodePorts(const google::protobuf::RepeatedPtrField<wire::Por
   return sorted;
 }
 
-Decoded<std::vector<Membership>> DecodeServices(const wire::Workload& message) {
-  std::vector<Membership> services;
+Decoded<absl::InlinedVector<Membership, 1>> DecodeServices(const wire::Workload& message,
+                                                           Texts& texts) {
+  absl::InlinedVector<Membership, 1> services;
   services.reserve(message.services().size());
   for (const auto& [key, list] : message.services()) {
-    const std::optional<NamespacedHostname> service = NamespacedHostname::Parse(key);
-    if (!service || !Name("", key).ok()) {
+    const auto service = NamespacedHostname::Split(key);
+    if (!service || !CheckName("", key).ok()) {
       return Refusal{"services", "a key is not <namespace>/<hostname>"};
     }
-    AQ_TRY(PortList ports, In("services." + key + ".ports", DecodePorts(list.ports())));
-    services.push_back(Membership{*service, std::move(ports)});
+    Decoded<PortList> ports = DecodePorts(list.ports());
+    if (!ports) return Within("services." + key + ".ports", ports.error());
+    services.push_back(
+        Membership{NamespacedHostname{texts.Shared(service->first), texts.Shared(service->second)},
+                   *std::move(ports)});
   }
   std::sort(services.begin(), services.end(),
             [](const Membership& a, const Membership& b) { return a.service < b.service; });
@@ -149,31 +153,37 @@ Decoded<ApplicationTunnel> DecodeTunnel(const wire::ApplicationTunnel& message) 
   return tunnel;
 }
 
-Decoded<Workload> DecodeNames(const wire::Workload& message, Workload workload) {
+Decoded<Workload> DecodeNames(const wire::Workload& message, Texts& texts, Workload workload) {
   AQ_TRY(workload.uid, MandatoryName("uid", message.uid()));
   AQ_TRY(workload.name, Name("name", message.name()));
-  AQ_TRY(workload.ns, Name("namespace", message.namespace_()));
-  AQ_TRY(workload.hostname, Name("hostname", message.hostname()));
-  AQ_TRY(workload.network, Name("network", message.network()));
-  AQ_TRY(workload.node, Name("node", message.node()));
-  AQ_TRY(workload.canonical_name, Name("canonical_name", message.canonical_name()));
-  AQ_TRY(workload.canonical_revision, Name("canonical_revision", message.canonical_revision()));
-  AQ_TRY(workload.workload_name, Name("workload_name", message.workload_name()));
-  AQ_TRY(workload.locality.region, Name("locality.region", message.locality().region()));
-  AQ_TRY(workload.locality.zone, Name("locality.zone", message.locality().zone()));
-  AQ_TRY(workload.locality.subzone, Name("locality.subzone", message.locality().subzone()));
-  if (!message.cluster_id().empty()) {
-    AQ_TRY(workload.cluster_id, Name("cluster_id", message.cluster_id()));
-  }
+  AQ_TRY(workload.ns, SharedName(texts, "namespace", message.namespace_()));
+  AQ_TRY(workload.hostname, SharedName(texts, "hostname", message.hostname()));
+  AQ_TRY(workload.network, SharedName(texts, "network", message.network()));
+  AQ_TRY(workload.node, SharedName(texts, "node", message.node()));
+  AQ_TRY(workload.canonical_name, SharedName(texts, "canonical_name", message.canonical_name()));
+  AQ_TRY(workload.canonical_revision,
+         SharedName(texts, "canonical_revision", message.canonical_revision()));
+  AQ_TRY(workload.workload_name, SharedName(texts, "workload_name", message.workload_name()));
+  AQ_TRY(workload.locality.region,
+         SharedName(texts, "locality.region", message.locality().region()));
+  AQ_TRY(workload.locality.zone, SharedName(texts, "locality.zone", message.locality().zone()));
+  AQ_TRY(workload.locality.subzone,
+         SharedName(texts, "locality.subzone", message.locality().subzone()));
+  const std::string_view cluster =
+      message.cluster_id().empty() ? "Kubernetes" : std::string_view(message.cluster_id());
+  AQ_TRY(workload.cluster_id, SharedName(texts, "cluster_id", cluster));
   return workload;
 }
 
 // A workload without a namespace (a network gateway, say) has no identity that anybody could
 // present; all others must have one that is written the one way certificates write it.
-Decoded<Workload> DecodeIdentity(const wire::Workload& message, Workload workload) {
-  if (!message.trust_domain().empty()) workload.trust_domain = message.trust_domain();
-  if (!message.service_account().empty()) workload.service_account = message.service_account();
-  const std::string ns = workload.ns.empty() ? "none" : workload.ns;
+Decoded<Workload> DecodeIdentity(const wire::Workload& message, Texts& texts, Workload workload) {
+  const auto given_or = [&texts](const std::string& given, const char* otherwise) {
+    return texts.Shared(given.empty() ? std::string_view(otherwise) : given);
+  };
+  workload.trust_domain = given_or(message.trust_domain(), "cluster.local");
+  workload.service_account = given_or(message.service_account(), "default");
+  const std::string_view ns = workload.ns.empty() ? "none" : workload.ns.view();
   const auto identity = certs::Identity::Make(workload.trust_domain, ns, workload.service_account);
   if (identity.ok()) return workload;
   Refusal refusal = identity.error();
@@ -183,7 +193,7 @@ Decoded<Workload> DecodeIdentity(const wire::Workload& message, Workload workloa
   return refusal;
 }
 
-Decoded<Workload> DecodeLists(const wire::Workload& message, Workload workload) {
+Decoded<Workload> DecodeLists(const wire::Workload& message, Texts& texts, Workload workload) {
   if (auto refused = TooMany("addresses", message.addresses_size(), kMaxAddresses)) return *refused;
   workload.addresses.reserve(message.addresses_size());
   for (int i = 0; i < message.addresses_size(); ++i) {
@@ -195,12 +205,12 @@ Decoded<Workload> DecodeLists(const wire::Workload& message, Workload workload) 
     return *refused;
   }
   for (int i = 0; i < message.authorization_policies_size(); ++i) {
-    AQ_TRY(std::string key,
-           In("authorization_policies", i, Name("", message.authorization_policies(i))));
+    AQ_TRY(Text key, In("authorization_policies", i,
+                        SharedName(texts, "", message.authorization_policies(i))));
     workload.authorization_policies.push_back(std::move(key));
   }
   if (auto refused = TooMany("services", message.services().size(), kMaxServices)) return *refused;
-  AQ_TRY(workload.services, DecodeServices(message));
+  AQ_TRY(workload.services, DecodeServices(message, texts));
   return workload;
 }
 
@@ -285,12 +295,14 @@ Decoded<Service> DecodeVip(const wire::NetworkAddress& message, Service service)
   return service;
 }
 
-Decoded<Service> DecodeNames(const wire::Service& message, Service service) {
+Decoded<Service> DecodeNames(const wire::Service& message, Texts& texts, Service service) {
   AQ_TRY(service.name, Name("name", message.name()));
-  AQ_TRY(service.ns, Name("namespace", message.namespace_()));
-  AQ_TRY(service.hostname, MandatoryName("hostname", message.hostname()));
-  if (service.ns.find('/') != std::string::npos) return Refusal{"namespace", "has a slash"};
-  if (service.hostname.find('/') != std::string::npos) return Refusal{"hostname", "has a slash"};
+  AQ_TRY(service.ns, SharedName(texts, "namespace", message.namespace_()));
+  AQ_TRY_STATUS(MandatoryName("hostname", message.hostname()));
+  service.hostname = texts.Shared(message.hostname());
+  if (service.ns.find('/') != std::string_view::npos) return Refusal{"namespace", "has a slash"};
+  if (service.hostname.find('/') != std::string_view::npos)
+    return Refusal{"hostname", "has a slash"};
   if (auto refused =
           TooMany("subject_alt_names", message.subject_alt_names_size(), kMaxSubjectAltNames)) {
     return *refused;
@@ -307,7 +319,8 @@ Decoded<Service> DecodeNames(const wire::Service& message, Service service) {
 
 Decoded<Service> DecodeWaypoints(const wire::Service& message, Service service) {
   if (message.has_waypoint()) {
-    AQ_TRY(service.waypoint, In("waypoint", DecodeGateway(message.waypoint())));
+    AQ_TRY(GatewayAddress waypoint, In("waypoint", DecodeGateway(message.waypoint())));
+    service.waypoint = std::move(waypoint);
   }
   if (auto refused =
           TooMany("weighted_waypoints", message.weighted_waypoints_size(), kMaxWaypoints)) {
@@ -348,20 +361,21 @@ Decoded<GatewayAddress> DecodeGateway(const wire::GatewayAddress& message) {
   return Refusal{"", "has neither a hostname nor an address"};
 }
 
-Decoded<Workload> DecodeWorkload(const wire::Workload& message) {
+Decoded<Workload> DecodeWorkload(const wire::Workload& message, Texts& texts) {
   Workload workload;
-  AQ_TRY(workload, DecodeNames(message, std::move(workload)));
-  AQ_TRY(workload, DecodeIdentity(message, std::move(workload)));
+  AQ_TRY(workload, DecodeNames(message, texts, std::move(workload)));
+  AQ_TRY(workload, DecodeIdentity(message, texts, std::move(workload)));
   AQ_TRY(workload, DecodeEnums(message, std::move(workload)));
-  AQ_TRY(workload, DecodeLists(message, std::move(workload)));
+  AQ_TRY(workload, DecodeLists(message, texts, std::move(workload)));
   workload.native_tunnel = message.native_tunnel();
   if (message.has_capacity()) workload.capacity = message.capacity().value();
   if (message.has_waypoint()) {
-    AQ_TRY(workload.waypoint, In("waypoint", DecodeGateway(message.waypoint())));
+    AQ_TRY(GatewayAddress waypoint, In("waypoint", DecodeGateway(message.waypoint())));
+    workload.waypoint = std::move(waypoint);
   }
   if (message.has_network_gateway()) {
-    AQ_TRY(workload.network_gateway,
-           In("network_gateway", DecodeGateway(message.network_gateway())));
+    AQ_TRY(GatewayAddress gateway, In("network_gateway", DecodeGateway(message.network_gateway())));
+    workload.network_gateway = std::move(gateway);
   }
   if (message.has_application_tunnel()) {
     AQ_TRY(workload.application_tunnel,
@@ -370,9 +384,9 @@ Decoded<Workload> DecodeWorkload(const wire::Workload& message) {
   return workload;
 }
 
-Decoded<Service> DecodeService(const wire::Service& message) {
+Decoded<Service> DecodeService(const wire::Service& message, Texts& texts) {
   Service service;
-  AQ_TRY(service, DecodeNames(message, std::move(service)));
+  AQ_TRY(service, DecodeNames(message, texts, std::move(service)));
   AQ_TRY(service, DecodeWaypoints(message, std::move(service)));
   if (auto refused = TooMany("addresses", message.addresses_size(), kMaxAddresses)) return *refused;
   for (int i = 0; i < message.addresses_size(); ++i) {
@@ -403,6 +417,16 @@ Decoded<Service> DecodeService(const wire::Service& message) {
   // same).
   if (message.visibility() == wire::Service::NAMESPACE) service.visibility = Visibility::kNamespace;
   return service;
+}
+
+Decoded<Workload> DecodeWorkload(const wire::Workload& message) {
+  Texts texts;
+  return DecodeWorkload(message, texts);
+}
+
+Decoded<Service> DecodeService(const wire::Service& message) {
+  Texts texts;
+  return DecodeService(message, texts);
 }
 
 }  // namespace aquifer::mesh

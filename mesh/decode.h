@@ -15,9 +15,13 @@
 
 namespace aquifer::mesh {
 
+// `texts` has the names that many say, such as namespaces and nodes.
+Decoded<Workload> DecodeWorkload(const istio::workload::Workload& message, Texts& texts);
+Decoded<Service> DecodeService(const istio::workload::Service& message, Texts& texts);
+Decoded<GatewayAddress> DecodeGateway(const istio::workload::GatewayAddress& message);
+// For one of a kind.
 Decoded<Workload> DecodeWorkload(const istio::workload::Workload& message);
 Decoded<Service> DecodeService(const istio::workload::Service& message);
-Decoded<GatewayAddress> DecodeGateway(const istio::workload::GatewayAddress& message);
 Decoded<Policy> DecodePolicy(const istio::security::Authorization& message);
 
 // What stands in for a workload or service that was refused, so that the mistake opens nothing:
@@ -30,7 +34,7 @@ std::optional<Workload> ClosedWorkload(const istio::workload::Workload& message,
 std::optional<Service> ClosedService(const istio::workload::Service& message,
                                      const Service* before);
 // Whether such a stand-in is refused to everybody.
-bool LeadsNowhere(const std::optional<GatewayAddress>& waypoint);
+bool LeadsNowhere(const Rare<GatewayAddress>& waypoint);
 
 // What stands in for a policy that DecodePolicy refused: it has no rules and is marked malformed,
 // so that everything it was meant for is denied. `resource_name` gives the name where the message

@@ -23,8 +23,8 @@ GatewayAddress ReadOrNowhere(const wire::GatewayAddress& message) {
   return gateway.ok() ? *std::move(gateway) : Nowhere();
 }
 
-std::vector<std::string> Attachments(const wire::Workload& message) {
-  std::vector<std::string> keys;
+std::vector<Text> Attachments(const wire::Workload& message) {
+  std::vector<Text> keys;
   for (const std::string& key : message.authorization_policies()) {
     if (keys.size() < kMaxAttachedPolicies && Name("", key).ok()) {
       keys.push_back(key);
@@ -37,7 +37,7 @@ std::vector<std::string> Attachments(const wire::Workload& message) {
 }
 
 template <class T>
-void AddOnce(std::vector<T>& values, T value) {
+void AddOnce(T& values, typename T::value_type value) {
   if (values.size() >= kMaxAddresses) return;
   if (std::find(values.begin(), values.end(), value) == values.end()) {
     values.push_back(std::move(value));
@@ -59,7 +59,7 @@ void AddReadableVips(const wire::Service& message, Service& service) {
 
 }  // namespace
 
-bool LeadsNowhere(const std::optional<GatewayAddress>& waypoint) {
+bool LeadsNowhere(const Rare<GatewayAddress>& waypoint) {
   return waypoint.has_value() && *waypoint == Nowhere();
 }
 
@@ -92,7 +92,7 @@ std::optional<Service> ClosedService(const wire::Service& message, const Service
   // Nobody knows where the addresses of a new one lead: past its pods' proxies, in the clear.
   if (!named || (!guarded && before != nullptr)) return std::nullopt;
   Service closed = before == nullptr ? Service() : *before;
-  closed.name = closed.name.empty() ? message.hostname() : closed.name;
+  if (closed.name.empty()) closed.name = message.hostname();
   closed.ns = message.namespace_();
   closed.hostname = message.hostname();
   // Weights that were refused say nothing about who gets how much: all of it goes to the first

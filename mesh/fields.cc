@@ -4,7 +4,7 @@
 
 namespace aquifer::mesh {
 
-Decoded<std::string> Name(std::string_view field, std::string_view value) {
+Result<void, Refusal> CheckName(std::string_view field, std::string_view value) {
   if (value.size() > kMaxNameBytes) {
     return Refusal{std::string(field), std::to_string(value.size()) + " bytes, more than " +
                                            std::to_string(kMaxNameBytes)};
@@ -13,7 +13,17 @@ Decoded<std::string> Name(std::string_view field, std::string_view value) {
   if (std::any_of(value.begin(), value.end(), control)) {
     return Refusal{std::string(field), "has a control character"};
   }
+  return {};
+}
+
+Decoded<std::string> Name(std::string_view field, std::string_view value) {
+  AQ_TRY_STATUS(CheckName(field, value));
   return std::string(value);
+}
+
+Decoded<Text> SharedName(Texts& texts, std::string_view field, std::string_view value) {
+  AQ_TRY_STATUS(CheckName(field, value));
+  return texts.Shared(value);
 }
 
 Decoded<std::string> MandatoryName(std::string_view field, std::string_view value) {

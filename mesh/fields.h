@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "core/base/result.h"
+#include "mesh/text.h"
 
 namespace aquifer::mesh {
 
@@ -45,10 +46,14 @@ Decoded<T> In(std::string_view field, size_t index, Decoded<T> decoded) {
   return Within(std::string(field) + "[" + std::to_string(index) + "]", decoded.error());
 }
 
-// Names go into logs, labels and headers: no control characters, nothing endless. `value` itself.
+// Names go into logs, labels and headers: no control characters, nothing endless.
+Result<void, Refusal> CheckName(std::string_view field, std::string_view value);
+// The same, and `value` itself.
 Decoded<std::string> Name(std::string_view field, std::string_view value);
 // The same, and it may not be empty.
 Decoded<std::string> MandatoryName(std::string_view field, std::string_view value);
+// The same as a Text that others hold, too.
+Decoded<Text> SharedName(Texts& texts, std::string_view field, std::string_view value);
 // An IP port of 0 to 65535; 0 has a meaning of its own in most fields.
 Decoded<std::uint16_t> PortNumber(std::string_view field, std::uint64_t value);
 

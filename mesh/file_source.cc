@@ -70,8 +70,10 @@ Workload ReadWorkload(const YamlMap& map) {
   workload.cluster_id = map.Text("clusterId", workload.cluster_id);
   workload.native_tunnel = map.Bool("nativeTunnel", false);
   workload.capacity = map.Number("capacity", 1);
-  workload.addresses = map.Ips("workloadIps");
-  workload.authorization_policies = map.Texts("authorizationPolicies");
+  const std::vector<Ip> addresses = map.Ips("workloadIps");
+  workload.addresses.assign(addresses.begin(), addresses.end());
+  const std::vector<std::string> policies = map.Texts("authorizationPolicies");
+  workload.authorization_policies.assign(policies.begin(), policies.end());
   workload.protocol = map.Choice<TunnelProtocol>(
       "protocol", {{"HBONE", TunnelProtocol::kHbone}, {"TCP", TunnelProtocol::kNone}},
       TunnelProtocol::kNone);

@@ -2,13 +2,19 @@
 
 namespace aquifer::mesh {
 
-std::optional<NamespacedHostname> NamespacedHostname::Parse(std::string_view text) {
+std::optional<std::pair<std::string_view, std::string_view>> NamespacedHostname::Split(
+    std::string_view text) {
   const size_t slash = text.find('/');
   if (slash == std::string_view::npos || slash + 1 == text.size()) return std::nullopt;
   // Neither namespaces nor host names have slashes, but uids of workloads do: never confuse them.
   if (text.find('/', slash + 1) != std::string_view::npos) return std::nullopt;
-  return NamespacedHostname{std::string(text.substr(0, slash)),
-                            std::string(text.substr(slash + 1))};
+  return std::pair(text.substr(0, slash), text.substr(slash + 1));
+}
+
+std::optional<NamespacedHostname> NamespacedHostname::Parse(std::string_view text) {
+  const auto parts = Split(text);
+  if (!parts) return std::nullopt;
+  return NamespacedHostname{parts->first, parts->second};
 }
 
 std::optional<NetworkAddress> NetworkAddress::Parse(std::string_view text) {

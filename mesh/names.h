@@ -10,15 +10,18 @@
 #include <utility>
 
 #include "core/base/address.h"
+#include "mesh/text.h"
 
 namespace aquifer::mesh {
 
 struct NamespacedHostname {
-  std::string ns;
-  std::string hostname;
+  Text ns;
+  Text hostname;
 
   // "<namespace>/<hostname>": exactly one slash, with something behind it.
   static std::optional<NamespacedHostname> Parse(std::string_view text);
+  // The same, as parts of `text`.
+  static std::optional<std::pair<std::string_view, std::string_view>> Split(std::string_view text);
   std::string ToString() const { return ns + "/" + hostname; }
 
   friend auto operator<=>(const NamespacedHostname&, const NamespacedHostname&) = default;
@@ -31,7 +34,7 @@ struct NamespacedHostname {
 
 // An IP address means something only within its network; "" is the default one.
 struct NetworkAddress {
-  std::string network;
+  Text network;
   Ip ip;
 
   // "<network>/<address>"; the network may be empty, the slash may not be missing.
@@ -47,7 +50,7 @@ struct NetworkAddress {
 };
 
 struct NetworkCidr {
-  std::string network;
+  Text network;
   Cidr cidr;
 
   // "<network>/<address>/<length>".

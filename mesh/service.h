@@ -42,15 +42,15 @@ struct WeightedWaypoint {
 };
 
 struct Service {
-  std::string name;
-  std::string ns;
-  std::string hostname;
+  Text name;
+  Text ns;
+  Text hostname;
   std::vector<NetworkAddress> vips;
   std::vector<NetworkCidr> cidr_vips;
   PortList ports;
   std::vector<std::string> subject_alt_names;  // as they were sent
   std::vector<certs::Identity> identities;     // those of them that are SPIFFE identities
-  std::optional<GatewayAddress> waypoint;
+  Rare<GatewayAddress> waypoint;
   std::vector<WeightedWaypoint> weighted_waypoints;
   std::optional<LoadBalancer> load_balancer;
   IpFamilies ip_families = IpFamilies::kAutomatic;

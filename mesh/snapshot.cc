@@ -165,10 +165,10 @@ AppliedPolicies Snapshot::PoliciesFor(const Workload& workload) const {
   if (const auto* row = tables_.namespace_policies.Find(workload.ns)) applied.policies = row->value;
   applied.policies.insert(applied.policies.end(), tables_.global_policies.begin(),
                           tables_.global_policies.end());
-  for (const std::string& key : workload.authorization_policies) {
+  for (const Text& key : workload.authorization_policies) {
     const auto* row = tables_.policies.Find(key);
     if (row == nullptr) {
-      applied.missing.push_back(key);
+      applied.missing.emplace_back(key);
     } else if (row->value != nullptr) {
       applied.policies.push_back(row->value);
     }

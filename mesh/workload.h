@@ -11,9 +11,12 @@
 #include <variant>
 #include <vector>
 
+#include "absl/container/inlined_vector.h"
 #include "certs/identity.h"
 #include "core/base/address.h"
 #include "mesh/names.h"
+#include "mesh/rare.h"
+#include "mesh/text.h"
 
 namespace aquifer::mesh {
 
@@ -25,9 +28,9 @@ enum class NetworkMode : std::uint8_t { kStandard, kHostNetwork };
 enum class AppProtocol : std::uint8_t { kUnknown, kHttp11, kHttp2, kGrpc, kTcp, kTls };
 
 struct Locality {
-  std::string region;
-  std::string zone;
-  std::string subzone;
+  Text region;
+  Text zone;
+  Text subzone;
 
   friend bool operator==(const Locality&, const Locality&) = default;
 };
@@ -78,31 +81,31 @@ struct Membership {
 };
 
 struct Workload {
-  std::string uid;  // the resource name: "<cluster>/<group>/<kind>/<namespace>/<name>"
-  std::string name;
-  std::string ns;
-  std::vector<Ip> addresses;
-  std::string hostname;  // to be resolved by DNS when there are no addresses
-  std::string network;
+  Text uid;  // the resource name: "<cluster>/<group>/<kind>/<namespace>/<name>"
+  Text name;
+  Text ns;
+  absl::InlinedVector<Ip, 1> addresses;
+  Text hostname;  // to be resolved by DNS when there are no addresses
+  Text network;
   TunnelProtocol protocol = TunnelProtocol::kNone;
   NetworkMode network_mode = NetworkMode::kStandard;
   Health health = Health::kHealthy;
   WorkloadType type = WorkloadType::kDeployment;
   bool native_tunnel = false;  // serves HBONE itself
   std::uint32_t capacity = 1;  // weight among endpoints; 0: never chosen
-  std::string trust_domain = "cluster.local";
-  std::string service_account = "default";
-  std::optional<GatewayAddress> waypoint;
-  std::optional<GatewayAddress> network_gateway;
+  Text trust_domain = "cluster.local";
+  Text service_account = "default";
+  Rare<GatewayAddress> waypoint;
+  Rare<GatewayAddress> network_gateway;
   std::optional<ApplicationTunnel> application_tunnel;
-  std::string node;
-  std::string canonical_name;
-  std::string canonical_revision;
-  std::string workload_name;
-  std::string cluster_id = "Kubernetes";
+  Text node;
+  Text canonical_name;
+  Text canonical_revision;
+  Text workload_name;
+  Text cluster_id = "Kubernetes";
   Locality locality;
-  std::vector<std::string> authorization_policies;  // "<namespace>/<name>" of those that select it
-  std::vector<Membership> services;                 // ordered by service, each once
+  std::vector<Text> authorization_policies;     // "<namespace>/<name>" of those that select it
+  absl::InlinedVector<Membership, 1> services;  // ordered by service, each once
 
   certs::Identity identity() const { return {trust_domain, ns, service_account}; }
   bool HasAddress(const Ip& ip) const {

@@ -4,10 +4,12 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <string>
 
 #include "certs/channel.h"
+#include "core/rt/event.h"
 #include "mesh/xds_state.h"
 
 namespace aquifer::mesh {
@@ -42,20 +44,30 @@ class XdsClient {
   // Runs until `stop`.
   Task<void> Run(StopToken stop);
 
+  // On demand: asks for a name. Ok once the control plane has answered, now or long ago, that there
+  // is something or nothing; what there is, is in the snapshot by then.
+  Task<Status> Know(std::string name, StopToken stop);
+
  private:
   struct End {
     std::string_view reason;
     std::string detail;
-    bool was_connected = false;
+    bool talked = false;  // the stream has brought a response
   };
   Task<End> RunStream(StopToken stop);
   Task<Status> Converse(http::GrpcCall& call, std::string& detail, StopToken stop);
+  Task<Status> Hear(http::GrpcCall& call, std::string& detail, StopToken stop);
+  Task<void> Tell(http::GrpcCall& call, StopSource& stream);
 
   certs::Channel& channel_;
   XdsState& state_;
   XdsSink& sink_;
   XdsObserver& observer_;
   XdsClientOptions options_;
+  std::deque<std::string> to_send_;  // answers to responses
+  Event due_;                        // something is to be sent
+  Event sent_;                       // woken when to_send_ is empty
+  Event answered_names_;             // woken by each response that had some
   bool synced_told_ = false;
   bool answered_ = false;  // the present stream has brought a response
 };

@@ -22,9 +22,8 @@ void MeshSink::BeginResponse() {
 Result<void, Refusal> MeshSink::OnResource(std::string_view type_url, const std::string& name,
                                            std::string_view message) {
   if (type_url == kAddressType) {
-    istio::workload::Address address;
-    if (!Parse(message, address)) return Unreadable();
-    return builder_.PutAddress(name, address);
+    if (!Parse(message, address_)) return Unreadable();
+    return builder_.PutAddress(name, address_);
   }
   if (type_url == kAuthorizationType) {
     istio::security::Authorization policy;

@@ -36,6 +36,7 @@ class MeshSink final : public XdsSink {
   const Publish publish_;
   XdsSink* const others_;
   SnapshotRef published_;
+  istio::workload::Address address_;  // one after the other: its strings are used again
 };
 
 }  // namespace aquifer::mesh

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include <absl/container/flat_hash_set.h>
-
 namespace aquifer::mesh {
 namespace {
 
@@ -16,10 +14,13 @@ constexpr std::size_t kMaxNameBytes = 4096;
 constexpr std::size_t kMaxVersionBytes = 1024;
 constexpr std::size_t kMaxNonceBytes = 1024;
 constexpr std::size_t kMaxNackBytes = 8192;
+constexpr std::size_t kMaxNamesARequest = 1000;
 constexpr std::size_t kShownNameBytes = 64;  // of a name that is too long
 
+std::string At(std::size_t index) { return "resources[" + std::to_string(index) + "]"; }
+
 std::optional<Refusal> CheckName(const std::string& name, std::size_t index) {
-  if (name.empty()) return Refusal{"resources[" + std::to_string(index) + "]", "has no name"};
+  if (name.empty()) return Refusal{At(index), "has no name"};
   if (name.size() <= kMaxNameBytes) return std::nullopt;
   return Refusal{name.substr(0, kShownNameBytes) + "...", "has a name that is too long"};
 }
@@ -36,10 +37,16 @@ std::string NackText(const std::vector<Refusal>& refused) {
 
 }  // namespace
 
-XdsState::XdsState(std::vector<std::string> types, envoy::config::core::v3::Node node)
+XdsState::XdsState(std::vector<std::string> types, envoy::config::core::v3::Node node,
+                   std::string on_demand)
     : node_(std::move(node)) {
-  for (std::string& url : types)
-    types_.push_back(Type{.url = std::move(url), .synced = false, .versions = {}});
+  for (std::string& url : types) {
+    Type& type = types_.emplace_back();
+    type.on_demand = url == on_demand;
+    // Nobody waits for what nobody has named.
+    type.synced = type.on_demand;
+    type.url = std::move(url);
+  }
 }
 
 std::vector<DeltaDiscoveryRequest> XdsState::OnConnected() {
@@ -48,63 +55,116 @@ std::vector<DeltaDiscoveryRequest> XdsState::OnConnected() {
     DeltaDiscoveryRequest& request = requests.emplace_back();
     if (requests.size() == 1) *request.mutable_node() = node_;
     request.set_type_url(type.url);
-    for (const auto& [name, version] : type.versions)
-      (*request.mutable_initial_resource_versions())[name] = version;
+    if (type.on_demand) {
+      // The first request would mean all of them; a protocol without "none" takes this for it.
+      request.add_resource_names_subscribe("*");
+      request.add_resource_names_unsubscribe("*");
+      wanted_.TellAllAgain();
+    }
+    auto& versions = *request.mutable_initial_resource_versions();
+    type.versions.ForEach([&versions](std::string_view name, std::string_view version) {
+      versions[std::string(name)] = std::string(version);
+    });
   }
   return requests;
 }
 
+std::optional<DeltaDiscoveryRequest> XdsState::NextWanted() {
+  const auto type =
+      std::find_if(types_.begin(), types_.end(), [](const Type& each) { return each.on_demand; });
+  if (type == types_.end() || !wanted_.changed()) return std::nullopt;
+  WantedNames::Changes changes = wanted_.TakeChanges(kMaxNamesARequest);
+  DeltaDiscoveryRequest request;
+  request.set_type_url(type->url);
+  for (std::string& name : changes.subscribe) request.add_resource_names_subscribe(std::move(name));
+  for (std::string& name : changes.unsubscribe)
+    request.add_resource_names_unsubscribe(std::move(name));
+  return request;
+}
+
 Decoded<XdsState::Outcome> XdsState::OnResponse(const DeltaDiscoveryResponse& response,
                                                 XdsSink& sink) {
+  AQ_TRY(Type* const type, Begin(response));
+  Outcome outcome;
+  sink.BeginResponse();
+  for (int i = 0; i < response.resources_size(); ++i)
+    Take(*type, response.resources(i), static_cast<std::size_t>(i), sink, outcome);
+  Finish(*type, response, sink, outcome);
+  return outcome;
+}
+
+Decoded<XdsState::Outcome> XdsState::OnResponse(const SplitResponse& response, XdsSink& sink) {
+  AQ_TRY(Type* const type, Begin(response.whole));
+  Outcome outcome;
+  sink.BeginResponse();
+  envoy::service::discovery::v3::Resource resource;  // its strings are used again
+  for (std::size_t i = 0; i < response.resources.size(); ++i) {
+    const std::string_view bytes = response.resources[i];
+    if (resource.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
+      Take(*type, resource, i, sink, outcome);
+    } else {
+      outcome.refused.push_back(Refusal{At(i), "is no Resource"});
+    }
+  }
+  Finish(*type, response.whole, sink, outcome);
+  return outcome;
+}
+
+Decoded<XdsState::Type*> XdsState::Begin(const DeltaDiscoveryResponse& response) {
   Type* const type = Find(response.type_url());
   if (type == nullptr)
     return Refusal{"type_url", "was not asked for: " + response.type_url().substr(0, 200)};
   if (response.nonce().size() > kMaxNonceBytes) return Refusal{"nonce", "is too long"};
-  Outcome outcome;
-  absl::flat_hash_set<std::string_view> names;
-  sink.BeginResponse();
-  for (int i = 0; i < response.resources_size(); ++i) {
-    const auto& resource = response.resources(i);
-    std::optional<Refusal> wrong = CheckName(resource.name(), static_cast<std::size_t>(i));
-    const bool named = !wrong;
-    if (named && !names.insert(resource.name()).second)
-      wrong = Refusal{resource.name(), "is twice in the response; the first one counts"};
-    if (!wrong && resource.version().size() > kMaxVersionBytes)
-      wrong = Refusal{resource.name(), "has a version that is too long"};
-    if (!wrong && resource.resource().type_url() != type->url)
-      wrong = Refusal{resource.name(), "is of another type than its response"};
-    if (!wrong && type->versions.size() >= kMaxHeld && !type->versions.contains(resource.name())) {
-      wrong = Refusal{resource.name(), "is one too many"};
-    }
-    if (!wrong) {
-      const Result<void, Refusal> taken =
-          sink.OnResource(type->url, resource.name(), resource.resource().value());
-      if (!taken) wrong = Refusal{resource.name(), taken.error().ToString()};
-    }
-    if (!wrong) {
-      type->versions[resource.name()] = resource.version();
-      continue;
-    }
-    // Without a version it comes again after a reconnect, and its removal is told too: an earlier
-    // version of it may still be in force here, or a policy that stands in for it.
-    if (named && (type->versions.size() < kMaxHeld || type->versions.contains(resource.name()))) {
-      type->versions[resource.name()].clear();
-    }
-    outcome.refused.push_back(*std::move(wrong));
+  ++mark_;
+  return type;
+}
+
+void XdsState::Take(Type& type, const Resource& resource, std::size_t index, XdsSink& sink,
+                    Outcome& outcome) {
+  HeldVersions& held = type.versions;
+  // A refused one is an answer, too: whoever waits is refused by what stands in for it.
+  if (type.on_demand) {
+    outcome.answered |= wanted_.Answer(resource.name(), true);
+    for (const std::string& alias : resource.aliases())
+      outcome.answered |= wanted_.Answer(alias, true);
   }
+  std::optional<Refusal> wrong = CheckName(resource.name(), index);
+  const bool named = !wrong;
+  if (named && held.Marked(resource.name(), mark_))
+    wrong = Refusal{resource.name(), "is twice in the response; the first one counts"};
+  if (!wrong && resource.version().size() > kMaxVersionBytes)
+    wrong = Refusal{resource.name(), "has a version that is too long"};
+  if (!wrong && resource.resource().type_url() != type.url)
+    wrong = Refusal{resource.name(), "is of another type than its response"};
+  const bool room = held.size() < kMaxHeld || held.contains(resource.name());
+  if (!wrong && !room) wrong = Refusal{resource.name(), "is one too many"};
+  if (!wrong) {
+    const Result<void, Refusal> taken =
+        sink.OnResource(type.url, resource.name(), resource.resource().value());
+    if (!taken) wrong = Refusal{resource.name(), taken.error().ToString()};
+  }
+  if (!wrong) return held.Put(resource.name(), resource.version(), mark_);
+  // Without a version it comes again after a reconnect, and its removal is told too: an earlier
+  // version of it may still be in force here, or a policy that stands in for it.
+  if (named && room) held.Put(resource.name(), {}, mark_);
+  outcome.refused.push_back(*std::move(wrong));
+}
+
+void XdsState::Finish(Type& type, const DeltaDiscoveryResponse& response, XdsSink& sink,
+                      Outcome& outcome) {
   for (const std::string& name : response.removed_resources()) {
-    type->versions.erase(name);
-    sink.OnRemoved(type->url, name);
+    type.versions.Erase(name);
+    sink.OnRemoved(type.url, name);
+    if (type.on_demand) outcome.answered |= wanted_.Answer(name, false);
   }
   sink.CommitResponse();
-  type->synced = true;
-  outcome.answer.set_type_url(type->url);
+  type.synced = true;
+  outcome.answer.set_type_url(type.url);
   outcome.answer.set_response_nonce(response.nonce());
   if (!outcome.refused.empty()) {
     outcome.answer.mutable_error_detail()->set_code(kInvalidArgument);
     outcome.answer.mutable_error_detail()->set_message(NackText(outcome.refused));
   }
-  return outcome;
 }
 
 bool XdsState::synced() const {

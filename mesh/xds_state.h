@@ -10,10 +10,11 @@
 #include <string_view>
 #include <vector>
 
-#include <absl/container/flat_hash_map.h>
-
 #include "core/base/result.h"
+#include "mesh/held_versions.h"
 #include "mesh/proto/discovery.pb.h"
+#include "mesh/wanted_names.h"
+#include "mesh/xds_response.h"
 
 namespace aquifer::mesh {
 
@@ -33,8 +34,16 @@ class XdsSink {
 
 class XdsState {
  public:
-  // `types` are followed whole (wildcard). `node` goes with the first request of each stream.
-  XdsState(std::vector<std::string> types, envoy::config::core::v3::Node node);
+  // `types` are followed whole (wildcard), except that of `on_demand`, which is one of them or
+  // empty: nothing but what Want names. `node` goes with the first request of each stream.
+  XdsState(std::vector<std::string> types, envoy::config::core::v3::Node node,
+           std::string on_demand = {});
+
+  // --- on demand ---
+  using Request = envoy::service::discovery::v3::DeltaDiscoveryRequest;
+  WantedNames::Verdict Want(std::string_view name) { return wanted_.Want(name); }
+  // The next request about names that the stream has not been told of, if there are any.
+  std::optional<Request> NextWanted();
 
   // A stream was opened: these are its first requests, one a type.
   std::vector<envoy::service::discovery::v3::DeltaDiscoveryRequest> OnConnected();
@@ -42,11 +51,14 @@ class XdsState {
   struct Outcome {
     envoy::service::discovery::v3::DeltaDiscoveryRequest answer;  // ACK, or NACK with error_detail
     std::vector<Refusal> refused;  // field = resource name; good ones were applied all the same
+    bool answered = false;         // names that were waited for (Want)
   };
   // A response of the stream. A Refusal instead of an outcome means that the stream makes no sense
   // and has to be closed.
   Decoded<Outcome> OnResponse(const envoy::service::discovery::v3::DeltaDiscoveryResponse& response,
                               XdsSink& sink);
+  // The same, of a response whose resources are not parsed yet.
+  Decoded<Outcome> OnResponse(const SplitResponse& response, XdsSink& sink);
 
   // Every type has had its first response: what follows are changes.
   bool synced() const;
@@ -58,12 +70,21 @@ class XdsState {
   struct Type {
     std::string url;
     bool synced = false;
-    absl::flat_hash_map<std::string, std::string> versions;  // by resource name
+    HeldVersions versions;
+    bool on_demand = false;
   };
+  using Resource = envoy::service::discovery::v3::Resource;
+  Decoded<Type*> Begin(const envoy::service::discovery::v3::DeltaDiscoveryResponse& response);
+  void Take(Type& type, const Resource& resource, std::size_t index, XdsSink& sink,
+            Outcome& outcome);
+  void Finish(Type& type, const envoy::service::discovery::v3::DeltaDiscoveryResponse& response,
+              XdsSink& sink, Outcome& outcome);
   Type* Find(std::string_view url);
 
   std::vector<Type> types_;
   envoy::config::core::v3::Node node_;
+  WantedNames wanted_;
+  std::uint32_t mark_ = 0;  // of the response that is being taken
 };
 
 // Of google.rpc.Code: what a NACK carries.

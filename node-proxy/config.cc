@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <thread>
 
+#include "proxy/control_plane_client.h"
+
 namespace aquifer::node {
 namespace {
 
@@ -101,7 +103,7 @@ app::Settings<Config> Rows() {
       {"LOCAL_XDS_PATH", app::Text(&Config::local_config_path)},
       {"LOCAL_XDS", app::Text(&Config::local_config)},
       {"AQUIFER_LOCAL_CA_DIR", app::Text(&Config::local_ca_directory)},
-      {"XDS_ON_DEMAND", app::Only("false")},
+      {"XDS_ON_DEMAND", app::Into(&Config::on_demand, &app::ReadBool)},
       {"FAKE_CA", app::Only("false")},
       {"INPOD_UDS", app::Text(&Config::zds_path)},
       {"INPOD_PORT_REUSE", app::Into(&Config::reuse_port, &app::ReadBool)},
@@ -152,6 +154,13 @@ Applied CheckWhole(const Config& config) {
     return Refusal{"XDS_ADDRESS",
                    "or LOCAL_XDS_PATH is needed: there is no other source of the mesh"};
   }
+  // Names are looked up by all that is known, which on demand is what was asked for by address.
+  if (config.on_demand && config.dns)
+    return Refusal{"XDS_ON_DEMAND", "needs ISTIO_META_DNS_CAPTURE=false"};
+  for (const auto& [name, text] : config.node_metadata_json) {
+    if (!proxy::JsonValue(text))
+      return app::RefuseSetting("ISTIO_METAJSON_" + name, text, Refusal{"", "is not JSON"});
+  }
   if (config.ca_address.empty() && config.local_ca_directory.empty())
     return Refusal{"CA_ADDRESS", "must not be empty"};
   return {};
@@ -180,6 +189,7 @@ Decoded<proxy::Loaded<Config>> LoadConfig(const app::Environment& environment) {
   if (config.mode == ProxyMode::kShared && config.packet_mark == 0)
     config.packet_mark = kDefaultMark;
   config.node_metadata = app::WithPrefix(environment, "ISTIO_META_");
+  config.node_metadata_json = app::WithPrefix(environment, "ISTIO_METAJSON_");
   AQ_TRY_STATUS(CheckWhole(config));
   return loaded;
 }

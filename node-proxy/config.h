@@ -34,12 +34,15 @@ struct Config : proxy::CommonSettings {
   std::optional<WorkloadName> workload;  // dedicated mode
 
   std::string istio_version = "unknown";
-  std::map<std::string, std::string> node_metadata;  // ISTIO_META_* without the prefix
+  std::map<std::string, std::string> node_metadata;       // ISTIO_META_* without the prefix
+  std::map<std::string, std::string> node_metadata_json;  // ISTIO_METAJSON_*: values are JSON
 
   std::string local_config_path;   // LOCAL_XDS_PATH
   std::string local_config;        // LOCAL_XDS
   std::string local_ca_directory;  // AQUIFER_LOCAL_CA_DIR: sign certificates ourselves with the CA
                                    // kept there
+
+  bool on_demand = false;  // XDS_ON_DEMAND: ask for what connections need, not for the whole mesh
 
   std::string zds_path = "/var/run/ztunnel/ztunnel.sock";
   std::uint32_t packet_mark = 0;  // 0: none

@@ -21,6 +21,7 @@
 
 namespace aquifer::node {
 
+class Demand;
 class InboundConnections;
 namespace dns {
 struct WorkerDns;
@@ -38,6 +39,7 @@ struct WorkerContext {
   InboundConnections& inbound_connections;
   WorkerLimits& limits;
   List<Session>& sessions;
+  Demand* demand = nullptr;  // when discovery is on demand
   mesh::ClassifyOptions classify;
   mesh::InboundOptions inbound;
   mesh::Random random;

@@ -37,6 +37,11 @@ Proxy::~Proxy() = default;
 Task<Result<void, Refusal>> Proxy::Run(StopToken stop) {
   const StopLink asked(stop, quit_);
   AQ_CO_TRY_STATUS(BuildAuthority());
+  if (config_.on_demand && !config_.xds_address.empty()) {
+    demand_.emplace([this](std::string name, StopToken asker) {
+      return control_plane_.Know(std::move(name), asker);
+    });
+  }
   // Without the node's name every workload would be taken for one of this node.
   if (config_.mode == ProxyMode::kShared && !config_.node_name.empty())
     prefetch_.emplace(control_plane_.store());
@@ -127,6 +132,7 @@ Result<void, Refusal> Proxy::StartWorkers() {
                             .budget = budget_,
                             .store = control_plane_.store(),
                             .control = Loop::Current(),
+                            .demand = demand_ ? &*demand_ : nullptr,
                             .home = home,
                             .dns_metrics = config_.dns ? &dns_metrics_ : nullptr,
                             .crl_metrics = crls_ ? &crl_metrics_ : nullptr,
@@ -187,8 +193,9 @@ void Proxy::SpawnClients() {
   if (!config_.xds_address.empty()) {
     control_plane_.Follow(
         {std::string(mesh::kAddressType), std::string(mesh::kAuthorizationType)},
-        proxy::NodeOf(config_, "ztunnel", config_.node_metadata), sink_, [this] { MeshIsKnown(); },
-        tasks_, ended_.token());
+        proxy::NodeOf(config_, "ztunnel", config_.node_metadata, config_.node_metadata_json), sink_,
+        [this] { MeshIsKnown(); }, tasks_, ended_.token(),
+        demand_ ? mesh::kAddressType : std::string_view());
   }
   if (config_.mode == ProxyMode::kShared) {
     cni_ = std::make_unique<redirect::CniClient>(
@@ -287,6 +294,7 @@ Task<void> Proxy::ShutdownAll() {
   for (const std::unique_ptr<Worker>& worker : workers_)
     worker->Shutdown(config_.drain_deadline, [&answers] { answers.Take(); });
   std::ignore = co_await answers.All();
+  if (demand_) co_await demand_->Shutdown();
   workers_.clear();
   ended_.RequestStop();
   co_await tasks_.Join();

@@ -22,6 +22,7 @@
 #include "node-proxy/config.h"
 #include "node-proxy/config_dump.h"
 #include "node-proxy/crl_watch.h"
+#include "node-proxy/demand.h"
 #include "node-proxy/worker.h"
 #include "proxy/control_plane_client.h"
 #include "redirect/cni_client.h"
@@ -76,6 +77,7 @@ class Proxy final : public redirect::PodHandler {
   proxy::ControlPlaneClient control_plane_;
   std::optional<CertPrefetch> prefetch_;
   std::optional<CrlWatch> crls_;  // with CRL_PATH
+  std::optional<Demand> demand_;
   mesh::Builder builder_;
   mesh::MeshSink sink_;
   mesh::SnapshotRef snapshot_;

@@ -53,6 +53,7 @@ struct Worker::State {
                 .inbound_connections = connections,
                 .limits = limits,
                 .sessions = sessions,
+                .demand = inputs.demand,
                 .classify = {.network = inputs.config.network,
                              .hbone_port = inputs.config.inbound_port,
                              .illegal_ports = IllegalPortsOf(inputs.config)},

@@ -30,6 +30,7 @@ struct WorkerInputs {
   NodeBudget& budget;
   certs::CertStore& store;
   Loop& control;
+  Demand* demand = nullptr;                // when discovery is on demand
   redirect::NetnsRef home;                 // the proxy's own network namespace
   dns::DnsMetrics* dns_metrics = nullptr;  // null: pods' DNS is not served
   obs::CrlMetrics* crl_metrics = nullptr;  // null: revocation is not looked at

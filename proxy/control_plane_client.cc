@@ -1,5 +1,7 @@
 #include "proxy/control_plane_client.h"
 
+#include <google/protobuf/util/json_util.h>
+
 #include <tuple>
 
 namespace aquifer::proxy {
@@ -22,19 +24,34 @@ certs::ChannelOptions ToDiscovery(const CommonSettings& settings) {
   options.host_name = settings.xds_host_name;
   options.roots = settings.xds_root_ca;
   options.headers = settings.xds_headers;
+  // Its stream is silent for as long as nothing changes: looked after, and missed soon.
+  options.h2.ping_interval = std::chrono::seconds(30);
+  options.h2.ping_timeout = std::chrono::seconds(10);
   return options;
 }
 
 }  // namespace
 
+std::optional<google::protobuf::Value> JsonValue(const std::string& text) {
+  google::protobuf::Value value;
+  if (!google::protobuf::util::JsonStringToMessage(text, &value).ok() ||
+      value.kind_case() == google::protobuf::Value::KIND_NOT_SET)
+    return std::nullopt;
+  return value;
+}
+
 envoy::config::core::v3::Node NodeOf(const CommonSettings& settings, std::string_view kind,
-                                     const Metadata& extra) {
+                                     const Metadata& extra, const Metadata& json) {
   envoy::config::core::v3::Node node;
   node.set_id(std::string(kind) + "~" + settings.instance_ip + "~" + settings.pod_name + "." +
               settings.pod_namespace + "~" + settings.pod_namespace + ".svc." +
               settings.cluster_domain);
   auto& fields = *node.mutable_metadata()->mutable_fields();
   for (const auto& [name, value] : extra) fields[name].set_string_value(value);
+  for (const auto& [name, text] : json) {
+    if (std::optional<google::protobuf::Value> value = JsonValue(text))
+      fields[name] = *std::move(value);
+  }
   fields["NAME"].set_string_value(settings.pod_name);
   fields["NAMESPACE"].set_string_value(settings.pod_namespace);
   fields["INSTANCE_IPS"].set_string_value(settings.instance_ip);
@@ -123,10 +140,11 @@ Task<void> ControlPlaneClient::RunStore(StopToken stop) {
 
 void ControlPlaneClient::Follow(std::vector<std::string> types, envoy::config::core::v3::Node node,
                                 mesh::XdsSink& sink, std::function<void()> on_synced, Scope& tasks,
-                                StopToken stop) {
+                                StopToken stop, std::string_view on_demand) {
   on_synced_ = std::move(on_synced);
   xds_channel_ = std::make_unique<certs::Channel>(ToDiscovery(settings_), &certs::SystemWallTime);
-  xds_state_ = std::make_unique<mesh::XdsState>(std::move(types), std::move(node));
+  xds_state_ =
+      std::make_unique<mesh::XdsState>(std::move(types), std::move(node), std::string(on_demand));
   mesh::XdsObserver& observer = *this;
   xds_client_ = std::make_unique<mesh::XdsClient>(*xds_channel_, *xds_state_, sink, observer);
   tasks.Spawn(xds_client_->Run(stop));

@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,9 +24,11 @@ namespace aquifer::proxy {
 using Metadata = std::map<std::string, std::string>;
 
 // Who we are to the control plane. `kind` is "ztunnel" or "waypoint", as istiod takes it; `extra`
-// is what only this kind says of itself.
+// is what only this kind says of itself; `json` the same, with values that JsonValue takes.
 envoy::config::core::v3::Node NodeOf(const CommonSettings& settings, std::string_view kind,
-                                     const Metadata& extra);
+                                     const Metadata& extra, const Metadata& json = {});
+// Empty when it is no JSON.
+std::optional<google::protobuf::Value> JsonValue(const std::string& text);
 
 class ControlPlaneClient final : private mesh::XdsObserver {
  public:
@@ -42,9 +45,15 @@ class ControlPlaneClient final : private mesh::XdsObserver {
   void ServeCertificates(Scope& tasks, StopToken stop);
 
   // Feeds `sink` with resources of `types` until `stop`. `on_synced` hears once that the first
-  // response of every type was taken.
+  // response of every type was taken. Of the type `on_demand`, if there is one, only what Know asks
+  // for.
   void Follow(std::vector<std::string> types, envoy::config::core::v3::Node node,
-              mesh::XdsSink& sink, std::function<void()> on_synced, Scope& tasks, StopToken stop);
+              mesh::XdsSink& sink, std::function<void()> on_synced, Scope& tasks, StopToken stop,
+              std::string_view on_demand = {});
+  // As XdsClient has it; after Follow.
+  Task<Status> Know(std::string name, StopToken stop) {
+    return xds_client_->Know(std::move(name), stop);
+  }
 
   // Ends the connections, after what was spawned has ended.
   Task<void> Shutdown();

@@ -97,7 +97,8 @@ struct Loaded {
 template <class Config>
 Decoded<Loaded<Config>> LoadSettings(app::Settings<Config> own, const app::Environment& environment,
                                      Config defaults) {
-  static constexpr std::string_view kFree[] = {"XDS_HEADER_", "CA_HEADER_", "ISTIO_META_"};
+  static constexpr std::string_view kFree[] = {"XDS_HEADER_", "CA_HEADER_", "ISTIO_META_",
+                                               "ISTIO_METAJSON_"};
   Loaded<Config> loaded{std::move(defaults), {}};
   app::Settings<Config> rows = CommonRows<Config>();
   for (app::Setting<Config>& setting : own) rows.push_back(std::move(setting));

@@ -55,8 +55,8 @@ PodCounters::Labels PodCounters::LabelsOf(std::uint16_t type, Protocol protocol)
 
 PodCounters::Row& PodCounters::Find(const mesh::Workload* client, std::uint16_t type,
                                     Protocol protocol) {
-  const auto known = [](const std::string* text) {
-    return text == nullptr || text->empty() ? std::string_view("unknown") : *text;
+  const auto known = [](const mesh::Text* text) {
+    return text == nullptr || text->empty() ? std::string_view("unknown") : text->view();
   };
   const std::string_view service = known(client == nullptr ? nullptr : &client->canonical_name);
   const std::string_view revision =

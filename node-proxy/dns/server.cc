@@ -172,13 +172,14 @@ std::string Server::Corrected(const mesh::Workload& client, const Query& query, 
 void Server::Log(const mesh::Workload* client, const Query& query, std::string_view result,
                  std::size_t answers) {
   if (!context_.log.enabled(obs::Level::kDebug, "dns")) return;
-  context_.log.Debug("dns", "question",
-                     {{"src.workload", client == nullptr ? pod_.name().name : client->name},
-                      {"src.namespace", pod_.name().ns},
-                      {"query", TypeWord(query.type)},
-                      {"domain", query.name},
-                      {"result", result},
-                      {"endpoints", answers}});
+  context_.log.Debug(
+      "dns", "question",
+      {{"src.workload", client == nullptr ? pod_.name().name : std::string(client->name)},
+       {"src.namespace", pod_.name().ns},
+       {"query", TypeWord(query.type)},
+       {"domain", query.name},
+       {"result", result},
+       {"endpoints", answers}});
 }
 
 // --- by datagram ---

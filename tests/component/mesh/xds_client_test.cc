@@ -2,128 +2,26 @@
 // what was bad is told and counted, and the client comes back with what it holds.
 #include "mesh/xds_client.h"
 
-#include "core/rt/timer.h"
-#include "mesh/builder.h"
-#include "mesh/xds_sink.h"
-#include "tests/component/mesh/scripted_plane.h"
-#include "tests/support/run_task.h"
-#include "tests/unit/certs/support.h"
+#include "tests/component/mesh/xds_world.h"
 
 namespace aquifer::mesh {
 namespace {
 
-using envoy::service::discovery::v3::DeltaDiscoveryRequest;
-using envoy::service::discovery::v3::DeltaDiscoveryResponse;
 using std::chrono::milliseconds;
+using test::AddPod;
 using test::Await;
+using test::Client;
 using test::Close;
+using test::Contains;
+using test::DeltaDiscoveryRequest;
+using test::DeltaDiscoveryResponse;
 using test::End;
+using test::Pods;
 using test::Raw;
 using test::Reset;
+using test::Response;
 using test::Say;
 using test::ScriptedPlane;
-
-// The client with all that it talks to.
-struct Client final : XdsObserver {
-  explicit Client(std::vector<ScriptedPlane::Script> scripts, XdsClientOptions options = Quick())
-      : plane(std::move(scripts), changed),
-        channel(plane.Options(), [] { return certs::test::kNow; }),
-        client(channel, state, sink, *this, options) {
-    running.Spawn(client.Run(stop.token()));
-  }
-  static XdsClientOptions Quick() {
-    return {.first_backoff = milliseconds(1), .longest_backoff = milliseconds(4)};
-  }
-
-  void OnConnected() override { Note(connected); }
-  void OnDisconnected(std::string_view reason, const std::string& detail) override {
-    ends.push_back(std::string(reason) + ": " + detail);
-    changed.Wake();
-  }
-  void OnResponse(std::string_view, std::size_t, std::size_t, std::size_t) override {
-    Note(responses);
-  }
-  void OnRefused(std::string_view, const Refusal& refusal) override {
-    refused.push_back(refusal.ToString());
-    changed.Wake();
-  }
-  void OnSynced() override { Note(synced); }
-  void Note(int& counter) {
-    ++counter;
-    changed.Wake();
-  }
-
-  // Until `holds`; a test that waits in vain fails here.
-  template <class Condition>
-  Task<void> Until(Condition holds) {
-    TimedStop timed(StopToken(), std::chrono::seconds(20), Reason::kTimeout);
-    while (!holds()) {
-      const Status waited = co_await changed.Wait(timed.token());
-      REQUIRE(waited.ok());
-    }
-  }
-  Task<void> Finish() {
-    stop.RequestStop();
-    co_await running.Join();
-    co_await channel.Shutdown();
-    co_await plane.End();
-  }
-  bool Knows(std::string_view uid) const {
-    return snapshot != nullptr && snapshot->FindWorkload(std::string(uid)) != nullptr;
-  }
-  const std::vector<DeltaDiscoveryRequest>& Heard(std::size_t stream) const {
-    return plane.heard()[stream];
-  }
-  bool HasHeard(std::size_t stream, std::size_t requests) const {
-    return plane.heard().size() > stream && Heard(stream).size() >= requests;
-  }
-
-  Event changed;
-  ScriptedPlane plane;
-  certs::Channel channel;
-  Builder builder;
-  SnapshotRef snapshot;
-  MeshSink sink{builder, [this](SnapshotRef made) { snapshot = std::move(made); }};
-  XdsState state{{std::string(kAddressType), std::string(kAuthorizationType)}, {}};
-  int connected = 0;
-  int responses = 0;
-  int synced = 0;
-  std::vector<std::string> ends;
-  std::vector<std::string> refused;
-  StopSource stop;
-  Scope running;
-  XdsClient client;
-};
-
-DeltaDiscoveryResponse Response(std::string_view type, const std::string& nonce) {
-  DeltaDiscoveryResponse response;
-  response.set_type_url(std::string(type));
-  response.set_nonce(nonce);
-  return response;
-}
-
-void AddPod(DeltaDiscoveryResponse& response, const std::string& uid, const std::string& version,
-            const std::string& address = "\x0a\x01\x01\x01") {
-  istio::workload::Address message;
-  message.mutable_workload()->set_uid(uid);
-  message.mutable_workload()->set_namespace_("default");
-  message.mutable_workload()->add_addresses(address);
-  auto& resource = *response.add_resources();
-  resource.set_name(uid);
-  resource.set_version(version);
-  resource.mutable_resource()->set_type_url(std::string(kAddressType));
-  resource.mutable_resource()->set_value(message.SerializeAsString());
-}
-
-DeltaDiscoveryResponse Pods(const std::vector<std::string>& uids, const std::string& nonce) {
-  DeltaDiscoveryResponse response = Response(kAddressType, nonce);
-  for (const std::string& uid : uids) AddPod(response, uid, "v1");
-  return response;
-}
-
-bool Contains(const std::string& text, std::string_view part) {
-  return text.find(part) != std::string::npos;
-}
 
 // Has the plane say one pod, then `bad`; the pod is still known afterwards, the stream's end is
 // told with `detail`, and the next stream starts with what is held.
@@ -223,6 +121,62 @@ Task<void> BacksOff() {
   co_await c.Finish();
 }
 
+// A control plane that is away for a while, and restarted with another mesh: what is said in the
+// end is what is known, and nothing of the time before.
+Task<void> Converges() {
+  std::vector<ScriptedPlane::Script> scripts{{Await(2), Say(Pods({"pod-a", "pod-b"}, "n1")),
+                                              Await(3), Say(Response(kAuthorizationType, "n2")),
+                                              Await(4), Close()}};
+  for (int i = 0; i < 10; ++i) scripts.push_back({Await(1), Close()});
+  DeltaDiscoveryResponse after = Response(kAddressType, "m1");
+  AddPod(after, "pod-b", "v2", "\x0a\x01\x01\x02");
+  AddPod(after, "pod-c", "v1", "\x0a\x01\x01\x03");
+  after.add_removed_resources("pod-a");
+  scripts.push_back({Await(2), Say(after)});
+  Client c(std::move(scripts));
+  co_await c.Until([&c] { return c.HasHeard(10, 1); });
+  CHECK(c.Knows("pod-a"));  // stale, and serving
+  co_await c.Until([&c] { return c.HasHeard(11, 3); });
+  CHECK_FALSE(c.Knows("pod-a"));
+  REQUIRE(c.Knows("pod-b"));
+  CHECK(c.snapshot->FindWorkload("pod-b")->HasAddress(Ip::V4(10, 1, 1, 2)));
+  CHECK_FALSE(c.snapshot->FindWorkloadAt({"", Ip::V4(10, 1, 1, 1)}));
+  CHECK(c.Knows("pod-c"));
+  CHECK(c.synced == 1);
+  co_await c.Finish();
+}
+
+// Which word each end is counted under.
+Task<void> NamesEnds() {
+  const auto talks = [](test::Step end) {
+    return ScriptedPlane::Script{Await(2), Say(Pods({"pod-a"}, "n1")), Await(3), std::move(end)};
+  };
+  Client c({talks(End()), talks(Reset()), talks(Close()),
+            talks(End({http::GrpcCode::kCancelled, "gone"})),
+            talks(End({http::GrpcCode::kUnavailable, "transport is closing"})),
+            talks(End({http::GrpcCode::kPermissionDenied, "no"}))});
+  // A connection that has just ended may be tried once more; that is another matter.
+  const auto told = [&c] {
+    std::vector<std::string> ends = c.ends;
+    std::erase_if(ends, [](const std::string& end) { return end.starts_with("ConnectionError"); });
+    return ends;
+  };
+  co_await c.Until([&told] { return told().size() == 6; });
+  const std::vector<std::string> words{"Complete",  "Reconnect", "Reconnect",
+                                       "Reconnect", "Reconnect", "Error"};
+  for (std::size_t i = 0; i < words.size(); ++i) CHECK(told()[i].starts_with(words[i] + ": "));
+  co_await c.Finish();
+}
+
+// With a pause this would not end in time.
+Task<void> StartsOverAtOnce() {
+  const XdsClientOptions options{.first_backoff = std::chrono::minutes(1),
+                                 .longest_backoff = std::chrono::minutes(1)};
+  Client c({{Await(2), Say(Pods({"pod-a"}, "n1")), Await(3), End()}}, options);
+  co_await c.Until([&c] { return c.HasHeard(1, 2); });
+  co_await c.Finish();
+}
+
 Task<void> KeepsWithoutPlane() {
   Client c({{Await(2), Say(Pods({"pod-a"}, "n1")), Await(3), Close()}});
   co_await c.Until([&c] { return c.HasHeard(0, 3); });
@@ -266,6 +220,13 @@ TEST_CASE("a resource that was refused is asked for again") {
 TEST_CASE("a control plane that hangs up is asked ever more rarely") {
   aquifer::test::Run(BacksOff());
 }
+TEST_CASE("after an outage what is known is what the control plane says by then") {
+  aquifer::test::Run(Converges());
+}
+TEST_CASE("each end of a stream is counted under its word") { aquifer::test::Run(NamesEnds()); }
+TEST_CASE("a stream that ended in good order is opened again at once") {
+  aquifer::test::Run(StartsOverAtOnce());
+}
 TEST_CASE("without a control plane what was known stays") {
   aquifer::test::Run(KeepsWithoutPlane());
 }
@@ -280,19 +241,19 @@ TEST_CASE("a response that is cut off leaves what was known") {
   const std::string frame = Length(static_cast<std::uint32_t>(whole.size())) + whole;
   for (const std::size_t cut : {1UL, 4UL, 5UL, 6UL, frame.size() - 1}) {
     const std::string part = frame.substr(0, cut);
-    const auto body = [](std::string bytes, test::Step last) -> Task<void> {
+    const auto body = [](std::string bytes, test::Step last, std::string reason) -> Task<void> {
       Client c({{Await(2), Say(Pods({"pod-a"}, "n1")), Await(3), Raw(std::move(bytes)),
                  std::move(last)}});
       co_await c.Until([&c] { return c.HasHeard(1, 2); });
       CHECK(c.Knows("pod-a"));
       CHECK_FALSE(c.Knows("pod-b"));
       REQUIRE(c.ends.size() == 1);
-      CHECK(c.ends[0].starts_with("Error: "));
+      CHECK(c.ends[0].starts_with(reason));
       co_await c.Finish();
     };
-    aquifer::test::Run(body(part, Close()));
-    aquifer::test::Run(body(part, Reset()));
-    aquifer::test::Run(body(part, End()));
+    aquifer::test::Run(body(part, Close(), "Reconnect: "));
+    aquifer::test::Run(body(part, Reset(), "Reconnect: "));
+    aquifer::test::Run(body(part, End(), "Error: "));
   }
 }
 TEST_CASE("a message over the limit is refused by its length alone") {
@@ -304,7 +265,7 @@ TEST_CASE("a response of a type that nobody asked for ends the stream") {
   aquifer::test::Run(Survives(Say(Response("type.googleapis.com/other", "n2")), "type_url"));
 }
 TEST_CASE("a stream that the control plane resets is opened again") {
-  aquifer::test::Run(Survives(Reset(), "Error: "));
+  aquifer::test::Run(Survives(Reset(), "Reconnect: "));
 }
 
 }  // namespace aquifer::mesh

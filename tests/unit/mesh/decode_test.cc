@@ -108,7 +108,7 @@ TEST_CASE("every field of a workload arrives") {
   const Decoded<Workload> decoded = DecodeWorkload(message);
   REQUIRE(decoded.ok());
   const Workload& w = *decoded;
-  CHECK(w.addresses == std::vector<Ip>{Ip::V4(10, 0, 0, 1), *Ip::Parse("fd00::1")});
+  CHECK(w.addresses == absl::InlinedVector<Ip, 1>{Ip::V4(10, 0, 0, 1), *Ip::Parse("fd00::1")});
   CHECK(w.network == "net");
   CHECK(w.protocol == TunnelProtocol::kHbone);
   CHECK(w.identity() == certs::Identity{"td.example", "default", "sa"});
@@ -118,7 +118,7 @@ TEST_CASE("every field of a workload arrives") {
   CHECK(w.type == WorkloadType::kJob);
   CHECK(w.workload_name == "batch");
   CHECK(w.native_tunnel);
-  CHECK(w.authorization_policies == std::vector<std::string>{"default/p"});
+  CHECK(w.authorization_policies == std::vector<Text>{"default/p"});
   CHECK(w.health == Health::kUnhealthy);
   CHECK(w.cluster_id == "c2");
   CHECK(w.hostname == "vm.example");

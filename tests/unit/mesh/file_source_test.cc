@@ -71,7 +71,7 @@ workloads:
   REQUIRE(mesh.ok());
   const Workload& w = mesh->workloads.at(0);
   CHECK(w.identity().ToString() == "spiffe://td.example/ns/default/sa/sa");
-  CHECK(w.addresses == std::vector<Ip>{Ip::V4(10, 0, 0, 9), *Ip::Parse("fd00::9")});
+  CHECK(w.addresses == absl::InlinedVector<Ip, 1>{Ip::V4(10, 0, 0, 9), *Ip::Parse("fd00::9")});
   CHECK(w.protocol == TunnelProtocol::kHbone);
   CHECK(w.network == "net");
   CHECK(w.hostname == "vm.example");
@@ -85,7 +85,7 @@ workloads:
   CHECK(w.waypoint == GatewayAddress{NetworkAddress{"", Ip::V4(10, 0, 0, 20)}, 15008});
   CHECK(w.network_gateway == GatewayAddress{NamespacedHostname{"ns", "gw.example"}, 15009});
   CHECK(w.application_tunnel == ApplicationTunnel{ApplicationTunnel::Protocol::kProxy, 15088});
-  CHECK(w.authorization_policies == std::vector<std::string>{"default/p1"});
+  CHECK(w.authorization_policies == std::vector<Text>{"default/p1"});
 }
 
 TEST_CASE("a service's fields arrive, prefixes in both spellings") {

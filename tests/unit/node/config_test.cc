@@ -33,7 +33,8 @@ const Bad kBad[] = {
     {"XDS_ADDRESS", {"http://c:15012", "c", "c:", ":15012", "c:0"}},
     {"CA_ADDRESS", {"http://c:15012", "c", "c:70000"}},
     {"SECRET_TTL", {"", "24", "0s", "-1h", "never"}},
-    {"XDS_ON_DEMAND", {"true"}},
+    {"XDS_ON_DEMAND", {"", "1"}},
+    {"ISTIO_METAJSON_LABELS", {"", "{", "{\"a\":}"}},
     {"FAKE_CA", {"true"}},
     {"INPOD_PORT_REUSE", {"", "1", "True"}},
     {"PACKET_MARK", {"", "0", "-1", "0x539", "4294967296"}},
@@ -338,6 +339,22 @@ TEST_CASE("only what could be a misspelt setting is called one") {
   REQUIRE(loaded->notes.misspelt.size() == 1);
   CHECK(loaded->notes.misspelt[0].name == "XDS_ADRESS");
   CHECK(loaded->notes.misspelt[0].meant == "XDS_ADDRESS");
+}
+
+TEST_CASE("discovery on demand goes without the DNS proxy only") {
+  CHECK(Load({{"XDS_ON_DEMAND", "true"}, {"ISTIO_META_DNS_CAPTURE", "false"}}).on_demand);
+  CHECK_FALSE(Load({{"XDS_ON_DEMAND", "false"}}).on_demand);
+  CHECK(Refused({{"XDS_ON_DEMAND", "true"}}).starts_with("XDS_ON_DEMAND: "));
+  CHECK(Refused({{"XDS_ON_DEMAND", "true"}, {"ISTIO_META_DNS_CAPTURE", "true"}})
+            .starts_with("XDS_ON_DEMAND: "));
+}
+
+TEST_CASE("metadata that is JSON is kept apart from what is text") {
+  const Config config =
+      Load({{"ISTIO_METAJSON_LABELS", "{\"app\":\"web\"}"}, {"ISTIO_META_MESH_ID", "m"}});
+  CHECK(config.node_metadata_json ==
+        std::map<std::string, std::string>{{"LABELS", "{\"app\":\"web\"}"}});
+  CHECK_FALSE(config.node_metadata.contains("LABELS"));
 }
 
 }  // namespace aquifer::node

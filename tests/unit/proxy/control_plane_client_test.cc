@@ -122,4 +122,15 @@ TEST_CASE("a node without a name does not say one") {
   CHECK_FALSE(MetadataOf(NodeOf(settings, "ztunnel", {})).contains("NODE_NAME"));
 }
 
+TEST_CASE("metadata that is JSON is sent as what it says, and takes no name of ours") {
+  const auto node =
+      NodeOf(Example(), "ztunnel", {},
+             {{"LABELS", R"({"app": "web"})"}, {"NAME", R"("forged")"}, {"BAD", "{"}});
+  const auto& fields = node.metadata().fields();
+  REQUIRE(fields.contains("LABELS"));
+  CHECK(fields.at("LABELS").struct_value().fields().at("app").string_value() == "web");
+  CHECK(fields.at("NAME").string_value() == "proxy-1");
+  CHECK_FALSE(fields.contains("BAD"));
+}
+
 }  // namespace aquifer::proxy
