@@ -11,10 +11,15 @@
 namespace aquifer::hbone {
 
 struct InnerSessions::Session {
-  Session(io::StreamPtr transport, const http::H2Options& options, StopToken parent)
-      : h2(http::H2Role::kClient, std::move(transport), options), stop(parent) {}
+  using Watch = std::unique_ptr<certs::Revocations::Watch>;
+
+  Session(io::StreamPtr transport, const http::H2Options& options, Watch revoked, StopToken parent)
+      : h2(http::H2Role::kClient, std::move(transport), options),
+        watch(std::move(revoked)),
+        stop(watch != nullptr ? watch->token() : parent) {}
 
   http::H2Connection h2;
+  const Watch watch;
   StopSource stop;
   Event released;  // nobody uses its stream any more
 };
@@ -59,13 +64,17 @@ Task<Result<InnerTunnel, TunnelError>> InnerSessions::Open(io::StreamPtr carrier
   }
   TimedStop shaking(stop, options_.handshake_timeout, Reason::kHandshakeTimeout);
   certs::PeerExpectation expectation = certs::OneOf{std::move(expected)};
+  Session::Watch watch;
+  if (options_.revocations != nullptr)
+    watch = std::make_unique<certs::Revocations::Watch>(*options_.revocations, stop_.token());
   Result<certs::TlsStreamPtr, certs::TlsFailure> secure =
       co_await certs::ClientHandshake(std::move(carrier), std::move(tls), std::move(expectation),
-                                      certs::SystemWallTime(), shaking.token());
+                                      certs::SystemWallTime(), shaking.token(), watch.get());
   if (!secure) co_return TunnelError{secure.error().error, 0, {}, secure.error().detail, {}};
   const std::optional<certs::Identity> peer = (*secure)->peer();
   if (!peer) co_return TunnelError{Error{Reason::kTlsFailed}, 0, {}, {}, {}};
-  const auto session = std::make_shared<Session>(*std::move(secure), options_.h2, stop_.token());
+  const auto session =
+      std::make_shared<Session>(*std::move(secure), options_.h2, std::move(watch), stop_.token());
   tasks_.Spawn(Drive(session, options_.last_words));
   Result<Tunnel, TunnelError> tunnel = co_await OpenTunnel(session->h2, *peer, request, stop);
   if (!tunnel) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "certs/identity.h"
+#include "certs/revocation.h"
 #include "certs/tls_context.h"
 #include "core/io/stream.h"
 #include "core/rt/scope.h"
@@ -20,6 +21,7 @@ struct InnerOptions {
   // How long a session may take to deliver what was said last on it.
   Clock::duration last_words = std::chrono::minutes(1);
   http::H2Options h2;
+  certs::Revocations* revocations = nullptr;  // null: no peer is revoked
 };
 
 struct InnerTunnel {

@@ -83,7 +83,6 @@ void CrlWatch::Look() {
   const bool same = stamp && seen_ ? IsUnchanged(*seen_, *stamp) : !stamp && !seen_;
   if (std::exchange(looked_, true) && same) return;
   seen_ = stamp;
-  if (!stamp) return Missing();
   const Result<std::string> content = ReadRegular(path_);
   if (!content && content.error().reason == Reason::kNotFound) {
     seen_.reset();

@@ -27,9 +27,10 @@ std::vector<std::uint16_t> IllegalPortsOf(const Config& config) {
   return ports;
 }
 
-hbone::InnerOptions InnerOptionsOf(const Config& config) {
+hbone::InnerOptions InnerOptionsOf(const Config& config, certs::Revocations* revocations) {
   hbone::InnerOptions options;
-  options.h2 = PoolOptionsOf(config, nullptr).h2;
+  options.h2 = PoolOptionsOf(config, revocations).h2;
+  options.revocations = revocations;
   return options;
 }
 
@@ -42,7 +43,7 @@ struct Worker::State {
         limits(inputs.budget, inputs.limit_metrics,
                inputs.config.buffer_bytes / std::max(1U, inputs.config.workers)),
         pool(PoolOptionsOf(inputs.config, Revocations(inputs))),
-        egress(InnerOptionsOf(inputs.config), inputs.on_demand_dns),
+        egress(InnerOptionsOf(inputs.config, Revocations(inputs)), inputs.on_demand_dns),
         generator(std::random_device()()),
         context{.config = inputs.config,
                 .log = inputs.log,

@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <thread>
 #include <tuple>
@@ -28,16 +29,18 @@ class LoopThread {
   LoopThread(const LoopThread&) = delete;
   LoopThread& operator=(const LoopThread&) = delete;
 
-  // Not after `main` may have returned.
-  void Post(std::function<void()> work) { loop_->Post(std::move(work)); }
+  // Runs `work` on the thread, unless `main` has returned.
+  void Post(std::function<void()> work);
 
  private:
   explicit LoopThread(Main main) : main_(std::move(main)), backend_(Loop::CurrentBackend()) {}
+  void SetLoop(Loop* loop);
   void Run(const std::string& name, const std::function<void(Status)>& started);
 
   const Main main_;
   const std::optional<BackendKind> backend_;
-  Loop* loop_ = nullptr;  // the thread's; set before Start returns
+  std::mutex mutex_;
+  Loop* loop_ = nullptr;  // the thread's, while there is one; guarded by mutex_
   std::thread thread_;
 };
 
