@@ -259,8 +259,14 @@ void CertStore::CompareRoots(Entry& entry) {
   roots_since_ = now;
   if (first) return;
   rotated_ = true;
-  roots_pause_ =
-      again ? std::min(roots_pause_ * 2, options_.longest_rotation_pause) : options_.rotation_pause;
+  // Once a pause at most: a few changes within one are one rollout of the CA.
+  if (!again) {
+    roots_pause_ = options_.rotation_pause;
+    pause_since_ = now;
+  } else if (now - pause_since_ >= roots_pause_) {
+    roots_pause_ = std::min(roots_pause_ * 2, options_.longest_rotation_pause);
+    pause_since_ = now;
+  }
   for (const auto& [identity, other] : entries_) {
     // Those that are being asked for, or that back off, come by themselves.
     const bool waits = !other->fetching && !other->linked() && !other->failure;

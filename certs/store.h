@@ -143,6 +143,7 @@ class CertStore {
   absl::flat_hash_map<Identity, EntryPtr> entries_;
   std::string roots_;  // fingerprint of the newest
   TimePoint roots_since_{};
+  TimePoint pause_since_{};  // when roots_pause_ was last set
   Clock::duration roots_pause_{0};
   bool rotated_ = false;  // roots_ has changed once
   // Waiting for a free place at the CA, by Urgency, in order of arrival.

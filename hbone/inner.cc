@@ -53,7 +53,8 @@ class InnerSessions::Stream final : public io::Stream {
 Task<Result<InnerTunnel, TunnelError>> InnerSessions::Open(io::StreamPtr carrier,
                                                            certs::TlsContextRef tls,
                                                            std::vector<certs::Identity> expected,
-                                                           ConnectRequest request, StopToken stop) {
+                                                           ConnectRequest request, Charge charge,
+                                                           StopToken stop) {
   if (stop_.requested()) co_return TunnelError{stop_.token().error(), 0, {}, {}, {}};
   if (expected.empty()) {
     co_return TunnelError{Error{Reason::kIdentityMismatch},
@@ -67,14 +68,16 @@ Task<Result<InnerTunnel, TunnelError>> InnerSessions::Open(io::StreamPtr carrier
   Session::Watch watch;
   if (options_.revocations != nullptr)
     watch = std::make_unique<certs::Revocations::Watch>(*options_.revocations, stop_.token());
-  Result<certs::TlsStreamPtr, certs::TlsFailure> secure =
-      co_await certs::ClientHandshake(std::move(carrier), std::move(tls), std::move(expectation),
-                                      certs::SystemWallTime(), shaking.token(), watch.get());
+  Result<certs::TlsStreamPtr, certs::TlsFailure> secure = co_await certs::ClientHandshake(
+      std::move(carrier), std::move(tls), std::move(expectation), certs::SystemWallTime(),
+      shaking.token(), watch.get(), charge.pace);
   if (!secure) co_return TunnelError{secure.error().error, 0, {}, secure.error().detail, {}};
   const std::optional<certs::Identity> peer = (*secure)->peer();
   if (!peer) co_return TunnelError{Error{Reason::kTlsFailed}, 0, {}, {}, {}};
+  http::H2Options h2 = options_.h2;
+  h2.settings.gauge = std::move(charge.gauge);
   const auto session =
-      std::make_shared<Session>(*std::move(secure), options_.h2, std::move(watch), stop_.token());
+      std::make_shared<Session>(*std::move(secure), h2, std::move(watch), stop_.token());
   tasks_.Spawn(Drive(session, options_.last_words));
   Result<Tunnel, TunnelError> tunnel = co_await OpenTunnel(session->h2, *peer, request, stop);
   if (!tunnel) {

@@ -10,6 +10,8 @@
 #include "certs/identity.h"
 #include "certs/revocation.h"
 #include "certs/tls_context.h"
+#include "certs/tls_stream.h"
+#include "core/io/buffer_gauge.h"
 #include "core/io/stream.h"
 #include "core/rt/scope.h"
 #include "hbone/tunnel.h"
@@ -22,6 +24,12 @@ struct InnerOptions {
   Clock::duration last_words = std::chrono::minutes(1);
   http::H2Options h2;
   certs::Revocations* revocations = nullptr;  // null: no peer is revoked
+};
+
+// Whose turn a handshake takes and whose memory its session uses: the pod's that it is for.
+struct Charge {
+  certs::Pace pace;
+  std::shared_ptr<io::BufferGauge> gauge;  // null: not counted
 };
 
 struct InnerTunnel {
@@ -40,7 +48,8 @@ class InnerSessions {
   // `expected`; an empty list fits nobody, and then nothing is sent.
   Task<Result<InnerTunnel, TunnelError>> Open(io::StreamPtr carrier, certs::TlsContextRef tls,
                                               std::vector<certs::Identity> expected,
-                                              ConnectRequest request, StopToken stop);
+                                              ConnectRequest request, Charge charge,
+                                              StopToken stop);
 
   // Waits for the sessions that are left, for `grace`, and then ends them.
   Task<void> End(Clock::duration grace);

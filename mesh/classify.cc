@@ -161,7 +161,8 @@ Result<Route> ToWorkload(const Question& question, const WorkloadRef& workload,
 }  // namespace
 
 bool ComesBack(const Address& destination, const ClassifyOptions& options) {
-  return destination.ip.is_loopback() &&
+  // The kernel takes "any" for loopback.
+  return (destination.ip.is_loopback() || destination.ip.is_any()) &&
          std::find(options.illegal_ports.begin(), options.illegal_ports.end(), destination.port) !=
              options.illegal_ports.end();
 }

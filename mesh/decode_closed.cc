@@ -44,6 +44,13 @@ void AddOnce(T& values, typename T::value_type value) {
   }
 }
 
+// An IPv4 prefix may come in the sixteen bytes of IPv6.
+std::optional<Cidr> MakeCidr(const Ip& ip, const wire::NetworkAddress& sent) {
+  const unsigned before = ip.is_v4() && sent.address().size() == 16 ? 96 : 0;
+  if (sent.length() < before) return std::nullopt;
+  return Cidr::Make(ip, sent.length() - before);
+}
+
 void AddReadableVips(const wire::Service& message, Service& service) {
   for (const wire::NetworkAddress& each : message.addresses()) {
     const std::optional<Ip> ip = Ip::FromBytes(each.address());
@@ -51,7 +58,7 @@ void AddReadableVips(const wire::Service& message, Service& service) {
     const unsigned whole = static_cast<unsigned>(each.address().size()) * 8;
     if (!each.has_length() || each.length() == whole) {
       AddOnce(service.vips, NetworkAddress{each.network(), *ip});
-    } else if (const auto cidr = Cidr::Make(*ip, each.length())) {
+    } else if (const auto cidr = MakeCidr(*ip, each)) {
       AddOnce(service.cidr_vips, NetworkCidr{each.network(), *cidr});
     }
   }

@@ -140,12 +140,12 @@ Task<Status> XdsClient::Hear(http::GrpcCall& call, std::string& detail, StopToke
     answered_ = true;
     for (const Refusal& refusal : outcome->refused) observer_.OnRefused(type_url, refusal);
     // The next response only once this one's answer has gone out: what waits is bounded.
+    if (outcome->answered) answered_names_.Wake();
     to_send_.push_back(outcome->answer.SerializeAsString());
     due_.Set();
     while (!to_send_.empty()) {
       AQ_CO_TRY_STATUS(co_await sent_.Wait(stop));
     }
-    if (outcome->answered) answered_names_.Wake();
     if (state_.synced() && !std::exchange(synced_told_, true)) observer_.OnSynced();
     if (message->size() <= kLarge) continue;
     message.reset();

@@ -48,6 +48,7 @@ struct WorkerContext {
   Event snapshot_changed;                     // Wake()d, never set
   dns::WorkerDns* dns = nullptr;              // null: pods' DNS is not served
   certs::Revocations* revocations = nullptr;  // null without CRL_PATH
+  unsigned index = 0;                         // of the worker
 };
 
 }  // namespace aquifer::node

@@ -12,6 +12,7 @@ namespace {
 constexpr auto kOverloadPause = std::chrono::milliseconds(50);
 // How long a connection may take from its SYN to our queue when its listener is about to close.
 constexpr auto kLastArrivals = std::chrono::milliseconds(250);
+constexpr auto kBetweenWorkers = std::chrono::milliseconds(10);
 
 redirect::SourceKept WantedSource(KeepSource keep) {
   switch (keep) {
@@ -124,6 +125,9 @@ Task<void> PodProxy::AcceptLoop(Port& port) {
   const StopLink stopped(stop_.token(), either);
   co_await AcceptUntil(port, either.token());
   if (handing_over_ && !stop_.requested()) co_await AcceptLast(port);
+  // What makes connections pass us by counts by places, and those change when listeners close.
+  const bool last = context_.index + 1 >= context_.config.workers;
+  if (handing_over_ && last) redirect::TakePart(port.listener->fd());
   port.listener.reset();  // closed at once, so that the other proxy of an upgrade gets what comes
 }
 
@@ -154,7 +158,9 @@ Task<void> PodProxy::AcceptLast(Port& port) {
     context_.log.Warn("proxy", "connections that arrive as the listener closes may be reset",
                       {{"pod", pod_.info.name}, {"error", Describe(passed.error())}});
   }
-  TimedStop timed(stop_.token(), kLastArrivals, Reason::kDrained);
+  // One worker after the other, so that the last one knows that it is.
+  const Clock::duration patience = kLastArrivals + context_.index * kBetweenWorkers;
+  TimedStop timed(stop_.token(), patience, Reason::kDrained);
   co_await AcceptUntil(port, timed.token());
 }
 

@@ -291,11 +291,11 @@ Task<void> Proxy::ShutdownAll() {
   draining_ = true;
   log_.Info("proxy", "draining", {{"deadline_ms", config_.drain_deadline.count()}});
   co_await clients_.Join();
-  if (demand_) co_await demand_->Shutdown();
   Answers answers(workers_.size());
   for (const std::unique_ptr<Worker>& worker : workers_)
     worker->Shutdown(config_.drain_deadline, [&answers] { answers.Take(); });
   std::ignore = co_await answers.All();
+  if (demand_) co_await demand_->Shutdown();
   workers_.clear();
   ended_.RequestStop();
   co_await tasks_.Join();

@@ -97,8 +97,12 @@ Task<Opened> OpenAcross(const Outgoing& outgoing, const mesh::Route& route,
   request.forwarded_network = context.config.network;
   io::StreamPtr carrier = std::move(outer->stream);
   std::vector<certs::Identity> expected = route.far.identities;
-  Result<hbone::InnerTunnel, hbone::TunnelError> inner = co_await context.egress.inner.Open(
-      std::move(carrier), std::move(tls), std::move(expected), std::move(request), stop);
+  // Its turn is the pod's, which has to be there until it has come.
+  const std::shared_ptr<PodEndpoint> pod = outgoing.pod;
+  hbone::Charge charge{pod->pace(), pod->gauge()};
+  Result<hbone::InnerTunnel, hbone::TunnelError> inner =
+      co_await context.egress.inner.Open(std::move(carrier), std::move(tls), std::move(expected),
+                                         std::move(request), std::move(charge), stop);
   if (!inner) co_return std::move(inner).error();
   if (mesh::WorkloadRef far = FarWorkload(context, *inner)) session.SetDestination(std::move(far));
   session.SetDestinationIdentity(inner->peer);

@@ -37,7 +37,7 @@ hbone::InnerOptions InnerOptionsOf(const Config& config, certs::Revocations* rev
 }  // namespace
 
 struct Worker::State {
-  explicit State(const WorkerInputs& inputs)
+  State(const WorkerInputs& inputs, unsigned index)
       : certs(inputs.store, inputs.control, &certs::SystemWallTime),
         revocations(RevocationObserverOf(inputs.crl_metrics)),
         limits(inputs.budget, inputs.limit_metrics,
@@ -64,7 +64,8 @@ struct Worker::State {
                 .egress = egress,
                 .snapshot = nullptr,
                 .snapshot_changed = {},
-                .revocations = Revocations(inputs)} {
+                .revocations = Revocations(inputs),
+                .index = index} {
     if (inputs.crl_metrics != nullptr) revocations.SetLists(inputs.crls);
     if (inputs.dns_metrics != nullptr)
       context.dns = &dns.emplace(inputs.config, *inputs.dns_metrics);
@@ -98,8 +99,9 @@ struct Worker::State {
 Result<std::unique_ptr<Worker>> Worker::Start(const WorkerInputs& inputs, unsigned index) {
   std::unique_ptr<Worker> worker(new Worker(inputs));
   AQ_TRY(worker->thread_, WorkerThread<State>::Start("aq-data-" + std::to_string(index),
-                                                     [&inputs = worker->inputs_] {
-                                                       return std::make_unique<State>(inputs);
+                                                     [&inputs = worker->inputs_, index] {
+                                                       return std::make_unique<State>(inputs,
+                                                                                      index);
                                                      }));
   return worker;
 }

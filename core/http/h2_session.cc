@@ -60,6 +60,7 @@ H2Session::H2Session(H2Role role, const H2Settings& settings, H2Events& events)
                                    ? std::min(settings.connection_window_bytes,
                                               std::max(settings.stream_window_bytes, kLeastWindow))
                                    : settings.connection_window_bytes;
+  window_is_whole_ = window == settings.connection_window_bytes;
   AQ_CHECK(nghttp2_session_set_local_window_size(session_, NGHTTP2_FLAG_NONE, 0,
                                                  static_cast<std::int32_t>(window)) == 0);
 }
@@ -71,6 +72,7 @@ H2Session::~H2Session() {
 
 Status H2Session::Feed(Chunk input, TimePoint now) {
   budget_.Refill(now);
+  GiveBackWithheld();
   input_ = std::move(input);
   CountEmptyFrames(input_.bytes());
   if (budget_.overdrawn()) input_ = Chunk();
@@ -178,6 +180,7 @@ void H2Session::Consume(std::int32_t id, std::size_t bytes, TimePoint now) {
   LetGo(read);
   if (const std::size_t back = std::min(bytes, stream->withheld); back > 0) {
     stream->withheld -= back;
+    withheld_ -= back;
     static_cast<void>(nghttp2_session_consume_connection(session_, back));
   }
   if (stream->peer_ended) return;
@@ -396,10 +399,32 @@ void H2Session::Receive(Stream& stream, std::size_t bytes) {
   stream.carried_bytes = true;
   stream.unread += bytes;
   Hold(bytes);
-  if (crowded())
-    stream.withheld += bytes;
-  else
+  // Of the connection's window half at most: what stands still on some streams must leave the
+  // others something.
+  const bool withhold =
+      crowded() && withheld_ + bytes <= settings_.connection_window_bytes / 2 && window_is_whole_;
+  if (!withhold) {
     static_cast<void>(nghttp2_session_consume_connection(session_, bytes));
+    return;
+  }
+  stream.withheld += bytes;
+  withheld_ += bytes;
+}
+
+// What was withheld while there was no room, or was never given, once there is some.
+void H2Session::GiveBackWithheld() {
+  if ((withheld_ == 0 && window_is_whole_) || crowded()) return;
+  if (!window_is_whole_) {
+    const auto whole = static_cast<std::int32_t>(settings_.connection_window_bytes);
+    static_cast<void>(nghttp2_session_set_local_window_size(session_, NGHTTP2_FLAG_NONE, 0, whole));
+    window_is_whole_ = true;
+  }
+  for (auto& [id, stream] : streams_) {
+    if (stream->withheld == 0) continue;
+    static_cast<void>(nghttp2_session_consume_connection(session_, stream->withheld));
+    stream->withheld = 0;
+  }
+  withheld_ = 0;
 }
 
 void H2Session::Hold(std::size_t bytes) {
@@ -417,8 +442,9 @@ void H2Session::LetGo(std::size_t bytes) {
 // What a stream that is over has left. Its reader may still take what has come.
 void H2Session::Drop(const Stream& stream) {
   LetGo(stream.unread + stream.out.bytes());
-  if (stream.withheld > 0)
-    static_cast<void>(nghttp2_session_consume_connection(session_, stream.withheld));
+  if (stream.withheld == 0) return;
+  withheld_ -= stream.withheld;
+  static_cast<void>(nghttp2_session_consume_connection(session_, stream.withheld));
 }
 
 std::unique_ptr<H2Session::Stream> H2Session::NewStream() const {

@@ -158,6 +158,7 @@ class H2Session {
   Stream* Find(std::int32_t id);
   const Stream* Find(std::int32_t id) const;
   void Resume(std::int32_t id, Stream& stream);
+  void GiveBackWithheld();
   nghttp2_data_provider Provider();
   nghttp2_session* NewLibrarySession();
   void SubmitTrailers(std::int32_t id, const HeaderList& trailers);
@@ -183,6 +184,8 @@ class H2Session {
   H2Events& events_;
   nghttp2_session* session_ = nullptr;
   std::unordered_map<std::int32_t, std::unique_ptr<Stream>> streams_;
+  std::size_t withheld_ = 0;     // of all streams
+  bool window_is_whole_ = true;  // the connection's: as large as the settings say
   Head head_;
   Chunk input_;  // what Feed is working on: DATA is sliced out of it
   std::vector<Chunk> output_;

@@ -125,6 +125,7 @@ Task<bool> Server::Answer(io::Socket& socket, const H1Reader& reader, const Requ
   const Status started = writer.StartResponse(head, BodyLength::Of(response.body.size()), to, out);
   if (!started) co_return false;
   const Status body = writer.Body(Chunk::CopyOf(response.body), out);
+  response.body = {};  // a client that reads slowly holds it once, not twice
   const Status ended = writer.End(out);
   if (!body || !ended) co_return false;
   TimedStop timed(stop, options_.write_timeout, Reason::kTimeout);

@@ -47,10 +47,12 @@ class BufferGauge {
     AQ_DCHECK(bytes <= held_);
     held_ -= bytes;
     pool_.used_ -= bytes;
-    // Not at the very same point, or it would be full again, and tell, with each chunk.
-    if (full_ && held_ + held_ / 8 <= 2 * pool_.free()) full_ = false;
   }
-  bool full() const { return full_; }
+  // Not before there is some room, or it would be full again, and tell, with each chunk.
+  bool full() {
+    if (full_ && held_ + held_ / 8 <= 2 * pool_.free()) full_ = false;
+    return full_;
+  }
   std::size_t held() const { return held_; }
 
  private:

@@ -3,6 +3,7 @@
 #include <netdb.h>
 
 #include <cstring>
+#include <system_error>
 #include <thread>
 
 #include "core/rt/event.h"
@@ -33,13 +34,19 @@ Task<Result<std::vector<Ip>>> Resolve(std::string host, StopToken stop) {
   Loop& loop = Loop::Current();
   Event done;
   std::vector<Ip> found;
-  std::thread lookup([&host, &loop, &done, &found] {
+  const auto work = [&host, &loop, &done, &found] {
     std::vector<Ip> addresses = Lookup(host);
     loop.Post([&found, &done, addresses = std::move(addresses)] {
       found = addresses;
       done.Set();
     });
-  });
+  };
+  std::thread lookup;
+  try {
+    lookup = std::thread(work);
+  } catch (const std::system_error&) {
+    co_return Error{Reason::kOverload};  // no thread could be had
+  }
   const Status waited = co_await done.Wait(StopToken());
   lookup.join();
   AQ_CHECK(waited.ok());

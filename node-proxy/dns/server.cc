@@ -1,5 +1,7 @@
 #include "node-proxy/dns/server.h"
 
+#include <algorithm>
+
 #include "core/rt/timer.h"
 #include "node-proxy/dns/forwarder.h"
 #include "node-proxy/dns/frame.h"
@@ -48,7 +50,10 @@ Server::Server(WorkerContext& context, WorkerDns& shared, PodEndpoint& pod, Stop
       stop_(stop),
       counters_(shared.metrics) {}
 
-Server::~Server() { AQ_CHECK(serving_.live() == 0 && answering_.live() == 0); }
+Server::~Server() {
+  AQ_CHECK(serving_.live() == 0 && answering_.live() == 0);
+  context_.limits.node.Release(2 * sockets_.size());
+}
 
 Status Server::Bind() {
   for (const Address& address : context_.config.dns_addresses) {
@@ -62,6 +67,7 @@ Status Server::Bind() {
 Status Server::BindAt(const Address& address) {
   AQ_TRY(UniqueFd datagrams, pod_.sockets().DatagramsAt(address));
   AQ_TRY(UniqueFd connections, pod_.sockets().ListenAt(address));
+  context_.limits.node.Reserve(2);
   sockets_.push_back(std::make_unique<io::DatagramSocket>(std::move(datagrams)));
   listeners_.push_back(std::make_unique<io::Listener>(std::move(connections)));
   return Status();
@@ -94,10 +100,13 @@ Server::Taken Server::Take(Bytes message, Protocol protocol) {
                          {{"pod", pod_.name().name}, {"namespace", pod_.name().ns}});
     return WriteRefusal(message, Rcode::kServerFailure);
   }
+  Place descriptor = pod_.limits().TryEnter(Bound::kDescriptors);
+  if (!descriptor) return WriteRefusal(message, Rcode::kServerFailure);
   return Question{.query = *std::move(query),
                   .wire = std::string(AsText(message)),
                   .protocol = protocol,
-                  .slot = Slot(*this)};
+                  .slot = Slot(*this),
+                  .descriptor = std::move(descriptor)};
 }
 
 std::optional<std::string> Server::AnswerHere(const mesh::Workload& client, const Query& query,
@@ -140,6 +149,11 @@ Task<std::string> Server::Pass(const mesh::Workload& client, Question& question)
   const TimePoint start = Loop::Current().now();
   std::vector<Address> servers = question.meant ? std::vector<Address>{*question.meant}
                                                 : shared_.upstreams.Current(start).servers;
+  // Who is a name server of its own would ask itself without end.
+  std::erase_if(servers, [this](const Address& server) {
+    const std::vector<Address>& own = context_.config.dns_addresses;
+    return std::find(own.begin(), own.end(), server) != own.end();
+  });
   Result<std::string> reply =
       co_await Forward(pod_.sockets(), question.wire, question.protocol, std::move(servers), stop_);
   const std::optional<Envelope> envelope =
@@ -238,7 +252,9 @@ std::optional<Address> Server::MeantBy(const io::DatagramSocket& socket, const A
   }
   if (origins_) origin = origins_->Of(from, socket.local());
   if (!origin && origin.error().reason != Reason::kNotFound) {
-    ask_origins_ = false;
+    // What descriptors or memory are short of now may be there for the next question.
+    ask_origins_ = origin.error().reason == Reason::kOverload;
+    origins_.reset();
     context_.log.Debug("dns", "connection tracking cannot be asked: our own name servers are used",
                        {{"pod", pod_.name().name}, {"why", Describe(origin.error())}});
   }
@@ -254,6 +270,8 @@ Task<void> Server::AcceptConnections(std::unique_ptr<io::Listener>& listener) {
     Result<io::SocketPtr> socket = co_await listener->Accept(either.token());
     if (!socket) {
       std::ignore = co_await SleepFor(kOverloadPause, either.token());
+    } else if (!pod_.limits().Count(**socket)) {
+      (*socket)->Reset();
     } else if (open_connections_ < kMostConnections) {
       ++open_connections_;
       answering_.Spawn(ServeConnection(*std::move(socket)));

@@ -79,6 +79,7 @@ class Server {
     std::string wire;
     Protocol protocol;
     Slot slot;
+    Place descriptor;
     std::optional<Address> meant = {};  // the name server that the pod asked, where it is known
   };
   // Nothing to say, the answer, or a question whose answer takes a while.

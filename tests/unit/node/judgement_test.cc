@@ -31,7 +31,7 @@ struct Judged {
   }
   void Attach(std::vector<std::string> names) {
     mesh::Workload server = World::Server(80, 8080);
-    server.authorization_policies = std::move(names);
+    server.authorization_policies.assign(names.begin(), names.end());
     world.builder.Put(server);
     world.Publish();
   }

@@ -23,7 +23,7 @@ UniqueFd Listen(std::uint16_t port) {
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   address.sin_port = htons(port);
   REQUIRE(::bind(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
-  REQUIRE(::listen(fd.get(), kConnections) == 0);
+  REQUIRE(::listen(fd.get(), 4 * kConnections) == 0);
   TakePart(fd.get());
   return fd;
 }
@@ -89,6 +89,19 @@ TEST_CASE("a listener that joins takes part, whatever a predecessor has left beh
   const std::array<int, 3> shares = {Accept(stays), Accept(second), Accept(third)};
   CHECK(shares[0] + shares[1] + shares[2] == kConnections);
   for (const int share : shares) CHECK(share > 0);
+}
+
+TEST_CASE("those who stay share what comes once the last who leaves has taken part again") {
+  std::array<UniqueFd, 2> old = {Listen(0), UniqueFd()};
+  const std::uint16_t port = PortOf(old[0]);
+  old[1] = Listen(port);
+  const std::array<UniqueFd, 4> stay = {Listen(port), Listen(port), Listen(port), Listen(port)};
+  REQUIRE(PassBy(old[0].get(), 2).ok());
+  old[0].Reset();
+  TakePart(old[1].get());
+  old[1].Reset();
+  for (int i = 0; i < 4; ++i) Connect(stay[0]);
+  for (const UniqueFd& each : stay) CHECK(Accept(each) > 0);
 }
 
 TEST_CASE("who leaves no port to others is told that it cannot be passed by") {
