@@ -228,7 +228,7 @@ TEST_CASE("a refused CONNECT tells the status and why") {
     mesh.connections.Spawn(AcceptLoop(mesh));
     const Result<Tunnel, TunnelError> refused = co_await OpenTo(mesh, mesh.Key(), 403);
     REQUIRE_FALSE(refused.ok());
-    CHECK(refused.error().error.reason == Reason::kConnectRejected);
+    CHECK(refused.error().error.reason == Reason::kPolicyDenied);
     CHECK(refused.error().status == 401);
     CHECK(refused.error().refusal == "policy default/deny");
     co_await mesh.Finish();
