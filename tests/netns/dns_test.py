@@ -123,11 +123,21 @@ def by_udp(pod, server, message):
     with pod.entered():
         client = socket.socket(socket.AF_INET6 if ':' in server else socket.AF_INET, socket.SOCK_DGRAM)
     with client:
-        client.settimeout(5)
+        client.settimeout(3)
         # Connected: an answer from any other address would not arrive.
         client.connect((server, 53))
         client.send(message)
         return Reply(client.recv(4096))
+
+
+def asked_again(pod, server, name):
+    """As resolvers do: what the kernel had no room for is lost."""
+    for number in range(5):
+        try:
+            return by_udp(pod, server, query(name, A, number))
+        except TimeoutError:
+            pass
+    raise lib.Failure(f'{name}: no answer to five questions')
 
 
 def by_tcp(pod, server, message):
@@ -212,7 +222,7 @@ def one_socket_may_ask_several_name_servers_at_once():
         with made.client.entered():
             client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         with client:
-            client.settimeout(5)
+            client.settimeout(3)
             for number in range(20):
                 for pod in (made.first, made.second):
                     client.sendto(query('www.example.net', A, number), (pod.address, 53))
@@ -268,7 +278,7 @@ def a_storm_of_questions_leaves_the_others_alone():
         with client:
             for number in range(2000):
                 client.sendto(query('www.example.net', A, number), ('172.30.0.200', 53))
-        lib.equal(by_udp(made.client, made.first.address, query('api')).addresses, ['10.96.0.1'], 'answer')
+        lib.equal(asked_again(made.client, made.first.address, 'api').addresses, ['10.96.0.1'], 'answer')
         made.proxy.wait_log('too many questions at a time')
 
 
