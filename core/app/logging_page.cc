@@ -44,6 +44,7 @@ http::Response LoggingPage(obs::Logger& log, const obs::LevelFilter& initial,
     }
     if (!word.starts_with(kLevel)) return Refused(word);
     const std::string_view directives = word.substr(kLevel.size());
+    if (directives.empty()) continue;  // so istioctl asks what is written now
     if (!NamesLevels(directives)) return Refused(directives);
     const Decoded<obs::LevelFilter> levels = obs::LevelFilter::Parse(directives);
     if (!levels) return Refused(levels.error().ToString());

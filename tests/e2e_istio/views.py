@@ -141,7 +141,7 @@ def metrics(world):
 
 def add_sample(series, name, labels):
     names = re.findall(r'([a-z_]+)="', labels)
-    series[f'metrics labels of {name}'].add(','.join(names))
+    series[f'metrics labels of {name}'].add(','.join(names) or 'none')
     steady = name.startswith('istio_tcp_connections_opened') and not any(word in labels for word in SPREAD)
     if 'reporter="destination"' in labels:
         # Of several services that a pod is in, which one the server's side names is arbitrary.
