@@ -283,7 +283,7 @@ Task<void> StalledNeighbours() {
   int whole = 0;
   for (int i = 0; i < 3; ++i) co_await Echo(mesh, 1'000'000, whole);
   CHECK(whole == 3);
-  CHECK(mesh.dials <= 4);  // as many as bulk may have
+  CHECK(mesh.dials <= 4);           // as many as bulk may have
   CHECK(stuck.live() == kStalled);  // each of them still waits for its own reader
   co_await mesh.pool.Shutdown();
   co_await stuck.Join();
