@@ -313,6 +313,9 @@ Task<void> WithoutBaggage() {
   world.config.response_baggage = false;
   const io::SocketPtr client = co_await net.Connect();
   const io::SocketPtr server = co_await AcceptOne(*net.application);
+  // Bytes come through: the tunnel is open at both ends.
+  std::ignore = co_await client->Write(Chunk::CopyOf("hello"), StopToken());
+  CHECK((co_await server->Read(StopToken())).ok());
   world.stop.RequestStop(Reason::kDrained);
   co_await net.serving.Join();
   CHECK(world.lines.With({"dst.workload=\"split-horizon\"", "sa/web"}).size() == 1);

@@ -30,13 +30,13 @@ mesh::SnapshotRef MeshWith(std::optional<mesh::GatewayAddress> of_service,
   service.hostname = "httpbin.app.svc.cluster.local";
   service.vips = {{"", kVip}};
   service.ports = {{8000, 80, mesh::AppProtocol::kHttp11}, {9000, 90, mesh::AppProtocol::kUnknown}};
-  service.waypoint = of_service;
+  if (of_service) service.waypoint = *of_service;
   mesh::Workload pod;
   pod.uid = "c//Pod/app/httpbin-1";
   pod.name = "httpbin-1";
   pod.ns = "app";
   pod.addresses = {kPod};
-  pod.waypoint = of_pod;
+  if (of_pod) pod.waypoint = *of_pod;
   pod.services = {{service.key(), service.ports}};
   builder.Put(service);
   builder.Put(pod);
