@@ -399,11 +399,7 @@ void H2Session::Receive(Stream& stream, std::size_t bytes) {
   stream.carried_bytes = true;
   stream.unread += bytes;
   Hold(bytes);
-  // Of the connection's window half at most: what stands still on some streams must leave the
-  // others something.
-  const bool withhold =
-      crowded() && withheld_ + bytes <= settings_.connection_window_bytes / 2 && window_is_whole_;
-  if (!withhold) {
+  if (!crowded()) {
     static_cast<void>(nghttp2_session_consume_connection(session_, bytes));
     return;
   }
