@@ -85,7 +85,7 @@ Task<Result<io::StreamPtr>> OpenUpstream(WorkerContext& context,
   const Result<Address> target =
       destination != nullptr ? *destination : redirect::OriginalDestination(client.fd());
   if (!target) co_return session.RejectEarly(target.error());
-  session.SetDestinationAddress(*target);
+  session.SetOriginalDestination(*target);
   const Result<mesh::WorkloadRef> source = co_await pod->Workload(stop);
   if (!source) co_return session.RejectEarly(source.error());
   session.SetSource(*source);

@@ -40,6 +40,10 @@ class Session : public ListNode {
   void SetDestinationIdentity(const certs::Identity& identity) {
     destination_.SetIdentity(identity);
   }
+  // Where the client wanted to go; until it is decided otherwise that is where it goes.
+  void SetOriginalDestination(const Address& address) {
+    destination_address_ = asked_for_ = address;
+  }
   void SetDestinationAddress(const Address& address) { destination_address_ = address; }
   void SetHboneTarget(std::string authority) { hbone_target_ = std::move(authority); }
 

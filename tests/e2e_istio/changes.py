@@ -46,6 +46,13 @@ class Trial:
                 return answer
             time.sleep(0.05)
 
+    def until_held(self, client, host):
+        """Until a connection is let through (again), for the case that comes next."""
+        end = time.monotonic() + ARRIVES_S
+        while self.hold(client, 'again', host) == 'nothing' and time.monotonic() < end:
+            time.sleep(0.05)
+        self.world.order(client, 'drop', key=f'{self.family}-again')
+
     def patch(self, name, labels):
         ns = PODS[name][0]
         self.world.cluster.kubectl('-n', ns, 'patch', 'pod', name, '-p', json.dumps({'metadata': {'labels': labels}}))
@@ -57,8 +64,11 @@ def a_policy_denies_an_open_connection(trial):
     said = [trial.hold('client1', 'denied', server), trial.hold('client1', 'spared', server, 7002).splitlines()[0]]
     rule = authorization(f'sudden{trial.family}', 'shop', 'DENY', [{'to': [{'operation': {'ports': ['7001']}}]}], {'pod': 'moody2'})
     trial.world.cluster.apply(rule)
-    said += ['after the policy', trial.end_of('client1', 'denied'), trial.use('client1', 'spared'), trial.until('ended', 'client1', server, 7001)]
-    trial.world.cluster.delete(rule)
+    try:
+        said += ['after the policy', trial.end_of('client1', 'denied'), trial.use('client1', 'spared'), trial.until('ended', 'client1', server, 7001)]
+    finally:
+        trial.world.cluster.delete(rule)
+        trial.until_held('client1', server)
     trial.world.order('client1', 'drop', key=f'{trial.family}-spared')
     said += ['after its end', trial.until('200', 'client1', server)]
     return said

@@ -96,7 +96,7 @@ class Judge:
     def miss(self, configuration):
         """What ztunnel has and this configuration has not."""
         for case in self.table[REFERENCE].keys() - self.table[configuration].keys():
-            if case.startswith('istioctl ') and not any(name.startswith('istioctl ') for name in self.table[configuration]):
+            if case.startswith('istioctl ') and 'istioctl all' not in self.table[configuration]:
                 continue
             if not self.words or any(word in case for word in self.words):
                 self.say(configuration, case, 'absent')
