@@ -202,7 +202,7 @@ RESOURCES = [
 
 
 # --- streams ---------------------------------------------------------------------------------------------------------
-def stream(what, act, why):
+def stream(what, act, why, reason='Error'):
     """The stream makes no sense and ends; the client comes back and has lost nothing."""
     for client in ('node', 'way'):
         def send(world, client=client):
@@ -211,7 +211,7 @@ def stream(what, act, why):
             world.xds.await_new_stream(client, opened)
         yield Entry(f'{"a node" if client == "node" else "a waypoint"} gets xDS: {what}', send, PROGRAMS[client],
                     ['stream ended', why],
-                    Metric('istio_xds_connection_terminations_total', reason='Error'), change=CHANGES[client])
+                    Metric('istio_xds_connection_terminations_total', reason=reason), change=CHANGES[client])
 
 
 def trailers(*fields):
@@ -225,9 +225,11 @@ ENTRIES = [
     *stream('an over-long nonce', lambda xds, client: xds.push(client, ADDRESS, nonce='n' * 2000), 'nonce'),
     *stream('a compressed message', lambda xds, client: xds.send(client, wire.grpc(b'\x1f\x8b', flag=1)), 'compressed'),
     *stream('a message of 4 GiB', lambda xds, client: xds.send(client, wire.grpc(b'', length=0xffffffff)), '4294967295'),
-    *stream('an end within a message', lambda xds, client: xds.send(client, wire.grpc(b'x', length=100), wire.END_STREAM), 'status'),
+    *stream('an end within a message', lambda xds, client: xds.send(client, wire.grpc(b'x', length=100), wire.END_STREAM), 'status',
+            'Reconnect'),
     *stream('an error',
             lambda xds, client: xds.frames(client, trailers(('grpc-status', '13'), ('grpc-message', 'a%0AERROR forged'))), 'INTERNAL'),
-    *stream('a status that is none', lambda xds, client: xds.frames(client, trailers(('grpc-status', 'x'))), 'grpc-status'),
-    *stream('a reset', lambda xds, client: xds.frames(client, lambda number: wire.frame(wire.RST_STREAM, 0, number, b'\0\0\0\2')), 'peer'),
+    *stream('a status that is none', lambda xds, client: xds.frames(client, trailers(('grpc-status', 'x'))), 'grpc-status', 'Reconnect'),
+    *stream('a reset', lambda xds, client: xds.frames(client, lambda number: wire.frame(wire.RST_STREAM, 0, number, b'\0\0\0\2')), 'peer',
+            'Reconnect'),
 ]
