@@ -68,8 +68,9 @@ def istioctl(world):
     for what in ('workload', 'service', 'policy', 'certificate', 'connections', 'all'):
         tables[what] = rows(world, world.cluster.istioctl('ztunnel-config', what, f'{name}.{SYSTEM}'))
     tables['certificate'] = sorted(' '.join(line.split()[:4]) for line in tables['certificate'])
-    # The address of plain1 is that of a service entry's workload, too: istioctl takes the name that it reads last.
-    tables['connections'] = sorted(re.sub(r'(client\d\.shop):\d{5}\b', r'\1:port', line).replace('static.shop', 'plain1.plain')
+    # The address of plain1 is that of service entries' workloads, too: istioctl takes the name that it reads last.
+    tables['connections'] = [re.sub(r'(static|automatic)\.shop:7001', 'plain1.plain:7001', line) for line in tables['connections']]
+    tables['connections'] = sorted(re.sub(r'(client\d\.shop):\d{5}\b', r'\1:port', line)
                                    for line in tables['connections'])
     tables['all'] = [str(len(tables['all']) > 20)]
     for what, words in (('shown', ()), ('debug', ('--level', 'debug')), ('reset', ('--reset',))):
