@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/io/linger.h"
 #include "core/rt/timer.h"
 #include "node-proxy/egress.h"
 #include "node-proxy/outbound.h"
@@ -29,16 +30,11 @@ struct NotAsked {
   std::string why;
 };
 
-// Cut off by a reset, the reply would be lost.
 Task<void> Dismiss(io::Socket& client, std::string reply, StopToken stop) {
   TimedStop timed(stop, kFarewell, Reason::kTimeout);
   Chunk chunk = Chunk::CopyOf(reply);
-  Status said = co_await client.Write(std::move(chunk), timed.token());
-  if (said.ok()) said = co_await client.ShutdownWrite(timed.token());
-  while (said.ok()) {
-    const Result<Chunk> got = co_await client.Read(timed.token());
-    if (!got || got->empty()) break;
-  }
+  const Status said = co_await client.Write(std::move(chunk), timed.token());
+  if (said.ok()) co_await io::Linger(client, kFarewell, timed.token());
 }
 
 Task<Result<Asked, NotAsked>> Greet(io::Socket& client, StopToken stop) {
