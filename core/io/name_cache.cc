@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "core/io/resolve.h"
 
 namespace aquifer::io {
@@ -11,9 +12,7 @@ namespace {
 constexpr std::size_t kMaxHostBytes = 253;  // RFC 1035 section 2.3.4, without the final dot
 
 std::string Normal(std::string host) {
-  std::transform(host.begin(), host.end(), host.begin(), [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  });
+  absl::AsciiStrToLower(&host);
   if (host.ends_with('.')) host.pop_back();
   return host;
 }
