@@ -106,7 +106,13 @@ Result<std::unique_ptr<Worker>> Worker::Start(const WorkerInputs& inputs, unsign
   return worker;
 }
 
-Worker::~Worker() = default;
+Worker::~Worker() {
+  if (thread_ != nullptr) End();
+}
+
+void Worker::End() {
+  Post([](State& state) { state.finished.Set(); });
+}
 
 void Worker::SetSnapshot(mesh::SnapshotRef snapshot) {
   Post([snapshot = std::move(snapshot)](State& state) {
@@ -170,7 +176,6 @@ void Worker::Shutdown(Clock::duration deadline, std::function<void()> done) {
         for (auto& [uid, proxy] : state.pods) proxy->Stop(Reason::kDrained);
       });
       state.pods.clear();
-      state.finished.Set();
       worker.Reply(std::move(done));
     }
   };
