@@ -45,7 +45,6 @@ Task<void> Demand::Shutdown() {
 
 Task<Status> KnowTheWay(WorkerContext& context, const mesh::Workload& source, Address target,
                         StopToken stop) {
-  if (context.demand == nullptr) co_return Status();
   TimedStop timed(stop, kPatience, Reason::kTimeout);
   std::vector<std::string> asked;
   for (int round = 0; round < kRounds; ++round) {

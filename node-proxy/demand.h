@@ -44,7 +44,7 @@ class Demand {
 };
 
 // Until all that a connection of `source` to `target` depends on is known, or known not to be
-// there; at once when discovery is not on demand. After a while without an answer the connection is
+// there. Only when discovery is on demand. After a while without an answer the connection is
 // refused: what is not known may be behind a waypoint or in the mesh.
 Task<Status> KnowTheWay(WorkerContext& context, const mesh::Workload& source, Address target,
                         StopToken stop);
