@@ -56,13 +56,7 @@ Task<Result<InnerTunnel, TunnelError>> InnerSessions::Open(io::StreamPtr carrier
                                                            ConnectRequest request, Charge charge,
                                                            StopToken stop) {
   if (stop_.requested()) co_return TunnelError{stop_.token().error(), 0, {}, {}, {}};
-  if (expected.empty()) {
-    co_return TunnelError{Error{Reason::kIdentityMismatch},
-                          0,
-                          {},
-                          "the service lists no identity that its far side could prove",
-                          {}};
-  }
+  if (expected.empty()) co_return TunnelError{Error{Reason::kIdentityMismatch}, 0, {}, {}, {}};
   TimedStop shaking(stop, options_.handshake_timeout, Reason::kHandshakeTimeout);
   certs::PeerExpectation expectation = certs::OneOf{std::move(expected)};
   Session::Watch watch;
