@@ -56,10 +56,7 @@ Task<Result<InnerTunnel, TunnelError>> InnerSessions::Open(io::StreamPtr carrier
                                                            ConnectRequest request, Charge charge,
                                                            StopToken stop) {
   if (stop_.requested()) co_return TunnelError::Of(stop_.token().error());
-  if (expected.empty()) {
-    co_return TunnelError::Of(Error{Reason::kIdentityMismatch},
-                              "the service lists no identity that its far side could prove");
-  }
+  if (expected.empty()) co_return TunnelError::Of(Error{Reason::kIdentityMismatch});
   TimedStop shaking(stop, options_.handshake_timeout, Reason::kHandshakeTimeout);
   certs::PeerExpectation expectation = certs::OneOf{std::move(expected)};
   Session::Watch watch;

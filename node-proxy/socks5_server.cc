@@ -6,6 +6,7 @@
 
 #include "core/io/linger.h"
 #include "core/rt/timer.h"
+#include "node-proxy/dns/resolver.h"
 #include "node-proxy/egress.h"
 #include "node-proxy/outbound.h"
 #include "node-proxy/session.h"
@@ -129,11 +130,11 @@ Task<Result<Address>> AddressOf(WorkerContext& context, const PodEndpoint& pod,
 std::optional<Ip> AddressOfService(const mesh::Snapshot& snapshot, std::string_view host,
                                    std::string_view ns, std::string_view domain,
                                    const std::string& network, const Ip& like) {
-  const std::string name(host);
-  const std::string tail = "." + std::string(domain);
-  for (const std::string& full :
-       {name, name + "." + std::string(ns) + ".svc" + tail, name + ".svc" + tail, name + tail}) {
-    const mesh::ServiceRef service = snapshot.BestServiceNamed(full, mesh::ClientNamespace(ns));
+  const dns::ResolverOptions names{
+      .cluster_domain = std::string(domain), .preferred_namespace = {}, .search = {}};
+  for (const dns::Candidate& candidate : dns::CandidatesFor(host, ns, names)) {
+    const mesh::ServiceRef service =
+        snapshot.BestServiceNamed(candidate.name, mesh::ClientNamespace(ns));
     if (service == nullptr) continue;
     std::optional<Ip> other;
     for (const mesh::NetworkAddress& vip : service->vips) {

@@ -21,12 +21,6 @@ hbone::PoolOptions PoolOptionsOf(const Config& config, certs::Revocations* revoc
   return options;
 }
 
-std::vector<std::uint16_t> IllegalPortsOf(const Config& config) {
-  std::vector<std::uint16_t> ports = mesh::ClassifyOptions{}.illegal_ports;
-  if (config.socks5) ports.push_back(config.socks5_port);
-  return ports;
-}
-
 hbone::InnerOptions InnerOptionsOf(const Config& config, certs::Revocations* revocations) {
   hbone::InnerOptions options;
   options.h2 = PoolOptionsOf(config, revocations).h2;
@@ -57,9 +51,9 @@ struct Worker::State {
                 .demand = inputs.demand,
                 .classify = {.network = inputs.config.network,
                              .hbone_port = inputs.config.inbound_port,
-                             .illegal_ports = IllegalPortsOf(inputs.config)},
+                             .illegal_ports = inputs.config.illegal_ports()},
                 .inbound = {.network = inputs.config.network,
-                            .illegal_ports = IllegalPortsOf(inputs.config)},
+                            .illegal_ports = inputs.config.illegal_ports()},
                 .random = [this] { return generator(); },
                 .egress = egress,
                 .snapshot = nullptr,

@@ -5,14 +5,12 @@
 
 #include <cerrno>
 
+#include "core/io/option.h"
+
 namespace aquifer::redirect {
 namespace {
 
-Status Enable(int fd, int level, int option) {
-  constexpr int kOn = 1;
-  if (::setsockopt(fd, level, option, &kOn, sizeof kOn) == 0) return {};
-  return Error{ReasonFromErrno(errno), errno};
-}
+Status Enable(int fd, int level, int option) { return io::SetOption(fd, level, option, 1); }
 
 Status Bind(int fd, const Address& address) {
   sockaddr_storage storage{};

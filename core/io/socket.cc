@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "core/io/option.h"
 #include "core/rt/await.h"
 #include "core/rt/timer.h"
 
@@ -21,18 +22,13 @@ constexpr std::chrono::milliseconds kFirstLook(100);
 constexpr std::chrono::seconds kLastLook(30);
 constexpr std::size_t kGather = 64;  // chunks a system call, well under IOV_MAX
 
-void SetInt(int fd, int level, int option, int value) {
-  // A socket that lacks one of these still works; there is nobody to tell.
-  static_cast<void>(::setsockopt(fd, level, option, &value, sizeof value));
-}
-
 // A half-closed connection may be silent for hours, and connection tracking forgets it in a minute
 // or two: a captured one is then cut off from its peer. Probes, where there are any, come more
 // often.
 void ProbeHalfClosed(int fd) {
   constexpr int kSeconds = 30;
-  SetInt(fd, IPPROTO_TCP, TCP_KEEPIDLE, kSeconds);
-  SetInt(fd, IPPROTO_TCP, TCP_KEEPINTVL, kSeconds);
+  TryOption(fd, IPPROTO_TCP, TCP_KEEPIDLE, kSeconds);
+  TryOption(fd, IPPROTO_TCP, TCP_KEEPINTVL, kSeconds);
 }
 
 Result<Chunk> Failed(int result, StopToken stop) { return ErrorFromResult(result, stop); }
@@ -212,9 +208,10 @@ const Address& Socket::local() {
 Result<std::unique_ptr<Listener>> Listener::Listen(const Address& address,
                                                    const ListenOptions& options) {
   AQ_TRY(UniqueFd fd, MakeSocket(address.ip.is_v4() ? AF_INET : AF_INET6, SOCK_STREAM));
-  SetInt(fd.get(), SOL_SOCKET, SO_REUSEADDR, 1);
-  if (options.reuse_port) SetInt(fd.get(), SOL_SOCKET, SO_REUSEPORT, 1);
-  if (address.ip.is_v6()) SetInt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, address.ip.is_any() ? 0 : 1);
+  TryOption(fd.get(), SOL_SOCKET, SO_REUSEADDR, 1);
+  if (options.reuse_port) TryOption(fd.get(), SOL_SOCKET, SO_REUSEPORT, 1);
+  if (address.ip.is_v6())
+    TryOption(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, address.ip.is_any() ? 0 : 1);
   sockaddr_storage storage{};
   const socklen_t length = address.ToSockaddr(storage);
   if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&storage), length) != 0 ||
