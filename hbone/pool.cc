@@ -62,6 +62,9 @@ struct Pool::Entry {
   std::vector<std::unique_ptr<Connection>> connections;
   std::shared_ptr<Dial> dial;  // the newest, which takes waiters
   std::size_t dialling = 0;
+  // While there was none to be had beside those that carry bulk.
+  TimePoint none_until{};
+  Clock::duration pause{};
 };
 
 Pool::Pool(const PoolOptions& options) : options_(options) {}
@@ -78,7 +81,7 @@ Task<Result<Tunnel, TunnelError>> Pool::Open(PoolKey key, std::shared_ptr<Dialer
     if (!slot) slot = std::make_unique<Entry>();
     Connection* connection = FindRoom(*slot, Beside::kNoBulk);
     const bool busy = connection == nullptr && FindRoom(*slot, Beside::kAnything) != nullptr;
-    if (busy && !(patient && (HasWaitingRoom(*slot) || MayDial(*slot))))
+    if (busy && !(patient && MayHaveAnother(*slot)))
       connection = FindRoom(*slot, Beside::kAnything);
     if (connection != nullptr) {
       Result<Tunnel, TunnelError> tunnel = co_await OpenOn(*connection, request, stop);
@@ -99,7 +102,10 @@ Task<Result<Tunnel, TunnelError>> Pool::Open(PoolKey key, std::shared_ptr<Dialer
     --dial->waiters;
     if (stop.requested()) co_return TunnelError::Of(stop.error());
     // With or without it, there is one that works.
-    if (busy && (!done || dial->failed)) patient = false;
+    if (busy && (!done || dial->failed)) {
+      patient = false;
+      NoneToBeHad(key);
+    }
     if (!busy && dial->failed) co_return dial->error;
   }
   co_return TunnelError::Of(Error{Reason::kGoAway});
@@ -137,6 +143,20 @@ bool Pool::MayDial(const Entry& entry) const {
   return entry.connections.size() + entry.dialling < options_.connections_beside_bulk;
 }
 
+bool Pool::MayHaveAnother(const Entry& entry) const {
+  return Loop::Current().now() >= entry.none_until && (HasWaitingRoom(entry) || MayDial(entry));
+}
+
+void Pool::NoneToBeHad(const PoolKey& key) {
+  const auto found = entries_.find(key);
+  const TimePoint now = Loop::Current().now();
+  // Of those who waited for one dial only the first counts.
+  if (found == entries_.end() || now < found->second->none_until) return;
+  Entry& entry = *found->second;
+  entry.pause = std::clamp(2 * entry.pause, options_.first_pause, options_.longest_pause);
+  entry.none_until = now + entry.pause;
+}
+
 // As many may wait for one dial as its connection will have room for.
 bool Pool::HasWaitingRoom(const Entry& entry) const {
   return entry.dial != nullptr && entry.dial->waiters < options_.max_streams_per_connection;
@@ -162,6 +182,8 @@ Task<void> Pool::RunDial(PoolKey key, std::shared_ptr<Dial> dial, std::shared_pt
   if (made.ok() && !dial->stop.requested()) {
     Connection* const connection = made->get();
     entry.connections.push_back(*std::move(made));
+    entry.none_until = TimePoint();
+    entry.pause = Clock::duration();
     ++live_;
     tasks_.Spawn(Drive(key, connection));
     if (!std::exchange(sweeping_, true)) tasks_.Spawn(SweepIdle());

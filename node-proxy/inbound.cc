@@ -102,7 +102,8 @@ Task<void> InboundHandler::OnConnect(hbone::IncomingTunnel tunnel, StopToken sto
 
 // Its frame is there for as long as the tunnel is: it holds no more than copying needs.
 Task<void> InboundHandler::Serve(std::unique_ptr<hbone::IncomingTunnel> tunnel, StopToken stop) {
-  Session session(context_, obs::Direction::kInbound, tunnel->peer_address, tunnel->local_address);
+  Session session(context_, pod_.limits().refusal_lines(), obs::Direction::kInbound,
+                  tunnel->peer_address, tunnel->local_address);
   InboundConnections::Entry entry(context_.inbound_connections, pod_.name(), tunnel->peer,
                                   tunnel->peer_address.ip, stop);
   const io::SocketPtr application = co_await Admit(*tunnel, session, entry);
@@ -276,7 +277,8 @@ Task<void> ServeInbound(WorkerContext& context, PodEndpoint& pod, InboundHandler
 
 Task<void> ServeInboundPlaintext(WorkerContext& context, PodEndpoint& pod, bool keep_source,
                                  io::SocketPtr client, StopToken stop) {
-  Session session(context, obs::Direction::kInbound, client->peer(), client->local());
+  Session session(context, pod.limits().refusal_lines(), obs::Direction::kInbound, client->peer(),
+                  client->local());
   InboundConnections::Entry entry(context.inbound_connections, pod.name(), std::nullopt,
                                   client->peer().ip, stop);
   Result<io::SocketPtr> application =

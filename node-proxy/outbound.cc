@@ -131,7 +131,8 @@ Task<void> StopWhenReset(io::Socket& client, StopSource& dial, StopToken over) {
 // Its frame is there for as long as the connection is: it holds no more than copying needs.
 Task<void> ServeOutbound(WorkerContext& context, std::shared_ptr<PodEndpoint> pod,
                          io::SocketPtr client, StopToken stop) {
-  Session session(context, obs::Direction::kOutbound, client->peer(), client->local());
+  Session session(context, pod->limits().refusal_lines(), obs::Direction::kOutbound, client->peer(),
+                  client->local());
   Result<io::StreamPtr> upstream =
       co_await OpenOutbound(context, pod, *client, nullptr, session, stop);
   if (!upstream) {

@@ -150,7 +150,8 @@ std::optional<Ip> AddressOfService(const mesh::Snapshot& snapshot, std::string_v
 // Its frame is there for as long as the connection is: it holds no more than copying needs.
 Task<void> ServeSocks5(WorkerContext& context, std::shared_ptr<PodEndpoint> pod,
                        io::SocketPtr client, StopToken stop) {
-  Session session(context, obs::Direction::kOutbound, client->peer(), client->local());
+  Session session(context, pod->limits().refusal_lines(), obs::Direction::kOutbound, client->peer(),
+                  client->local());
   const io::StreamPtr upstream = co_await Admit(context, pod, *client, session, stop);
   if (upstream == nullptr) co_return;
   session.Open();

@@ -2,12 +2,10 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <sys/un.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstring>
 
 #include "core/io/option.h"
 #include "core/rt/await.h"
@@ -37,27 +35,6 @@ Result<UniqueFd> MakeSocket(int family, int type) {
   UniqueFd fd(::socket(family, type | SOCK_CLOEXEC, 0));
   if (!fd.valid()) return Error{ReasonFromErrno(errno), errno};
   return fd;
-}
-
-Result<sockaddr_un> UnixAddress(const std::string& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.empty() || path.size() >= sizeof address.sun_path)
-    return Error{Reason::kSystem, ENAMETOOLONG};
-  std::memcpy(address.sun_path, path.data(), path.size());
-  return address;
-}
-
-Task<Result<SocketPtr>> ConnectRaw(UniqueFd fd, const sockaddr* address, socklen_t length,
-                                   StopToken stop) {
-  Op op;
-  op.kind = OpKind::kConnect;
-  op.fd = fd.get();
-  op.address = address;
-  op.address_length = length;
-  const int result = co_await OpAwaiter(op, stop);
-  if (result < 0) co_return ErrorFromResult(result, stop);
-  co_return std::make_unique<Socket>(std::move(fd));
 }
 
 }  // namespace
@@ -221,17 +198,6 @@ Result<std::unique_ptr<Listener>> Listener::Listen(const Address& address,
   return std::make_unique<Listener>(std::move(fd));
 }
 
-Result<std::unique_ptr<Listener>> Listener::ListenUnix(const std::string& path) {
-  AQ_TRY(const sockaddr_un address, UnixAddress(path));
-  AQ_TRY(UniqueFd fd, MakeSocket(AF_UNIX, SOCK_STREAM));
-  static_cast<void>(::unlink(path.c_str()));
-  if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
-      ::listen(fd.get(), 128) != 0) {
-    return Error{ReasonFromErrno(errno), errno};
-  }
-  return std::make_unique<Listener>(std::move(fd));
-}
-
 Task<Result<SocketPtr>> Listener::Accept(StopToken stop) {
   Op op;
   op.kind = OpKind::kAccept;
@@ -257,16 +223,14 @@ Task<Result<SocketPtr>> Connect(Address address, StopToken stop) {
 
 Task<Result<SocketPtr>> ConnectWith(UniqueFd fd, Address address, StopToken stop) {
   sockaddr_storage storage{};
-  const socklen_t length = address.ToSockaddr(storage);
-  co_return co_await ConnectRaw(std::move(fd), reinterpret_cast<const sockaddr*>(&storage), length,
-                                stop);
-}
-
-Task<Result<SocketPtr>> ConnectUnix(std::string path, StopToken stop) {
-  AQ_CO_TRY(const sockaddr_un address, UnixAddress(path));
-  AQ_CO_TRY(UniqueFd fd, MakeSocket(AF_UNIX, SOCK_STREAM));
-  co_return co_await ConnectRaw(std::move(fd), reinterpret_cast<const sockaddr*>(&address),
-                                sizeof address, stop);
+  Op op;
+  op.kind = OpKind::kConnect;
+  op.fd = fd.get();
+  op.address_length = address.ToSockaddr(storage);
+  op.address = reinterpret_cast<const sockaddr*>(&storage);
+  const int result = co_await OpAwaiter(op, stop);
+  if (result < 0) co_return ErrorFromResult(result, stop);
+  co_return std::make_unique<Socket>(std::move(fd));
 }
 
 }  // namespace aquifer::io

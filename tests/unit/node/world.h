@@ -57,7 +57,7 @@ class Authority final : public certs::Authority {
 // A log that the test can read.
 class Lines {
  public:
-  Lines() : fd_(::memfd_create("log", 0)), logger_(Options(fd_.get())) {}
+  Lines() : fd_(::memfd_create("log", 0)), logger_(Options()) {}
   obs::Logger& logger() { return logger_; }
   // All lines so far that hold each of `words`.
   std::vector<std::string> With(const std::vector<std::string>& words) {
@@ -75,10 +75,14 @@ class Lines {
     return found;
   }
 
+  // What the lines' time is, and how many of them there may be in it.
+  obs::WallClock clock = &std::chrono::system_clock::now;
+
  private:
-  static obs::LoggerOptions Options(int fd) {
+  obs::LoggerOptions Options() {
     obs::LoggerOptions options;
-    options.writer.fd = fd;
+    options.clock = [this] { return clock(); };
+    options.writer.fd = fd_.get();
     return options;
   }
   UniqueFd fd_;
@@ -201,6 +205,7 @@ struct World {
 
   Config config = TestConfig();
   Lines lines;
+  obs::RateLimiter refusal_lines{10};  // of no pod
   obs::Registry registry;
   obs::TcpMetrics metrics;
   obs::HboneMetrics hbone_metrics;
