@@ -38,8 +38,8 @@ std::string NackText(const std::vector<Refusal>& refused) {
 }  // namespace
 
 XdsState::XdsState(std::vector<std::string> types, envoy::config::core::v3::Node node,
-                   std::string on_demand)
-    : node_(std::move(node)) {
+                   std::string on_demand, const WantedNames::Limits& limits)
+    : node_(std::move(node)), wanted_(limits) {
   for (std::string& url : types) {
     Type& type = types_.emplace_back();
     type.on_demand = url == on_demand;
@@ -74,6 +74,7 @@ std::optional<DeltaDiscoveryRequest> XdsState::NextWanted() {
       std::find_if(types_.begin(), types_.end(), [](const Type& each) { return each.on_demand; });
   if (type == types_.end() || !wanted_.changed()) return std::nullopt;
   WantedNames::Changes changes = wanted_.TakeChanges(kMaxNamesARequest);
+  if (changes.empty()) return std::nullopt;
   DeltaDiscoveryRequest request;
   request.set_type_url(type->url);
   for (std::string& name : changes.subscribe) request.add_resource_names_subscribe(std::move(name));
@@ -121,13 +122,24 @@ Decoded<XdsState::Type*> XdsState::Begin(const DeltaDiscoveryResponse& response)
 
 void XdsState::Take(Type& type, const Resource& resource, std::size_t index, XdsSink& sink,
                     Outcome& outcome) {
-  HeldVersions& held = type.versions;
-  // A refused one is an answer, too: whoever waits is refused by what stands in for it.
-  if (type.on_demand) {
-    outcome.answered |= wanted_.Answer(resource.name(), true);
-    for (const std::string& alias : resource.aliases())
-      outcome.answered |= wanted_.Answer(alias, true);
+  // The first one has answered for both.
+  const bool twice = type.versions.Marked(resource.name(), mark_);
+  std::optional<Refusal> wrong = Apply(type, resource, index, sink);
+  if (type.on_demand && !twice) {
+    const std::vector<std::string_view> aliases(resource.aliases().begin(),
+                                                resource.aliases().end());
+    const bool named = !CheckName(resource.name(), index);
+    outcome.answered |=
+        wanted_.Take(named ? resource.name() : std::string_view(), aliases,
+                     wrong ? WantedNames::Readable::kNo : WantedNames::Readable::kYes);
   }
+  if (wrong) outcome.refused.push_back(*std::move(wrong));
+}
+
+// Why it was not taken, or nothing.
+std::optional<Refusal> XdsState::Apply(Type& type, const Resource& resource, std::size_t index,
+                                       XdsSink& sink) {
+  HeldVersions& held = type.versions;
   std::optional<Refusal> wrong = CheckName(resource.name(), index);
   const bool named = !wrong;
   if (named && held.Marked(resource.name(), mark_))
@@ -143,11 +155,14 @@ void XdsState::Take(Type& type, const Resource& resource, std::size_t index, Xds
         sink.OnResource(type.url, resource.name(), resource.resource().value());
     if (!taken) wrong = Refusal{resource.name(), taken.error().ToString()};
   }
-  if (!wrong) return held.Put(resource.name(), resource.version(), mark_);
+  if (!wrong) {
+    held.Put(resource.name(), resource.version(), mark_);
+    return std::nullopt;
+  }
   // Without a version it comes again after a reconnect, and its removal is told too: an earlier
   // version of it may still be in force here, or a policy that stands in for it.
   if (named && room) held.Put(resource.name(), {}, mark_);
-  outcome.refused.push_back(*std::move(wrong));
+  return wrong;
 }
 
 void XdsState::Finish(Type& type, const DeltaDiscoveryResponse& response, XdsSink& sink,
@@ -155,7 +170,7 @@ void XdsState::Finish(Type& type, const DeltaDiscoveryResponse& response, XdsSin
   for (const std::string& name : response.removed_resources()) {
     type.versions.Erase(name);
     sink.OnRemoved(type.url, name);
-    if (type.on_demand) outcome.answered |= wanted_.Answer(name, false);
+    if (type.on_demand) outcome.answered |= wanted_.Remove(name);
   }
   sink.CommitResponse();
   type.synced = true;

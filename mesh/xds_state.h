@@ -37,11 +37,17 @@ class XdsState {
   // `types` are followed whole (wildcard), except that of `on_demand`, which is one of them or
   // empty: nothing but what Want names. `node` goes with the first request of each stream.
   XdsState(std::vector<std::string> types, envoy::config::core::v3::Node node,
-           std::string on_demand = {});
+           std::string on_demand = {}, const WantedNames::Limits& limits = {});
 
   // --- on demand ---
   using Request = envoy::service::discovery::v3::DeltaDiscoveryRequest;
-  WantedNames::Verdict Want(std::string_view name) { return wanted_.Want(name); }
+  WantedNames::Verdict Want(std::string_view name, TimePoint now) {
+    return wanted_.Want(name, now);
+  }
+  // For who has wanted it and waits.
+  WantedNames::Verdict Look(std::string_view name, TimePoint now) {
+    return wanted_.Look(name, now);
+  }
   // The next request about names that the stream has not been told of, if there are any.
   std::optional<Request> NextWanted();
 
@@ -77,6 +83,8 @@ class XdsState {
   Decoded<Type*> Begin(const envoy::service::discovery::v3::DeltaDiscoveryResponse& response);
   void Take(Type& type, const Resource& resource, std::size_t index, XdsSink& sink,
             Outcome& outcome);
+  std::optional<Refusal> Apply(Type& type, const Resource& resource, std::size_t index,
+                               XdsSink& sink);
   void Finish(Type& type, const envoy::service::discovery::v3::DeltaDiscoveryResponse& response,
               XdsSink& sink, Outcome& outcome);
   Type* Find(std::string_view url);

@@ -132,7 +132,6 @@ app::Settings<Config> Rows() {
        IntoGroup(&Config::copy_limits, &io::CopyLimits::half_closed, &ReadLimit)},
       {"AUTHZ_POLICY_INFO_LOGGING", app::Into(&Config::policy_info_logging, &app::ReadBool)},
       {"LOCALHOST_APP_TUNNEL", app::Into(&Config::localhost_app_tunnel, &app::ReadBool)},
-      {"CRL_PATH", app::Text(&Config::crl_path)},
       {"PROXY_CONFIG", nullptr},
       {"ZTUNNEL_CPU_LIMIT", nullptr},
       {"ZTUNNEL_RESOURCE_CPU_LIMIT", nullptr},

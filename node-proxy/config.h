@@ -71,7 +71,6 @@ struct Config : proxy::CommonSettings {
   bool localhost_app_tunnel = true;  // applications that speak PROXY are dialled on loopback
   bool policy_info_logging = false;  // judgements are logged at info
   bool post_quantum_only = false;
-  std::string crl_path;  // empty: revocation is not looked at
 
   // Where a connection would come back to the proxy.
   std::vector<std::uint16_t> illegal_ports() const {

@@ -51,6 +51,7 @@ Code CodeOf(const Error& error) {
     case Reason::kPolicyDenied:
     case Reason::kConnectRejected:
     case Reason::kUnknownWaypoint:
+    case Reason::kUnreadableResource:
     case Reason::kIdentityMismatch:
     case Reason::kLoop:
       return Code::kNotAllowed;

@@ -4,8 +4,8 @@
 
 #include "core/rt/grace.h"
 #include "node-proxy/egress.h"
-#include "node-proxy/revocation_observer.h"
 #include "node-proxy/session.h"
+#include "proxy/revocation_observer.h"
 
 namespace aquifer::node {
 namespace {
@@ -33,7 +33,7 @@ hbone::InnerOptions InnerOptionsOf(const Config& config, certs::Revocations* rev
 struct Worker::State {
   State(const WorkerInputs& inputs, unsigned index)
       : certs(inputs.store, inputs.control, &certs::SystemWallTime),
-        revocations(RevocationObserverOf(inputs.crl_metrics)),
+        revocations(proxy::RevocationObserverOf(inputs.crl_metrics)),
         limits(inputs.budget, inputs.limit_metrics,
                inputs.config.buffer_bytes / std::max(1U, inputs.config.workers)),
         pool(PoolOptionsOf(inputs.config, Revocations(inputs))),

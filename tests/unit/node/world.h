@@ -6,9 +6,6 @@
 //   127.0.0.3   the address of its service
 #pragma once
 
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include <map>
 #include <set>
 #include <string>
@@ -25,12 +22,16 @@
 #include "node-proxy/inbound_connections.h"
 #include "node-proxy/outbound.h"
 #include "node-proxy/pod_endpoint.h"
-#include "node-proxy/revocation_observer.h"
 #include "node-proxy/session.h"
+#include "proxy/revocation_observer.h"
 #include "tests/support/catch.h"
+#include "tests/support/lines.h"
+#include "tests/support/until.h"
 #include "tests/unit/mesh/fixtures.h"
 
 namespace aquifer::node::test {
+
+using aquifer::test::Lines;
 
 inline const Ip kClientIp = Ip::V4(127, 0, 0, 1);
 inline const Ip kServerIp = Ip::V4(127, 0, 0, 2);
@@ -52,41 +53,6 @@ class Authority final : public certs::Authority {
   }
   const certs::LocalCa ca = certs::LocalCa::Create("test", certs::SystemWallTime());
   std::set<std::string> refused;
-};
-
-// A log that the test can read.
-class Lines {
- public:
-  Lines() : fd_(::memfd_create("log", 0)), logger_(Options()) {}
-  obs::Logger& logger() { return logger_; }
-  // All lines so far that hold each of `words`.
-  std::vector<std::string> With(const std::vector<std::string>& words) {
-    CHECK(logger_.Flush(std::chrono::seconds(5)));
-    std::string text(static_cast<std::size_t>(::lseek(fd_.get(), 0, SEEK_END)), '\0');
-    CHECK(::pread(fd_.get(), text.data(), text.size(), 0) == static_cast<ssize_t>(text.size()));
-    std::vector<std::string> found;
-    for (std::size_t start = 0, end; (end = text.find('\n', start)) != std::string::npos;
-         start = end + 1) {
-      const std::string line = text.substr(start, end - start);
-      bool all = true;
-      for (const std::string& word : words) all = all && line.find(word) != std::string::npos;
-      if (all) found.push_back(line);
-    }
-    return found;
-  }
-
-  // What the lines' time is, and how many of them there may be in it.
-  obs::WallClock clock = &std::chrono::system_clock::now;
-
- private:
-  obs::LoggerOptions Options() {
-    obs::LoggerOptions options;
-    options.clock = [this] { return clock(); };
-    options.writer.fd = fd_.get();
-    return options;
-  }
-  UniqueFd fd_;
-  obs::Logger logger_;
 };
 
 inline Config TestConfig() {
@@ -189,12 +155,9 @@ struct World {
     return [this](std::string host, StopToken) { return Answer::Of(*this, std::move(host)); };
   }
   Task<void> Serve() { std::ignore = co_await store.Run(stop.token()); }
-  // Until `happened` holds; bounded.
   template <class Condition>
   static Task<void> Until(Condition happened) {
-    for (int i = 0; i < 5000 && !happened(); ++i)
-      std::ignore = co_await SleepFor(std::chrono::milliseconds(1), StopToken());
-    CHECK(happened());
+    return aquifer::test::Until(std::move(happened));
   }
   Task<void> End() {
     stop.RequestStop();
@@ -216,7 +179,7 @@ struct World {
   Authority authority;
   certs::CertStore store;
   certs::CertCache certs;
-  certs::Revocations revocations{RevocationObserverOf(&crl_metrics)};
+  certs::Revocations revocations{proxy::RevocationObserverOf(&crl_metrics)};
   hbone::Pool pool{PoolOptions()};
   InboundConnections connections;
   // What the system's resolver says.
