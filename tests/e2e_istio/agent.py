@@ -66,7 +66,7 @@ class Servers:
     @staticmethod
     def serve(connection, peer, manner):
         with connection, contextlib.suppress(OSError):
-            connection.settimeout(60)
+            connection.settimeout(3600)  # some are held open and left idle for as long as a case takes
             manner(connection, peer)
 
     def http(self, connection, peer):

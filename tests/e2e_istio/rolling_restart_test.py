@@ -75,9 +75,9 @@ def judge_kept(world, key, drains):
     """What is wrong with connections that were open when the restart began."""
     wrong = []
     for client, server in KEPT:
-        crossed = {f'node{name.split(".")[0][-1]}' for name in (client, {'two.shop': 'server2', 'one.shop': 'server1'}.get(server, server))
-                   if not name.startswith('plain')}
-        due = min(began + deadline for node, (began, deadline) in drains.items() if node in crossed)
+        ends = (client, {'two.shop': 'server2', 'one.shop': 'server1'}.get(server, server))
+        crossed = {f'node{name[-1]}' for name in ends if not name.startswith('plain')}
+        due = min(sum(drains[node]) for node in crossed)
         how = world.order(client, 'kept', key=f'{key} {server}', drop=True)
         if how['ended'] is None:
             wrong.append(f'{client} to {server}: open after both its proxies have gone')
@@ -92,9 +92,10 @@ def judge_load(world, seconds, began):
     wrong = []
     for client, key, order in orders(world):
         done = world.order(client, 'load_stop', key=key)
-        print(f'    {client} to {key}: {done["good"]} in {seconds:.1f} s, {done["bad_count"]} failed, the slowest took {done["slowest"]:.2f} s')
-        wrong += [f'{client} to {key} at {bad["began"] - began:.2f} s, from port {bad.get("port")}, after {bad["seconds"]:.2f} s: {bad.get("error")}'
-                  for bad in done['bad']]
+        print(f'    {client} to {key}: {done["good"]} in {seconds:.1f} s, {done["bad_count"]} failed, '
+              f'the slowest took {done["slowest"]:.2f} s')
+        wrong += [f'{client} to {key} at {bad["began"] - began:.2f} s, from port {bad.get("port")}, '
+                  f'after {bad["seconds"]:.2f} s: {bad.get("error")}' for bad in done['bad']]
         if done['good'] + done['bad_count'] < 0.9 * RATE * seconds:
             wrong.append(f'{client} to {key}: only {done["good"]} were tried in {seconds:.0f} s')
         if order['op'] == 'lookup' and done['slowest'] > RESOLVER_ASKS_AGAIN_S:
