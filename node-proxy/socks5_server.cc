@@ -78,7 +78,7 @@ Task<Result<Address>> AddressOf(WorkerContext& context, const PodEndpoint& pod,
   if (vip) co_return Address{*vip, name.port};
   TimedStop timed(stop, kLookupTimeout, Reason::kTimeout);
   const Result<std::vector<Ip>> found =
-      co_await context.egress.names.Find(name.host, timed.token());
+      co_await context.egress.names.Find(name.host, pod.origin(), timed.token());
   if (!found) co_return found.error();
   for (const Ip& ip : *found) {
     if (ip.is_v4() == client.is_v4()) co_return Address{ip, name.port};

@@ -130,7 +130,7 @@ Task<Status> Locate(const Outgoing& outgoing, mesh::Route& route, StopToken stop
   context.egress.on_demand_dns.Count(PeerLabelsOf(outgoing.source), route.hostname);
   TimedStop timed(stop, kLookupTimeout, Reason::kTimeout);
   const Result<std::vector<Ip>> addresses =
-      co_await context.egress.names.Find(route.hostname, timed.token());
+      co_await context.egress.names.Find(route.hostname, outgoing.pod->origin(), timed.token());
   if (!addresses) co_return addresses.error();
   const std::optional<Ip> ip =
       Pick(*addresses, route.families, outgoing.destination.ip, context.random);

@@ -146,13 +146,21 @@ struct World {
   }
   io::NameCache::Lookup Lookup() {
     struct Answer {
-      static Task<Result<std::vector<Ip>>> Of(World& world, std::string host) {
+      static Task<Result<std::vector<Ip>>> Of(World& world, std::string host, StopToken stop) {
+        if (host.starts_with("dead")) {
+          ++world.unanswered;
+          Event never;
+          const Status waited = co_await never.Wait(stop);
+          co_return waited.error();
+        }
         const auto found = world.names.find(host);
         if (found == world.names.end()) co_return Error{Reason::kNotFound};
         co_return found->second;
       }
     };
-    return [this](std::string host, StopToken) { return Answer::Of(*this, std::move(host)); };
+    return [this](std::string host, StopToken stop) {
+      return Answer::Of(*this, std::move(host), stop);
+    };
   }
   Task<void> Serve() { std::ignore = co_await store.Run(stop.token()); }
   template <class Condition>
@@ -182,8 +190,9 @@ struct World {
   certs::Revocations revocations{proxy::RevocationObserverOf(&crl_metrics)};
   hbone::Pool pool{PoolOptions()};
   InboundConnections connections;
-  // What the system's resolver says.
+  // What the system's resolver says; of names that begin with "dead" nothing until the end.
   std::map<std::string, std::vector<Ip>> names;
+  int unanswered = 0;
   obs::OnDemandDnsMetrics on_demand_dns;
   Egress egress;
   List<Session> sessions;
