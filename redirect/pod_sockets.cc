@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "core/base/last_error.h"
 #include "core/io/option.h"
 #include "redirect/transparent.h"
 
@@ -14,8 +15,6 @@ namespace aquifer::redirect {
 namespace {
 
 constexpr int kBacklog = 1024;
-
-Error LastError() { return Error{ReasonFromErrno(errno), errno}; }
 
 Status BindWildcard(int fd, int family, std::uint16_t port) {
   if (family == AF_INET6) {

@@ -5,6 +5,7 @@
 
 #include <cerrno>
 
+#include "core/base/last_error.h"
 #include "core/io/option.h"
 
 namespace aquifer::redirect {
@@ -16,7 +17,7 @@ Status Bind(int fd, const Address& address) {
   sockaddr_storage storage{};
   const socklen_t length = address.ToSockaddr(storage);
   if (::bind(fd, reinterpret_cast<const sockaddr*>(&storage), length) == 0) return {};
-  return Error{ReasonFromErrno(errno), errno};
+  return LastError();
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "core/base/check.h"
+#include "core/base/last_error.h"
 #include "core/rt/await.h"
 
 namespace aquifer::io {
@@ -21,8 +22,6 @@ constexpr int kBacklog = 16;
 constexpr std::size_t kMaxDescriptors = 8;
 
 using Control = std::array<char, CMSG_SPACE(kMaxDescriptors * sizeof(int))>;
-
-Error LastError() { return Error{ReasonFromErrno(errno), errno}; }
 
 Result<UniqueFd> MakeSocket() {
   UniqueFd fd(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "core/base/last_error.h"
 #include "core/io/option.h"
 #include "core/rt/await.h"
 #include "core/rt/timer.h"
@@ -35,7 +36,7 @@ Result<Chunk> Failed(int result, StopToken stop) { return ErrorFromResult(result
 
 Result<UniqueFd> MakeSocket(int family, int type) {
   UniqueFd fd(::socket(family, type | SOCK_CLOEXEC, 0));
-  if (!fd.valid()) return Error{ReasonFromErrno(errno), errno};
+  if (!fd.valid()) return LastError();
   return fd;
 }
 
@@ -150,7 +151,7 @@ Task<Status> Socket::WriteMany(std::vector<Chunk> chunks, StopToken stop) {
 }
 
 Task<Status> Socket::ShutdownWrite(StopToken) {
-  if (::shutdown(fd_.get(), SHUT_WR) != 0) co_return Error{ReasonFromErrno(errno), errno};
+  if (::shutdown(fd_.get(), SHUT_WR) != 0) co_return LastError();
   write_ended_ = true;
   ProbeHalfClosed(fd_.get());
   co_return Status();
@@ -216,7 +217,7 @@ Result<std::unique_ptr<Listener>> Listener::Listen(const Address& address,
   const socklen_t length = address.ToSockaddr(storage);
   if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&storage), length) != 0 ||
       ::listen(fd.get(), options.backlog) != 0) {
-    return Error{ReasonFromErrno(errno), errno};
+    return LastError();
   }
   return std::make_unique<Listener>(std::move(fd));
 }
