@@ -11,6 +11,7 @@
 
 #include "core/base/last_error.h"
 #include "core/io/option.h"
+#include "core/io/socket_address.h"
 #include "core/rt/await.h"
 #include "core/rt/timer.h"
 
@@ -185,24 +186,12 @@ void Socket::Reset() {
 }
 
 const Address& Socket::peer() {
-  if (!peer_) {
-    sockaddr_storage storage{};
-    socklen_t length = sizeof storage;
-    if (::getpeername(fd_.get(), reinterpret_cast<sockaddr*>(&storage), &length) != 0)
-      storage.ss_family = AF_UNSPEC;
-    peer_ = Address::FromSockaddr(storage).value_or(Address{});
-  }
+  if (!peer_) peer_ = AddressOf(fd_.get(), &::getpeername).value_or(Address{});
   return *peer_;
 }
 
 const Address& Socket::local() {
-  if (!local_) {
-    sockaddr_storage storage{};
-    socklen_t length = sizeof storage;
-    if (::getsockname(fd_.get(), reinterpret_cast<sockaddr*>(&storage), &length) != 0)
-      storage.ss_family = AF_UNSPEC;
-    local_ = Address::FromSockaddr(storage).value_or(Address{});
-  }
+  if (!local_) local_ = AddressOf(fd_.get(), &::getsockname).value_or(Address{});
   return *local_;
 }
 
@@ -213,12 +202,8 @@ Result<std::unique_ptr<Listener>> Listener::Listen(const Address& address,
   if (options.reuse_port) TryOption(fd.get(), SOL_SOCKET, SO_REUSEPORT, 1);
   if (address.ip.is_v6())
     TryOption(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, address.ip.is_any() ? 0 : 1);
-  sockaddr_storage storage{};
-  const socklen_t length = address.ToSockaddr(storage);
-  if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&storage), length) != 0 ||
-      ::listen(fd.get(), options.backlog) != 0) {
-    return LastError();
-  }
+  AQ_TRY_STATUS(Bind(fd.get(), address));
+  if (::listen(fd.get(), options.backlog) != 0) return LastError();
   return std::make_unique<Listener>(std::move(fd));
 }
 
@@ -242,13 +227,7 @@ Task<Result<SocketPtr>> Listener::Accept(StopToken stop) {
   co_return std::make_unique<Socket>(UniqueFd(result));
 }
 
-Address Listener::local() const {
-  sockaddr_storage storage{};
-  socklen_t length = sizeof storage;
-  if (::getsockname(fd_.get(), reinterpret_cast<sockaddr*>(&storage), &length) != 0)
-    return Address{};
-  return Address::FromSockaddr(storage).value_or(Address{});
-}
+Address Listener::local() const { return AddressOf(fd_.get(), &::getsockname).value_or(Address{}); }
 
 Task<Result<SocketPtr>> Connect(Address address, StopToken stop) {
   AQ_CO_TRY(UniqueFd fd, MakeSocket(address.ip.is_v4() ? AF_INET : AF_INET6, SOCK_STREAM));
