@@ -76,7 +76,7 @@ Result<void, Refusal> Builder::PutService(std::string_view name,
     return {};
   }
   const std::optional<NamespacedHostname> parsed = NamespacedHostname::Parse(name);
-  const ServiceRef before = parsed ? Current(*parsed) : nullptr;
+  const ServiceRef before = parsed ? tables_.FindService(*parsed) : nullptr;
   std::optional<Service> closed = parsed ? ClosedService(message, before.get()) : std::nullopt;
   if (!closed) return service.error();
   const bool shut = LeadsNowhere(closed->waypoint);
@@ -121,7 +121,7 @@ void Builder::RemoveAddress(std::string_view name) {
     return;
   }
   const std::optional<NamespacedHostname> key = NamespacedHostname::Parse(name);
-  const ServiceRef service = key ? Current(*key) : nullptr;
+  const ServiceRef service = key ? tables_.FindService(*key) : nullptr;
   if (service == nullptr) return;
   changed_ = true;
   UnindexService(*service);

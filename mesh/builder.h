@@ -62,7 +62,6 @@ class Builder {
   std::optional<LocalName> LocalNameOf(const Workload* workload) const;
   void NoteWorkloadChange(const Workload* before, const Workload* after);
 
-  ServiceRef Current(const NamespacedHostname& name) const;
   void IndexService(const ServiceRef& service);
   void UnindexService(const Service& service);
   void CountPrefix(const NetworkCidr& cidr, int change);

@@ -68,20 +68,11 @@ EndpointsRef UsableOf(const EndpointsRef& all, const Service& service) {
 }  // namespace
 
 void Builder::Put(Service service) {
-  const ServiceRef before = Current(service.key());
+  const ServiceRef before = tables_.FindService(service.key());
   if (before != nullptr && *before == service) return;
   changed_ = true;
   if (before != nullptr) UnindexService(*before);
   IndexService(std::make_shared<const Service>(std::move(service)));
-}
-
-ServiceRef Builder::Current(const NamespacedHostname& name) const {
-  const auto* row = tables_.by_host.Find(name.hostname);
-  if (row == nullptr) return nullptr;
-  for (const ServiceRef& service : row->value) {
-    if (service->ns == name.ns) return service;
-  }
-  return nullptr;
 }
 
 void Builder::IndexService(const ServiceRef& service) {
@@ -128,7 +119,7 @@ void Builder::RebuildMembers(const NamespacedHostname& name, const EndpointChang
     tables_.members.Erase(name);
     return;
   }
-  const ServiceRef service = Current(name);
+  const ServiceRef service = tables_.FindService(name);
   members.usable = service == nullptr ? members.all : UsableOf(members.all, *service);
   tables_.members.Put({name, std::move(members)});
 }

@@ -7,7 +7,9 @@
 #include <cerrno>
 #include <utility>
 
+#include "core/base/last_error.h"
 #include "core/io/option.h"
+#include "core/io/socket_address.h"
 #include "redirect/transparent.h"
 
 namespace aquifer::redirect {
@@ -15,17 +17,11 @@ namespace {
 
 constexpr int kBacklog = 1024;
 
-Error LastError() { return Error{ReasonFromErrno(errno), errno}; }
-
 Status BindWildcard(int fd, int family, std::uint16_t port) {
   if (family == AF_INET6) {
     AQ_TRY_STATUS(io::SetOption(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0));
   }
-  const Address wildcard{family == AF_INET6 ? Ip::Any6() : Ip::Any4(), port};
-  sockaddr_storage storage{};
-  const socklen_t length = wildcard.ToSockaddr(storage);
-  if (::bind(fd, reinterpret_cast<const sockaddr*>(&storage), length) == 0) return {};
-  return LastError();
+  return io::Bind(fd, Address{family == AF_INET6 ? Ip::Any6() : Ip::Any4(), port});
 }
 
 int FamilyOf(const Ip& ip) { return ip.is_v4() ? AF_INET : AF_INET6; }
@@ -90,10 +86,7 @@ Result<UniqueFd> PodSockets::BindHere(const Address& address, int type) const {
   if (address.ip.is_v6()) {
     AQ_TRY_STATUS(io::SetOption(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, 1));
   }
-  sockaddr_storage storage{};
-  const socklen_t length = address.ToSockaddr(storage);
-  if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&storage), length) != 0)
-    return LastError();
+  AQ_TRY_STATUS(io::Bind(fd.get(), address));
   if (type == SOCK_STREAM && ::listen(fd.get(), kBacklog) != 0) return LastError();
   return fd;
 }

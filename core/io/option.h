@@ -3,16 +3,16 @@
 
 #include <sys/socket.h>
 
-#include <cerrno>
 #include <tuple>
 
+#include "core/base/last_error.h"
 #include "core/base/result.h"
 
 namespace aquifer::io {
 
 inline Status SetOption(int fd, int level, int option, int value) {
   if (::setsockopt(fd, level, option, &value, sizeof value) == 0) return {};
-  return Error{ReasonFromErrno(errno), errno};
+  return LastError();
 }
 
 // The same where a socket that lacks the option still works: there is nobody to tell.

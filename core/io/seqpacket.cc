@@ -12,6 +12,7 @@
 #include <tuple>
 
 #include "core/base/check.h"
+#include "core/base/last_error.h"
 #include "core/rt/await.h"
 #include "core/rt/timer.h"
 
@@ -27,8 +28,6 @@ constexpr std::chrono::milliseconds kAskAgain(5);
 constexpr std::size_t kMaxDescriptors = 8;
 
 using Control = std::array<char, CMSG_SPACE(kMaxDescriptors * sizeof(int))>;
-
-Error LastError() { return Error{ReasonFromErrno(errno), errno}; }
 
 Result<UniqueFd> MakeSocket() {
   UniqueFd fd(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));

@@ -7,7 +7,9 @@
 #include <array>
 #include <cerrno>
 
+#include "core/base/last_error.h"
 #include "core/io/option.h"
+#include "core/io/socket_address.h"
 #include "core/rt/await.h"
 #include "core/rt/timer.h"
 
@@ -33,7 +35,7 @@ Result<Chunk> Failed(int result, StopToken stop) { return ErrorFromResult(result
 
 Result<UniqueFd> MakeSocket(int family, int type) {
   UniqueFd fd(::socket(family, type | SOCK_CLOEXEC, 0));
-  if (!fd.valid()) return Error{ReasonFromErrno(errno), errno};
+  if (!fd.valid()) return LastError();
   return fd;
 }
 
@@ -127,7 +129,7 @@ Task<Status> Socket::WriteMany(std::vector<Chunk> chunks, StopToken stop) {
 }
 
 Task<Status> Socket::ShutdownWrite(StopToken) {
-  if (::shutdown(fd_.get(), SHUT_WR) != 0) co_return Error{ReasonFromErrno(errno), errno};
+  if (::shutdown(fd_.get(), SHUT_WR) != 0) co_return LastError();
   write_ended_ = true;
   ProbeHalfClosed(fd_.get());
   co_return Status();
@@ -161,24 +163,12 @@ void Socket::Reset() {
 }
 
 const Address& Socket::peer() {
-  if (!peer_) {
-    sockaddr_storage storage{};
-    socklen_t length = sizeof storage;
-    if (::getpeername(fd_.get(), reinterpret_cast<sockaddr*>(&storage), &length) != 0)
-      storage.ss_family = AF_UNSPEC;
-    peer_ = Address::FromSockaddr(storage).value_or(Address{});
-  }
+  if (!peer_) peer_ = AddressOf(fd_.get(), &::getpeername).value_or(Address{});
   return *peer_;
 }
 
 const Address& Socket::local() {
-  if (!local_) {
-    sockaddr_storage storage{};
-    socklen_t length = sizeof storage;
-    if (::getsockname(fd_.get(), reinterpret_cast<sockaddr*>(&storage), &length) != 0)
-      storage.ss_family = AF_UNSPEC;
-    local_ = Address::FromSockaddr(storage).value_or(Address{});
-  }
+  if (!local_) local_ = AddressOf(fd_.get(), &::getsockname).value_or(Address{});
   return *local_;
 }
 
@@ -189,12 +179,8 @@ Result<std::unique_ptr<Listener>> Listener::Listen(const Address& address,
   if (options.reuse_port) TryOption(fd.get(), SOL_SOCKET, SO_REUSEPORT, 1);
   if (address.ip.is_v6())
     TryOption(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, address.ip.is_any() ? 0 : 1);
-  sockaddr_storage storage{};
-  const socklen_t length = address.ToSockaddr(storage);
-  if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&storage), length) != 0 ||
-      ::listen(fd.get(), options.backlog) != 0) {
-    return Error{ReasonFromErrno(errno), errno};
-  }
+  AQ_TRY_STATUS(Bind(fd.get(), address));
+  if (::listen(fd.get(), options.backlog) != 0) return LastError();
   return std::make_unique<Listener>(std::move(fd));
 }
 
@@ -207,13 +193,7 @@ Task<Result<SocketPtr>> Listener::Accept(StopToken stop) {
   co_return std::make_unique<Socket>(UniqueFd(result));
 }
 
-Address Listener::local() const {
-  sockaddr_storage storage{};
-  socklen_t length = sizeof storage;
-  if (::getsockname(fd_.get(), reinterpret_cast<sockaddr*>(&storage), &length) != 0)
-    return Address{};
-  return Address::FromSockaddr(storage).value_or(Address{});
-}
+Address Listener::local() const { return AddressOf(fd_.get(), &::getsockname).value_or(Address{}); }
 
 Task<Result<SocketPtr>> Connect(Address address, StopToken stop) {
   AQ_CO_TRY(UniqueFd fd, MakeSocket(address.ip.is_v4() ? AF_INET : AF_INET6, SOCK_STREAM));

@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "core/base/check.h"
+#include "core/base/last_error.h"
 #include "core/base/unique_fd.h"
 #include "core/rt/backend.h"
 #include "core/rt/block.h"
@@ -220,7 +221,7 @@ class EpollBackend final : public Backend {
 
   Status Open() {
     epoll_.Reset(::epoll_create1(EPOLL_CLOEXEC));
-    if (!epoll_.valid()) return Error{ReasonFromErrno(errno), errno};
+    if (!epoll_.valid()) return LastError();
     return Status();
   }
 
