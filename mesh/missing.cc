@@ -61,18 +61,19 @@ std::string_view NamespaceIn(std::string_view host) {
   return host.substr(name + 1, end - name - 1);
 }
 
-// A service is asked for in its namespace, which its host name alone may not say.
+// A service is asked for in its namespace, which its host name alone may not say. Of several of one
+// name our own namespace's goes first, so it has to be known whether there is one.
 void ConsiderNamed(const Snapshot& snapshot, const Workload& own, const std::string& host,
                    Missing& missing) {
-  for (const Membership& membership : own.services) {
-    if (membership.service.hostname == host && snapshot.FindService(membership.service) == nullptr)
-      missing.Add(membership.service.ToString());
-  }
+  const NamespacedHostname ours{own.ns, host};
+  if (snapshot.FindService(ours) == nullptr) missing.Add(ours.ToString());
   const ServiceRef service = snapshot.BestServiceNamed(host, ClientNamespace(own.ns));
   if (service != nullptr) return missing.ConsiderWaypoints(*service);
-  missing.Add(own.ns + "/" + host);
   if (const std::string_view ns = NamespaceIn(host); !ns.empty())
     missing.Add(std::string(ns) + "/" + host);
+  for (const Membership& membership : own.services) {
+    if (membership.service.hostname == host) missing.Add(membership.service.ToString());
+  }
 }
 
 }  // namespace

@@ -113,11 +113,14 @@ TEST_CASE("a service that a CONNECT names is missing where it may be ours") {
         Names{"default/web.shop.svc.cluster.local", "shop/web.shop.svc.cluster.local"});
   CHECK(MissingFor(builder, own, NamedAuthority{"web.example", 80}) ==
         Names{"default/web.example"});
+  own.services.push_back({{"far", "web.example"}, {}});
+  CHECK(MissingFor(builder, own, NamedAuthority{"web.example", 80}) ==
+        Names{"default/web.example", "far/web.example"});
+  // One of that name is known, and is not the one that would go first.
   builder.Put(ServiceAt("web.shop.svc.cluster.local", "10.96.0.1", "shop"));
-  CHECK(MissingFor(builder, own, web).empty());
-  // One of that name is known, and not the one that we are in.
-  own = Joins(own, "web.shop.svc.cluster.local");
   CHECK(MissingFor(builder, own, web) == Names{"default/web.shop.svc.cluster.local"});
+  builder.Put(ServiceAt("web.shop.svc.cluster.local", "10.96.0.2"));
+  CHECK(MissingFor(builder, own, web).empty());
 }
 
 }  // namespace aquifer::mesh
