@@ -4,6 +4,7 @@
 
 #include "core/http/header.h"
 #include "core/rt/timer.h"
+#include "node-proxy/demand.h"
 #include "node-proxy/inbound_connections.h"
 #include "node-proxy/judgement.h"
 #include "node-proxy/proxy_header.h"
@@ -134,8 +135,7 @@ Task<void> InboundHandler::Serve(std::unique_ptr<hbone::IncomingTunnel> tunnel, 
   session.SetDestinationIdentity(pod_.IdentityOf(**own));
   session.SetSource(SourceOf(tunnel));
   const Result<mesh::InboundTarget, mesh::InboundRefusal> target =
-      mesh::ResolveInbound(*context_.snapshot, **own, tunnel.local_address.ip,
-                           AuthorityOf(tunnel.request.authority), options_);
+      co_await Resolve(tunnel, **own, entry.token());
   if (!target.ok()) {
     context_.hbone_metrics.CountRefused(obs::HboneMetrics::Stage::kRequest,
                                         target.error().error.reason);
@@ -176,6 +176,19 @@ Task<void> InboundHandler::Serve(std::unique_ptr<hbone::IncomingTunnel> tunnel, 
     co_return nullptr;
   }
   co_return *std::move(application);
+}
+
+// Where the CONNECT leads, once what that depends on is known.
+Task<Result<mesh::InboundTarget, mesh::InboundRefusal>> InboundHandler::Resolve(
+    const hbone::IncomingTunnel& tunnel, const mesh::Workload& own, StopToken stop) {
+  const mesh::InboundAuthority authority = AuthorityOf(tunnel.request.authority);
+  const Ip local_ip = tunnel.local_address.ip;
+  if (context_.demand != nullptr) {
+    const Status known =
+        co_await KnowInbound(context_, own, local_ip, authority, options_.network, stop);
+    if (!known) co_return mesh::InboundRefusal{kUnavailable, known.error(), {}};
+  }
+  co_return mesh::ResolveInbound(*context_.snapshot, own, local_ip, authority, options_);
 }
 
 // The application's socket; one that speaks the PROXY protocol has been told whom it is from.
