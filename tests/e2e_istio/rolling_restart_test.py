@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The node proxies are restarted as Kubernetes does it, twice, while 200 new connections a second cross the nodes: none fails.
-Connections that are open meanwhile go on until the proxy that leaves has reached its deadline, and end then.
+Connections that are open meanwhile go on until the proxy that leaves has reached its deadline, and end then. A pod that starts
+meanwhile is served at once.
 
 Logs of all the proxies go to build/log/rolling-restart. AQUIFER_E2E_GRACE_S sets terminationGracePeriodSeconds (default 5).
 """
@@ -14,6 +15,7 @@ import time
 import cluster
 import suite
 from cluster import NODES, OURS, SYSTEM, Beside, lib
+from world import pod
 
 ROUNDS = 2
 RATE = 20  # of each
@@ -51,9 +53,22 @@ def drain_of(log):
     return began.timestamp(), int(found[2]) / 1000
 
 
-def restart(world):
-    """One rolling restart; returns when each node's old proxy had to be gone."""
-    old = {node: pod['metadata']['name'] for node, pod in world.proxy_pods.items()}
+def newcomer(world, turn):
+    """A pod that starts meanwhile; what is wrong with its first connections."""
+    name = f'newcomer{turn}'
+    world.cluster.apply(pod(name, world.folder))
+    world.cluster.kubectl('-n', 'shop', 'wait', '--for=condition=Ready', f'pod/{name}', '--timeout=30s')
+    host = world.cluster.get('pod', name, '-n', 'shop')['status']['podIP']
+    lib.eventually(lambda: world.answers(name), f'{name} takes orders', 10)
+    tries = {f'{name} to server2': world.order(name, 'http', host=world.address('server2'), port=8080),
+             f'client2 to {name}': world.order('client2', 'http', host=host, port=8080)}
+    world.cluster.kubectl('-n', 'shop', 'delete', 'pod', name, '--wait=false')
+    return [f'{what}: {answer}' for what, answer in tries.items() if answer.get('status') != 200]
+
+
+def restart(world, turn):
+    """One rolling restart; returns when each node's old proxy began to drain and for how long, and what went wrong."""
+    old = {node: proxy['metadata']['name'] for node, proxy in world.proxy_pods.items()}
     with contextlib.ExitStack() as stack:
         followed = []
         for name in old.values():
@@ -61,14 +76,15 @@ def restart(world):
             followed.append(stack.enter_context(Beside(world.cluster, '-n', SYSTEM, 'logs', '-f', name, output=file)))
         began = time.monotonic()
         world.cluster.kubectl('-n', SYSTEM, 'rollout', 'restart', 'ds/ztunnel')
+        wrong = newcomer(world, turn)
         world.cluster.kubectl('-n', SYSTEM, 'rollout', 'status', 'ds/ztunnel', '--timeout=90s')
         print(f'    rolled out after {time.monotonic() - began:.1f} s', flush=True)
         world.see_proxies(world.cluster.settled(dict.fromkeys(NODES, OURS)))
         for each in followed:
             each.process.wait(30)
-    stayed = set(old.values()) & {pod['metadata']['name'] for pod in world.proxy_pods.values()}
+    stayed = set(old.values()) & {proxy['metadata']['name'] for proxy in world.proxy_pods.values()}
     lib.check(not stayed, f'was not restarted: {stayed}')
-    return {node: drain_of((LOGS / f'{name}.log').read_text()) for node, name in old.items()}
+    return {node: drain_of((LOGS / f'{name}.log').read_text()) for node, name in old.items()}, wrong
 
 
 def judge_kept(world, key, drains):
@@ -120,15 +136,18 @@ def rolling(world):
             for client, server in KEPT:
                 world.order(client, 'keep', key=f'{turn} {server}', host=world.address(server), port=7001)
             print(f'    restart {turn} at {time.time() - began:.1f} s', flush=True)
-            drains = restart(world)
+            drains, failed = restart(world, turn)
+            wrong += failed
             more(world, 2 * RATE)
             for node, (drain, deadline) in drains.items():
                 print(f'    {node} drained from {drain - began:.2f} s for {deadline} s')
             wrong += judge_kept(world, turn, drains)
+    except (AssertionError, OSError) as problem:
+        wrong.append(str(problem))
     finally:
         wrong += judge_load(world, time.monotonic() - start, began)
-        for pod in world.proxy_pods.values():
-            (LOGS / f'{pod["metadata"]["name"]}.log').write_text(world.cluster.log_of(pod))
+        for proxy in world.proxy_pods.values():
+            (LOGS / f'{proxy["metadata"]["name"]}.log').write_text(world.cluster.log_of(proxy))
     return wrong
 
 

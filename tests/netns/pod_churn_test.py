@@ -24,7 +24,8 @@ from support import connect
 from upgrade_test import LOAD
 
 SLOTS, ACCOUNTS = 24, 7
-LOOK_S = 10
+LOOK_S, WARM_LOOKS, MOST_GROWTH_MB = 10, 2, 3
+OWNER = '{apiVersion: apps/v1, kind: StatefulSet, name: churn, uid: churn, controller: true}'
 # Tunnels that nobody uses are closed soon, so that descriptors can be counted afterwards.
 ENVIRONMENT = {'POOL_UNUSED_RELEASE_TIMEOUT': '1s', 'RUST_LOG': 'warn,access=info', 'CONNECTION_TERMINATION_DEADLINE': '2s'}
 # The far node may not have heard of the pod yet: then it names the identity alone.
@@ -63,8 +64,10 @@ class Short(lib.Namespace):
 
     def manifest(self):
         account = account_of(self.number)
-        return POD.format(name=self.short_name, account=account, app='short', netns=self.name, node='node-a', address=self.address,
+        text = POD.format(name=self.short_name, account=account, app='short', netns=self.name, node='node-a', address=self.address,
                           service=f'10.97.{self.number // 250 % 250}.{self.number % 250 + 1}', service_labels='{}')
+        # All of one owner: metrics have that name, and keep the series of each that there was for an hour.
+        return text.replace('  annotations:', f'  ownerReferences: [{OWNER}]\n  annotations:')
 
 
 class Churn:
@@ -145,6 +148,14 @@ class Churn:
                   collections.Counter(account_of(number + 1) for number in range(self.next)), 'lines of each account at the far node')
 
 
+    def check_memory(self):
+        """Once they have had some pods at a time they grow no more."""
+        warm, end = self.memory[min(WARM_LOOKS, len(self.memory) - 1)], self.memory[-1]
+        for process, before, after in zip(served_by(self.mesh), warm[1], end[1]):
+            lib.check(after <= before + MOST_GROWTH_MB,
+                      f'{process.log_path.stem}: {before} MB after {warm[0]} pods, {after} MB after {end[0]}')
+
+
 def served_by(mesh):
     return [mesh.a.proxy, mesh.b.proxy, mesh.a.agent]
 
@@ -174,6 +185,7 @@ def pods_come_and_go():
         lib.equal(metric(mesh.a, 'workload_manager_active_proxy_count'), 2.0, 'pods served in the end')
         churn.memory.append(churn.look_at_memory())
         print('  resident MB of the proxies and the agent, by pods so far: ' + ', '.join(f'{pods}: {mb}' for pods, mb in churn.memory))
+        churn.check_memory()
         for process in processes:
             lib.equal(process.stop(), 0, f'the exit status of {process.log_path.stem}')
 
