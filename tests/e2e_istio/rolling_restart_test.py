@@ -3,7 +3,7 @@
 Connections that are open meanwhile go on until the proxy that leaves has reached its deadline, and end then. A pod that starts
 meanwhile is served at once.
 
-Logs of all the proxies go to build/log/rolling-restart. AQUIFER_E2E_GRACE_S sets terminationGracePeriodSeconds (default 5).
+Logs of all the proxies go to build/log/rolling-restart. AQUIFER_E2E_GRACE_S sets terminationGracePeriodSeconds (default 10).
 """
 import contextlib
 import datetime
@@ -124,7 +124,7 @@ def rolling(world):
     LOGS.mkdir(parents=True, exist_ok=True)
     for path in LOGS.iterdir():
         path.unlink()
-    grace = int(os.environ.get('AQUIFER_E2E_GRACE_S', '5'))
+    grace = int(os.environ.get('AQUIFER_E2E_GRACE_S', '10'))
     world.cluster.set_proxy_options(grace)
     world.see_proxies(world.cluster.use(dict.fromkeys(NODES, OURS)))
     wrong, began, start = [], time.time(), time.monotonic()
