@@ -71,6 +71,7 @@ Task<void> Demand::Shutdown() {
 
 Task<Status> KnowTheWay(WorkerContext& context, const mesh::Workload& source, Address target,
                         StopToken stop) {
+  if (context.demand == nullptr) co_return Status();
   Missing missing = [&](const mesh::Snapshot& view) {
     return mesh::MissingFor(view, source, target, context.classify.network);
   };
@@ -79,6 +80,7 @@ Task<Status> KnowTheWay(WorkerContext& context, const mesh::Workload& source, Ad
 
 Task<Status> KnowInbound(WorkerContext& context, const mesh::Workload& own, Ip local_ip,
                          mesh::InboundAuthority authority, std::string network, StopToken stop) {
+  if (context.demand == nullptr) co_return Status();
   Missing missing = [&](const mesh::Snapshot& view) {
     return mesh::MissingForInbound(view, own, local_ip, authority, network);
   };
@@ -86,6 +88,7 @@ Task<Status> KnowInbound(WorkerContext& context, const mesh::Workload& own, Ip l
 }
 
 Task<Status> KnowOwn(WorkerContext& context, const mesh::LocalName& name, StopToken stop) {
+  if (context.demand == nullptr) co_return Status();
   std::string uid = context.config.cluster_id + "//Pod/" + name.ns + "/" + name.name;
   co_return co_await context.demand->Know(std::move(uid), stop);
 }

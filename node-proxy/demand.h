@@ -45,8 +45,9 @@ class Demand {
   Scope asking_;
 };
 
-// Only when discovery is on demand. What is known not to be there is no error; what cannot be read
-// is, as is a while without an answer: what is not known may be behind a waypoint or in the mesh.
+// Each of these is done at once when discovery is not on demand. What is known not to be there is
+// no error; what cannot be read is, as is a while without an answer: what is not known may be
+// behind a waypoint or in the mesh.
 
 // Until all that a connection of `source` to `target` depends on is known, or known not to be
 // there.

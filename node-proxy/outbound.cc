@@ -89,10 +89,8 @@ Task<Result<io::StreamPtr>> OpenUpstream(WorkerContext& context,
   const Result<mesh::WorkloadRef> source = co_await pod->Workload(stop);
   if (!source) co_return session.RejectEarly(source.error());
   session.SetSource(*source);
-  if (context.demand != nullptr) {
-    const Status known = co_await KnowTheWay(context, **source, *target, stop);
-    if (!known) co_return session.RejectEarly(known.error());
-  }
+  const Status known = co_await KnowTheWay(context, **source, *target, stop);
+  if (!known) co_return session.RejectEarly(known.error());
 
   const mesh::SnapshotRef view = context.snapshot;  // immutable: safe across every co_await below
   Result<mesh::Route> route =
