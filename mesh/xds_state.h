@@ -26,7 +26,7 @@ class XdsSink {
   virtual void BeginResponse() {}
   // A new or changed resource, as bytes of the message that `type_url` names. A refusal says why it
   // is not taken; whatever was held under that name before stays or goes as the sink sees fit.
-  virtual Result<void, Refusal> OnResource(std::string_view type_url, const std::string& name,
+  virtual Result<void, Refusal> OnResource(std::string_view type_url, std::string_view name,
                                            std::string_view message) = 0;
   virtual void OnRemoved(std::string_view type_url, const std::string& name) = 0;
   virtual void CommitResponse() {}
@@ -79,11 +79,10 @@ class XdsState {
     HeldVersions versions;
     bool on_demand = false;
   };
-  using Resource = envoy::service::discovery::v3::Resource;
   Decoded<Type*> Begin(const envoy::service::discovery::v3::DeltaDiscoveryResponse& response);
-  void Take(Type& type, const Resource& resource, std::size_t index, XdsSink& sink,
+  void Take(Type& type, const ResourceView& resource, std::size_t index, XdsSink& sink,
             Outcome& outcome);
-  std::optional<Refusal> Apply(Type& type, const Resource& resource, std::size_t index,
+  std::optional<Refusal> Apply(Type& type, const ResourceView& resource, std::size_t index,
                                XdsSink& sink);
   void Finish(Type& type, const envoy::service::discovery::v3::DeltaDiscoveryResponse& response,
               XdsSink& sink, Outcome& outcome);
