@@ -71,8 +71,9 @@ Task<void> Say(const Credentials& credentials, Counting& handler, std::string by
                                StopToken()));
   io::StreamPtr near = std::move(pair->near);
   certs::PeerExpectation expected = certs::OneOf{{credentials.server_id}};
-  auto secure = co_await certs::ClientHandshake(std::move(near), credentials.client,
-                                                std::move(expected), test::Now(), StopToken());
+  auto secure =
+      co_await certs::ClientHandshake(std::move(near), credentials.client, std::move(expected),
+                                      certs::SystemWallTime(), StopToken());
   REQUIRE(secure.ok());
   for (std::size_t at = 0; at < bytes.size(); at += step) {
     Chunk part = Chunk::CopyOf(std::string_view(bytes).substr(at, step));
@@ -130,8 +131,9 @@ Task<void> CutHandshake(const Credentials& credentials, std::size_t at, bool& ov
   {
     io::StreamPtr near = std::move(client->near);
     certs::PeerExpectation expected = certs::OneOf{{credentials.server_id}};
-    auto secure = co_await certs::ClientHandshake(std::move(near), credentials.client,
-                                                  std::move(expected), test::Now(), StopToken());
+    auto secure =
+        co_await certs::ClientHandshake(std::move(near), credentials.client, std::move(expected),
+                                        certs::SystemWallTime(), StopToken());
     // The client may believe that it is through before its last flight has been lost.
     if (secure.ok()) std::ignore = co_await (*secure)->ShutdownWrite(StopToken());
   }

@@ -15,26 +15,17 @@
 #include "hbone/pool.h"
 #include "hbone/server.h"
 #include "tests/support/catch.h"
+#include "tests/support/hbone.h"
 
 namespace aquifer::hbone::test {
 
+using aquifer::test::Issue;
+using aquifer::test::To;
+
 using certs::Identity;
 
-inline certs::WallTime Now() {
-  return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
-}
 inline const Identity kClient{"cluster.local", "default", "client"};
 inline const Identity kServer{"cluster.local", "default", "server"};
-
-inline certs::CertificateBundle Issue(const certs::LocalCa& ca, const Identity& identity) {
-  certs::PrivateKey key = certs::PrivateKey::Generate();
-  Decoded<std::string> leaf = ca.Issue(key.get(), identity, std::chrono::hours(1), Now());
-  REQUIRE(leaf.ok());
-  Decoded<certs::CertificateBundle> bundle =
-      certs::CertificateBundle::FromResponse(std::move(key), ca.ResponseChain(*leaf));
-  REQUIRE(bundle.ok());
-  return *std::move(bundle);
-}
 
 // Answers with what it hears; refuses port 403.
 class EchoHandler final : public ConnectHandler {
@@ -73,7 +64,7 @@ class EchoHandler final : public ConnectHandler {
 
 struct Mesh {
   explicit Mesh(const PoolOptions& options = {})
-      : ca(certs::LocalCa::Create("test", Now())),
+      : ca(certs::LocalCa::Create("test", certs::SystemWallTime())),
         client(certs::TlsContext::MeshClient(Issue(ca, kClient))),
         server(certs::TlsContext::MeshServer(Issue(ca, kServer))),
         pool(options) {
@@ -110,15 +101,6 @@ inline Task<void> AcceptLoop(Mesh& mesh) {
                                            certs::InTrustDomain{"cluster.local"}, ServerOptions{},
                                            mesh.handler, mesh.drain.token(), mesh.stop.token()));
   }
-}
-
-inline ConnectRequest To(std::uint16_t port) {
-  return ConnectRequest{.authority = Address{Ip::V4(10, 0, 0, 1), port},
-                        .baggage = {},
-                        .forwarded_for = {},
-                        .forwarded_host = {},
-                        .traceparent = {},
-                        .forwarded_network = {}};
 }
 
 inline Task<Result<Tunnel, TunnelError>> OpenTo(Mesh& mesh, PoolKey key, std::uint16_t port) {

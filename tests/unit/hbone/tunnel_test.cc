@@ -15,7 +15,6 @@ using test::HeldDialer;
 using test::kClient;
 using test::kServer;
 using test::Mesh;
-using test::Now;
 using test::OpenOne;
 using test::OpenTo;
 using test::To;
@@ -215,7 +214,7 @@ TEST_CASE("a connection that comes as the drain begins still carries the tunnel 
     REQUIRE(socket.ok());
     certs::PeerExpectation expected = certs::OneOf{{kServer}};
     Result<certs::TlsStreamPtr, certs::TlsFailure> secure = co_await certs::ClientHandshake(
-        *std::move(socket), mesh.client, std::move(expected), Now(), StopToken());
+        *std::move(socket), mesh.client, std::move(expected), certs::SystemWallTime(), StopToken());
     REQUIRE(secure.ok());
     http::H2Connection h2(http::H2Role::kClient, *std::move(secure), http::H2Options{});
     Scope driving;

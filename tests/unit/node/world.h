@@ -25,6 +25,7 @@
 #include "node-proxy/session.h"
 #include "proxy/revocation_observer.h"
 #include "tests/support/catch.h"
+#include "tests/support/hbone.h"
 #include "tests/support/lines.h"
 #include "tests/support/until.h"
 #include "tests/unit/mesh/fixtures.h"
@@ -44,12 +45,7 @@ class Authority final : public certs::Authority {
                                                                StopToken) override {
     if (refused.contains(identity.service_account))
       co_return certs::Failure{Error{Reason::kConnectRefused}, "refused"};
-    certs::PrivateKey key = certs::PrivateKey::Generate();
-    const auto leaf = ca.Issue(key.get(), identity, std::chrono::hours(1), certs::SystemWallTime());
-    REQUIRE(leaf.ok());
-    auto bundle = certs::CertificateBundle::FromResponse(std::move(key), ca.ResponseChain(*leaf));
-    REQUIRE(bundle.ok());
-    co_return *std::move(bundle);
+    co_return aquifer::test::Issue(ca, identity);
   }
   const certs::LocalCa ca = certs::LocalCa::Create("test", certs::SystemWallTime());
   std::set<std::string> refused;
