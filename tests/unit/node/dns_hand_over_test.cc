@@ -11,6 +11,7 @@ namespace {
 using node::test::World;
 using test::AskByConnection;
 using test::DnsQuery;
+using test::HearDatagram;
 using test::kLocal;
 using test::NameServer;
 using test::Pod;
@@ -60,12 +61,8 @@ Task<void> AnswersWhatHasCome() {
   for (int i = 0; i < 50; ++i) REQUIRE(client.Send(AsBytes(DnsQuery({.name = "a.org"}))).ok());
   pod.ending.Drain();  // before the server has had a turn
   for (int i = 0; i < 50; ++i) {
-    TimedStop timed(StopToken(), std::chrono::seconds(5), Reason::kTimeout);
-    Status ready = co_await client.WaitReadable(timed.token());
-    REQUIRE(ready.ok());
-    const Result<std::string> got = client.TakeWhole();
-    REQUIRE(got.ok());
-    CHECK(ReadReply(*got).answers.size() == 1);
+    const std::string got = co_await HearDatagram(client, std::chrono::seconds(5));
+    CHECK(ReadReply(got).answers.size() == 1);
   }
   co_await pod.End();
   co_await upstream.End();

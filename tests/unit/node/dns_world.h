@@ -142,18 +142,22 @@ struct Pod {
   std::unique_ptr<Server> server;
 };
 
+inline Task<std::string> HearDatagram(io::DatagramSocket& socket, std::chrono::seconds patience) {
+  TimedStop timed(StopToken(), patience, Reason::kTimeout);
+  const Status ready = co_await socket.WaitReadable(timed.token());
+  REQUIRE(ready.ok());
+  Result<std::string> got = socket.TakeWhole();
+  REQUIRE(got.ok());
+  co_return *std::move(got);
+}
+
 inline Task<std::string> AskByDatagram(Address server, std::string query) {
   Result<UniqueFd> fd = Sockets().UpstreamDatagrams(kLocal);
   REQUIRE(fd.ok());
   io::DatagramSocket socket(*std::move(fd));
   REQUIRE(socket.Connect(server).ok());
   REQUIRE(socket.Send(AsBytes(query)).ok());
-  TimedStop timed(StopToken(), std::chrono::seconds(20), Reason::kTimeout);
-  const Status ready = co_await socket.WaitReadable(timed.token());
-  REQUIRE(ready.ok());
-  Result<std::string> got = socket.TakeWhole();
-  REQUIRE(got.ok());
-  co_return *std::move(got);
+  co_return co_await HearDatagram(socket, std::chrono::seconds(20));
 }
 
 inline Task<std::string> AskByConnection(io::Socket& socket, std::string query) {
