@@ -9,7 +9,8 @@ OnDemandDnsMetrics::OnDemandDnsMetrics(Registry& registry)
            .expires = true})) {}
 
 void OnDemandDnsMetrics::Count(const TcpPeerLabels& source, std::string_view hostname) {
-  std::vector<Label> labels = SourceLabelList(source);
+  std::vector<Label> labels;
+  AddSourceLabels(source, labels);
   labels.push_back({"hostname", OrUnknown(hostname)});
   requests_.With(labels)->Add();
 }

@@ -1,9 +1,14 @@
 #include "core/obs/tcp_metrics.h"
 
+#include <initializer_list>
 #include <utility>
+
+#include "core/base/check.h"
 
 namespace aquifer::obs {
 namespace {
+
+constexpr std::size_t kLabels = 27;  // of a connection
 
 CounterFamily& AddFamily(Registry& registry, std::string_view name, std::string_view help,
                          size_t max_label_sets) {
@@ -29,23 +34,24 @@ std::string_view ReporterWord(Reporter reporter) {
 
 std::string_view OrUnknown(std::string_view value) { return value.empty() ? "unknown" : value; }
 
-std::vector<Label> SourceLabelList(const TcpPeerLabels& source) {
-  return {{"source_workload", OrUnknown(source.workload)},
-          {"source_canonical_service", OrUnknown(source.canonical_service)},
-          {"source_canonical_revision", OrUnknown(source.canonical_revision)},
-          {"source_workload_namespace", OrUnknown(source.workload_namespace)},
-          {"source_principal", OrUnknown(source.principal)},
-          {"source_app", OrUnknown(source.app)},
-          {"source_version", OrUnknown(source.version)},
-          {"source_cluster", OrUnknown(source.cluster)}};
+void AddSourceLabels(const TcpPeerLabels& source, std::vector<Label>& list) {
+  list.insert(list.end(), {{"source_workload", OrUnknown(source.workload)},
+                           {"source_canonical_service", OrUnknown(source.canonical_service)},
+                           {"source_canonical_revision", OrUnknown(source.canonical_revision)},
+                           {"source_workload_namespace", OrUnknown(source.workload_namespace)},
+                           {"source_principal", OrUnknown(source.principal)},
+                           {"source_app", OrUnknown(source.app)},
+                           {"source_version", OrUnknown(source.version)},
+                           {"source_cluster", OrUnknown(source.cluster)}});
 }
 
 std::vector<Label> TcpLabelList(const TcpLabels& labels, std::string_view response_flags) {
   const TcpPeerLabels& source = labels.source;
   const TcpPeerLabels& destination = labels.destination;
-  std::vector<Label> list = {{"reporter", ReporterWord(labels.reporter)}};
-  const std::vector<Label> of_source = SourceLabelList(source);
-  list.insert(list.end(), of_source.begin(), of_source.end());
+  std::vector<Label> list;
+  list.reserve(kLabels);
+  list.push_back({"reporter", ReporterWord(labels.reporter)});
+  AddSourceLabels(source, list);
   const std::initializer_list<Label> rest = {
       {"destination_service", OrUnknown(labels.destination_service)},
       {"destination_service_namespace", OrUnknown(labels.destination_service_namespace)},
@@ -67,6 +73,7 @@ std::vector<Label> TcpLabelList(const TcpLabels& labels, std::string_view respon
       {"destination_zone", OrUnknown(destination.zone)},
   };
   list.insert(list.end(), rest);
+  AQ_DCHECK(list.size() == kLabels);
   return list;
 }
 

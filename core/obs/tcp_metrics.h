@@ -67,7 +67,7 @@ struct TcpLabels {
 // "unknown" for what is empty.
 std::string_view OrUnknown(std::string_view value);
 // Who the client was, borrowed from `source`; without where it was.
-std::vector<Label> SourceLabelList(const TcpPeerLabels& source);
+void AddSourceLabels(const TcpPeerLabels& source, std::vector<Label>& list);
 // The labels in the order of the exposition, borrowed from `labels`.
 std::vector<Label> TcpLabelList(const TcpLabels& labels, std::string_view response_flags);
 
