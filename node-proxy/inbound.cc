@@ -134,8 +134,13 @@ Task<void> InboundHandler::Serve(std::unique_ptr<hbone::IncomingTunnel> tunnel, 
   session.SetDestination(*own);
   session.SetDestinationIdentity(pod_.IdentityOf(**own));
   session.SetSource(SourceOf(tunnel));
-  const Result<mesh::InboundTarget, mesh::InboundRefusal> target =
-      co_await Resolve(tunnel, **own, entry.token());
+  Status known;
+  if (context_.demand != nullptr) {
+    known = co_await KnowInbound(context_, **own, tunnel.local_address.ip,
+                                 AuthorityOf(tunnel.request.authority), options_.network,
+                                 entry.token());
+  }
+  const Result<mesh::InboundTarget, mesh::InboundRefusal> target = Resolve(tunnel, **own, known);
   if (!target.ok()) {
     context_.hbone_metrics.CountRefused(obs::HboneMetrics::Stage::kRequest,
                                         target.error().error.reason);
@@ -178,17 +183,12 @@ Task<void> InboundHandler::Serve(std::unique_ptr<hbone::IncomingTunnel> tunnel, 
   co_return *std::move(application);
 }
 
-// Where the CONNECT leads, once what that depends on is known.
-Task<Result<mesh::InboundTarget, mesh::InboundRefusal>> InboundHandler::Resolve(
-    const hbone::IncomingTunnel& tunnel, const mesh::Workload& own, StopToken stop) {
-  const mesh::InboundAuthority authority = AuthorityOf(tunnel.request.authority);
-  const Ip local_ip = tunnel.local_address.ip;
-  if (context_.demand != nullptr) {
-    const Status known =
-        co_await KnowInbound(context_, own, local_ip, authority, options_.network, stop);
-    if (!known) co_return mesh::InboundRefusal{kUnavailable, known.error(), {}};
-  }
-  co_return mesh::ResolveInbound(*context_.snapshot, own, local_ip, authority, options_);
+// Where the CONNECT leads, unless what that depends on is not known.
+Result<mesh::InboundTarget, mesh::InboundRefusal> InboundHandler::Resolve(
+    const hbone::IncomingTunnel& tunnel, const mesh::Workload& own, const Status& known) const {
+  if (!known) return mesh::InboundRefusal{kUnavailable, known.error(), {}};
+  return mesh::ResolveInbound(*context_.snapshot, own, tunnel.local_address.ip,
+                              AuthorityOf(tunnel.request.authority), options_);
 }
 
 // The application's socket; one that speaks the PROXY protocol has been told whom it is from.
