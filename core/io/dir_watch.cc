@@ -3,10 +3,10 @@
 #include <sys/inotify.h>
 
 #include <array>
-#include <cerrno>
 #include <cstring>
 #include <span>
 
+#include "core/base/last_error.h"
 #include "core/rt/await.h"
 
 namespace aquifer::io {
@@ -35,7 +35,7 @@ bool HasEnded(std::span<const char> events) {
 Status DirWatch::Arm() {
   UniqueFd fd(::inotify_init1(IN_CLOEXEC));
   if (!fd.valid() || ::inotify_add_watch(fd.get(), path_.c_str(), kEvents | more_) < 0) {
-    return Error{ReasonFromErrno(errno), errno};
+    return LastError();
   }
   fd_ = std::move(fd);
   return {};
