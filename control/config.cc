@@ -34,6 +34,18 @@ const std::vector<Flag>& Flags() {
       {"--manifests", "DIR",
        "manifests (*.yaml, *.yml, *.json) that make the mesh; followed as they change",
        [](ControlConfig& c, const std::string& v) { return SetText(c.manifests, v); }},
+      {"--kubernetes", "in-cluster|FILE",
+       "the cluster that makes the mesh, instead: that of this pod, or of a kubeconfig",
+       [](ControlConfig& c, const std::string& v) { return SetText(c.kubernetes, v); }},
+      {"--captured-by", "labels|annotation",
+       "what says that a pod is captured: the labels that ask for it (default with --manifests), "
+       "or "
+       "ambient.istio.io/redirection on the pod (default with --kubernetes)",
+       [](ControlConfig& c, const std::string& v) {
+         using Capture = MeshSettings::Capture;
+         c.mesh.capture = v == "labels" ? Capture::kLabels : Capture::kAnnotation;
+         return v == "labels" || v == "annotation";
+       }},
       {"--state", "DIR", "the CA's root and the callers' tokens (default /var/lib/aquifer)",
        [](ControlConfig& c, const std::string& v) { return SetText(c.state, v); }},
       {"--listen", "IP:PORT", "xDS and CA over TLS (default 0.0.0.0:15012)",
@@ -91,8 +103,9 @@ const std::vector<Flag>& Flags() {
 
 std::string HelpText() {
   std::string text =
-      "aquifer-control: the control plane of Aquifer\n\n  aquifer-control --manifests DIR [FLAG "
-      "VALUE]...\n\n";
+      "aquifer-control: the control plane of Aquifer\n\n"
+      "  aquifer-control --manifests DIR [FLAG VALUE]...\n"
+      "  aquifer-control --kubernetes in-cluster|FILE [FLAG VALUE]...\n\n";
   for (const Flag& flag : Flags()) {
     std::string left = std::string("  ") + flag.name + " " + flag.value;
     left.resize(std::max<std::size_t>(left.size() + 1, 28), ' ');
@@ -121,7 +134,13 @@ Decoded<ControlConfig> ParseFlags(std::span<char* const> arguments) {
     if (given.Has(flag.name) && !flag.apply(config, value))
       return Refusal{flag.name, std::string("is not ") + flag.value + ": " + value};
   }
-  if (config.manifests.empty()) return Refusal{"--manifests", "is needed"};
+  if (config.manifests.empty() && config.kubernetes.empty())
+    return Refusal{"--manifests", "or --kubernetes is needed"};
+  if (!config.manifests.empty() && !config.kubernetes.empty())
+    return Refusal{"--kubernetes", "and --manifests exclude each other"};
+  if (config.check && config.manifests.empty()) return Refusal{"--check", "is for --manifests"};
+  if (!config.kubernetes.empty() && !given.Has("--captured-by"))
+    config.mesh.capture = MeshSettings::Capture::kAnnotation;
   return config;
 }
 

@@ -14,7 +14,9 @@
 namespace aquifer::control {
 
 struct ControlConfig {
+  // Where the objects come from: one of the two.
   std::string manifests;
+  std::string kubernetes;  // as FindAccess (control/kube/access.h) takes it
   std::string state = "/var/lib/aquifer";
   Address listen{Ip::Any4(), 15012};
   Address admin{Ip::Any4(), 15014};
