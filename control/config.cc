@@ -1,5 +1,6 @@
 #include "control/config.h"
 
+#include <algorithm>
 #include <functional>
 #include <vector>
 
@@ -29,6 +30,21 @@ bool SetAddress(Address& to, const std::string& value) {
   return address.has_value();
 }
 
+bool SetAccounts(std::set<std::pair<std::string, std::string>>& to, const std::string& list) {
+  to.clear();
+  for (std::size_t at = 0; at <= list.size();) {
+    const std::size_t comma = std::min(list.find(',', at), list.size());
+    const std::string name = list.substr(at, comma - at);
+    const std::size_t slash = std::min(name.find('/'), name.size());
+    const std::string space = name.substr(0, slash);
+    const std::string account = name.substr(std::min(slash + 1, name.size()));
+    if (!IsDnsLabel(space) || !IsDnsSubdomain(account)) return false;
+    to.emplace(space, account);
+    at = comma + 1;
+  }
+  return true;
+}
+
 const std::vector<Flag>& Flags() {
   static const std::vector<Flag> flags = {
       {"--manifests", "DIR",
@@ -46,6 +62,12 @@ const std::vector<Flag>& Flags() {
          c.mesh.capture = v == "labels" ? Capture::kLabels : Capture::kAnnotation;
          return v == "labels" || v == "annotation";
        }},
+      {"--node-accounts", "NAMES",
+       "service accounts of node proxies on a cluster, NAMESPACE/NAME with commas between (default "
+       "aquifer-system/aquifer-node,istio-system/ztunnel,kube-system/ztunnel)",
+       [](ControlConfig& c, const std::string& v) { return SetAccounts(c.node_accounts, v); }},
+      {"--token-audience", "NAME", "whom service accounts' tokens are for (default istio-ca)",
+       [](ControlConfig& c, const std::string& v) { return SetText(c.token_audience, v); }},
       {"--state", "DIR", "the CA's root and the callers' tokens (default /var/lib/aquifer)",
        [](ControlConfig& c, const std::string& v) { return SetText(c.state, v); }},
       {"--listen", "IP:PORT", "xDS and CA over TLS (default 0.0.0.0:15012)",

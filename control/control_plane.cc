@@ -50,6 +50,14 @@ certs::SubjectNames NamesOf(const ControlConfig& config) {
   return names;
 }
 
+CallerOptions OptionsOf(const ControlConfig& config) {
+  CallerOptions options;
+  options.audience = config.token_audience;
+  options.trust_domain = config.mesh.trust_domain;
+  options.node_accounts = config.node_accounts;
+  return options;
+}
+
 }  // namespace
 
 ControlPlane::ControlPlane(const ControlConfig& config, obs::Logger& log, obs::Registry& registry)
@@ -59,8 +67,9 @@ ControlPlane::ControlPlane(const ControlConfig& config, obs::Logger& log, obs::R
       metrics_(registry),
       controller_(config.mesh, log, metrics_),
       tokens_(config.state + "/tokens"),
-      policy_(tokens_, objects_, config.mesh.trust_domain, log, metrics_),
-      xds_(tokens_, log, registry),
+      callers_(tokens_, objects_, OptionsOf(config), log),
+      policy_(callers_, tokens_, objects_, config.mesh.trust_domain, log, metrics_),
+      xds_(callers_, log, registry),
       grpc_(kMaxRequestBytes),
       pages_(AdminHandler([this] { return publication_; }, log)) {}
 
@@ -79,6 +88,7 @@ Task<Result<void, Refusal>> ControlPlane::Run(StopToken stop) {
   }
   ended.RequestStop();
   co_await tasks_.Join();
+  co_await callers_.Shutdown();
   log_.Info("control", "ended");
   co_return outcome;
 }
@@ -112,6 +122,7 @@ Decoded<std::unique_ptr<Follower>> ControlPlane::StartFollower(
   if (of_cluster) {
     Decoded<ClusterAccess> access = FindAccess(source);
     if (!access.ok()) return Refusal{"--kubernetes", access.error().ToString()};
+    callers_.ReviewBy(*access);
     follower = std::make_unique<ClusterFollower>(*std::move(access), std::move(sink), log_);
   } else {
     follower =

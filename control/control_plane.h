@@ -13,6 +13,7 @@
 #include "certs/local_ca.h"
 #include "certs/tls_context.h"
 #include "control/ca_state.h"
+#include "control/callers.h"
 #include "control/config.h"
 #include "control/controller.h"
 #include "control/metrics.h"
@@ -67,6 +68,7 @@ class ControlPlane {
   Tokens tokens_;
   std::string token_problem_;  // as logged last
   std::shared_ptr<const ObjectSet> objects_ = std::make_shared<const ObjectSet>();
+  Callers callers_;
   TokenPolicy policy_;
   XdsServer xds_;
   std::optional<certs::CaService> ca_service_;

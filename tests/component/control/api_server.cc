@@ -10,6 +10,8 @@
 namespace aquifer::control {
 namespace {
 
+const std::string kTokenReviews = "/apis/authentication.k8s.io/v1/tokenreviews";
+
 using Query = std::map<std::string, std::string>;
 
 Query QueryOf(std::string_view text) {
@@ -169,7 +171,7 @@ Task<void> ApiServer::ServeStream(http::H2StreamPtr stream, StopToken stop) {
     status = 401;
   } else if (answer != answers_.end() && answer->second.first != 0) {
     std::tie(status, message) = answer->second;
-  } else if (!served_.contains(path)) {
+  } else if (!served_.contains(path) && path != kTokenReviews) {
     status = 404;
   }
   news_.Wake();
@@ -177,6 +179,8 @@ Task<void> ApiServer::ServeStream(http::H2StreamPtr stream, StopToken stop) {
     ++counts_[path].refused;
     std::string body = StatusBody(status, message);
     co_await Reply(*stream, status, std::move(body), stop);
+  } else if (path == kTokenReviews) {
+    co_await ReviewToken(*stream, stop);
   } else if (query.contains("watch")) {
     co_await Watch(*stream, path, std::move(query), stop);
   } else {
@@ -192,6 +196,26 @@ Task<void> ApiServer::Reply(http::H2Stream& stream, int status, std::string body
   Chunk chunk = Chunk::CopyOf(std::string_view(body));
   std::ignore = co_await stream.Write(std::move(chunk), stop);
   std::ignore = co_await stream.ShutdownWrite(stop);
+}
+
+void ApiServer::Vouch(const std::string& token, const std::string& status_json) {
+  vouched_[token] = Json::parse(status_json);
+}
+
+Task<void> ApiServer::ReviewToken(http::H2Stream& stream, StopToken stop) {
+  std::string body;
+  while (true) {
+    const Result<Chunk> chunk = co_await stream.Read(stop);
+    if (!chunk.ok()) co_return;
+    if (chunk->empty()) break;
+    body.append(chunk->text());
+  }
+  ++reviews_;
+  Json review = Json::parse(body);
+  const auto vouched = vouched_.find(review["spec"]["token"].get<std::string>());
+  review["status"] = vouched == vouched_.end() ? Json{{"error", "unknown"}} : vouched->second;
+  std::string answer = review.dump();
+  co_await Reply(stream, 201, std::move(answer), stop);
 }
 
 std::string ApiServer::ListPage(const std::string& path, const Query& query) {

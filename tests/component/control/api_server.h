@@ -42,6 +42,9 @@ class ApiServer {
   void StopServing(const std::string& path);
   // Requests of that path are answered so; 0: as usual.
   void Answer(const std::string& path, int status, const std::string& message = "");
+  // What is said of a token: the status of its TokenReview. Of others that nobody knows them.
+  void Vouch(const std::string& token, const std::string& status_json);
+  int reviews() const { return reviews_; }
   // Positions before the present one are too old to watch from.
   void Compact() { oldest_ = version_; }
   // Ends all watches in good order.
@@ -76,6 +79,7 @@ class ApiServer {
   Task<void> AcceptLoop();
   Task<void> ServeConnection(io::SocketPtr socket);
   Task<void> ServeStream(http::H2StreamPtr stream, StopToken stop);
+  Task<void> ReviewToken(http::H2Stream& stream, StopToken stop);
   Task<void> Reply(http::H2Stream& stream, int status, std::string body, StopToken stop);
   std::string ListPage(const std::string& path, const std::map<std::string, std::string>& query);
   Task<void> Watch(http::H2Stream& stream, std::string path,
@@ -92,6 +96,8 @@ class ApiServer {
   std::map<std::string, Resource> resources_;
   std::map<std::string, std::pair<int, std::string>> answers_;
   std::map<std::string, Counts> counts_;
+  std::map<std::string, Json> vouched_;
+  int reviews_ = 0;
   int version_ = 100;
   int oldest_ = 0;
   int watch_generation_ = 0;

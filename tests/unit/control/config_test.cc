@@ -80,6 +80,18 @@ TEST_CASE("what says that a pod is captured depends on where the pods come from"
         Capture::kAnnotation);
 }
 
+TEST_CASE("accounts of node proxies are a list of namespaces and names") {
+  const auto config = Parse({"--kubernetes", "k", "--node-accounts", "a/b,c/d"});
+  REQUIRE(config.ok());
+  CHECK(config->node_accounts ==
+        std::set<std::pair<std::string, std::string>>{{"a", "b"}, {"c", "d"}});
+  for (const char* bad : {"a", "a/", "/b", "a/b,", "a/b/c", "A/b"}) {
+    INFO(bad);
+    CHECK(WhyNot({"--kubernetes", "k", "--node-accounts", bad}) ==
+          "--node-accounts: is not NAMES: " + std::string(bad));
+  }
+}
+
 TEST_CASE("help and check need little") {
   CHECK(Parse({"--help"})->help);
   CHECK(Parse({"--check", "--manifests", "m"})->check);
