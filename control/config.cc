@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <utility>
 #include <vector>
 
 #include "certs/identity.h"
@@ -45,8 +46,9 @@ bool SetAccounts(std::set<std::pair<std::string, std::string>>& to, const std::s
   return true;
 }
 
-const std::vector<Flag>& Flags() {
-  static const std::vector<Flag> flags = {
+// What the mesh is made from, and who may ask about it.
+std::vector<Flag> SourceFlags() {
+  return {
       {"--manifests", "DIR",
        "manifests (*.yaml, *.yml, *.json) that make the mesh; followed as they change",
        [](ControlConfig& c, const std::string& v) { return SetText(c.manifests, v); }},
@@ -54,8 +56,7 @@ const std::vector<Flag>& Flags() {
        "the cluster that makes the mesh, instead: that of this pod, or of a kubeconfig",
        [](ControlConfig& c, const std::string& v) { return SetText(c.kubernetes, v); }},
       {"--captured-by", "labels|annotation",
-       "what says that a pod is captured: the labels that ask for it (default with --manifests), "
-       "or "
+       "what says that a pod is captured: the labels that ask for it (default with --manifests) or "
        "ambient.istio.io/redirection on the pod (default with --kubernetes)",
        [](ControlConfig& c, const std::string& v) {
          using Capture = MeshSettings::Capture;
@@ -70,6 +71,11 @@ const std::vector<Flag>& Flags() {
        [](ControlConfig& c, const std::string& v) { return SetText(c.token_audience, v); }},
       {"--state", "DIR", "the CA's root and the callers' tokens (default /var/lib/aquifer)",
        [](ControlConfig& c, const std::string& v) { return SetText(c.state, v); }},
+  };
+}
+
+std::vector<Flag> ServingFlags() {
+  return {
       {"--listen", "IP:PORT", "xDS and CA over TLS (default 0.0.0.0:15012)",
        [](ControlConfig& c, const std::string& v) { return SetAddress(c.listen, v); }},
       {"--admin", "IP:PORT",
@@ -118,6 +124,14 @@ const std::vector<Flag>& Flags() {
       {"--log-level", "LEVELS", "such as info (default) or info,xds=debug",
        [](ControlConfig& c, const std::string& v) { return SetText(c.log_levels, v); }},
   };
+}
+
+const std::vector<Flag>& Flags() {
+  static const std::vector<Flag> flags = [] {
+    std::vector<Flag> all = SourceFlags();
+    for (Flag& flag : ServingFlags()) all.push_back(std::move(flag));
+    return all;
+  }();
   return flags;
 }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <string>
 #include <string_view>
+#include <tuple>
 
 #include "control/kube/cluster_objects.h"
 #include "control/kube/list_page.h"
