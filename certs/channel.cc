@@ -1,9 +1,5 @@
 #include "certs/channel.h"
 
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <sys/socket.h>
-
 #include <tuple>
 
 #include "certs/text_source.h"
@@ -24,18 +20,6 @@ std::string HostOf(const std::string& address) {
   if (host.size() >= 2 && host.front() == '[' && host.back() == ']')
     host = host.substr(1, host.size() - 2);
   return host;
-}
-
-// A socket that lacks one of these still works.
-void KeepAlive(int fd, const ChannelOptions& options) {
-  const int idle = static_cast<int>(options.tcp_keepalive_idle.count());
-  const int interval = static_cast<int>(options.tcp_keepalive_interval.count());
-  const int on = 1;
-  std::ignore = ::setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
-  std::ignore = ::setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
-  std::ignore = ::setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval);
-  std::ignore = ::setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &options.tcp_keepalive_probes,
-                             sizeof options.tcp_keepalive_probes);
 }
 
 Result<RootBundleRef, Failure> LoadRoots(const std::string& setting) {
@@ -123,7 +107,7 @@ Task<Result<std::unique_ptr<http::H2Connection>, Failure>> Channel::Dial(StopTok
     if (socket.ok() || timed.token().requested()) break;
   }
   if (!socket) co_return Failed(socket.error(), options_.address);
-  KeepAlive((*socket)->fd(), options_);
+  io::SetTunnelOptions((*socket)->fd(), options_.keepalive);
   PeerExpectation expectation = HostName{options_.host_name.empty() ? host : options_.host_name};
   Result<TlsStreamPtr, Failure> secure = co_await ClientHandshake(
       *std::move(socket), std::move(context), std::move(expectation), clock_(), bounded);

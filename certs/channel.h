@@ -15,6 +15,7 @@
 #include "certs/wall_clock.h"
 #include "core/http/grpc_client.h"
 #include "core/http/h2_connection.h"
+#include "core/io/keepalive.h"
 #include "core/rt/scope.h"
 
 namespace aquifer::certs {
@@ -31,9 +32,8 @@ struct ChannelOptions {
   std::string cluster_id;
   Clock::duration connect_timeout = std::chrono::seconds(5);
   // Beneath TLS, for streams that are silent for hours.
-  std::chrono::seconds tcp_keepalive_idle = std::chrono::seconds(300);
-  std::chrono::seconds tcp_keepalive_interval = std::chrono::seconds(75);
-  int tcp_keepalive_probes = 9;
+  io::KeepAlive keepalive{
+      .time = std::chrono::seconds(300), .interval = std::chrono::seconds(75), .probes = 9};
   http::H2Options h2;
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "absl/strings/ascii.h"
 #include "core/base/address.h"
 
 namespace aquifer::control {
@@ -141,12 +142,6 @@ std::optional<std::int64_t> ParseTimestamp(std::string_view text) {
   return ((days * 24 + hour) * 60 + minute) * 60 + number(17, 2);
 }
 
-std::string LowerCase(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return lower;
-}
+std::string LowerCase(std::string_view text) { return absl::AsciiStrToLower(text); }
 
 }  // namespace aquifer::control

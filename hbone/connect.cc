@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "absl/strings/ascii.h"
 #include "core/http/header.h"
 
 namespace aquifer::hbone {
@@ -27,14 +28,6 @@ bool IsHostName(std::string_view host) {
                       [](char c) { return (c >= '0' && c <= '9') || c == '.'; });
 }
 
-std::string Lower(std::string_view text) {
-  std::string lower(text);
-  std::transform(lower.begin(), lower.end(), lower.begin(), [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  });
-  return lower;
-}
-
 std::string_view Unquote(std::string_view text) {
   if (text.size() >= 2 && text.front() == '"' && text.back() == '"')
     return text.substr(1, text.size() - 2);
@@ -47,7 +40,7 @@ std::optional<Authority> ParseAuthority(std::string_view text) {
   if (const std::optional<Address> address = Address::Parse(text)) return *address;
   const std::size_t colon = text.rfind(':');
   if (colon == std::string_view::npos) return std::nullopt;
-  const std::string host = Lower(text.substr(0, colon));
+  const std::string host = absl::AsciiStrToLower(text.substr(0, colon));
   const std::optional<std::uint16_t> port = ParsePort(text.substr(colon + 1));
   if (!port || !IsHostName(host)) return std::nullopt;
   return HostPort{host, *port};
@@ -132,8 +125,8 @@ Forwarded ParseForwarded(std::string_view value) {
     if (http::EqualsIgnoreCase(name, "for") && !forwarded.for_address)
       forwarded.for_address = Address::Parse(content);
     if (http::EqualsIgnoreCase(name, "host") && forwarded.host.empty() &&
-        IsHostName(Lower(content)))
-      forwarded.host = Lower(content);
+        IsHostName(absl::AsciiStrToLower(content)))
+      forwarded.host = absl::AsciiStrToLower(content);
   }
   return forwarded;
 }

@@ -55,14 +55,8 @@ Task<Result<InnerTunnel, TunnelError>> InnerSessions::Open(io::StreamPtr carrier
                                                            std::vector<certs::Identity> expected,
                                                            ConnectRequest request, Charge charge,
                                                            StopToken stop) {
-  if (stop_.requested()) co_return TunnelError{stop_.token().error(), 0, {}, {}, {}};
-  if (expected.empty()) {
-    co_return TunnelError{Error{Reason::kIdentityMismatch},
-                          0,
-                          {},
-                          "the service lists no identity that its far side could prove",
-                          {}};
-  }
+  if (stop_.requested()) co_return TunnelError::Of(stop_.token().error());
+  if (expected.empty()) co_return TunnelError::Of(Error{Reason::kIdentityMismatch});
   TimedStop shaking(stop, options_.handshake_timeout, Reason::kHandshakeTimeout);
   certs::PeerExpectation expectation = certs::OneOf{std::move(expected)};
   Session::Watch watch;
@@ -71,9 +65,9 @@ Task<Result<InnerTunnel, TunnelError>> InnerSessions::Open(io::StreamPtr carrier
   Result<certs::TlsStreamPtr, certs::TlsFailure> secure = co_await certs::ClientHandshake(
       std::move(carrier), std::move(tls), std::move(expectation), certs::SystemWallTime(),
       shaking.token(), watch.get(), charge.pace);
-  if (!secure) co_return TunnelError{secure.error().error, 0, {}, secure.error().detail, {}};
+  if (!secure) co_return TunnelError::Of(secure.error().error, secure.error().detail);
   const std::optional<certs::Identity> peer = (*secure)->peer();
-  if (!peer) co_return TunnelError{Error{Reason::kTlsFailed}, 0, {}, {}, {}};
+  if (!peer) co_return TunnelError::Of(Error{Reason::kTlsFailed});
   http::H2Options h2 = options_.h2;
   h2.settings.gauge = std::move(charge.gauge);
   const auto session =

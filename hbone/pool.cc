@@ -19,8 +19,6 @@ certs::PeerExpectation ExpectationOf(const PoolKey& key) {
   return certs::OneOf{key.expected};
 }
 
-TunnelError Plain(const Error& error) { return TunnelError{error, 0, {}, {}, {}}; }
-
 bool WorthAnotherTry(const Error& error) {
   return error.reason == Reason::kGoAway || error.reason == Reason::kOverload;
 }
@@ -64,6 +62,9 @@ struct Pool::Entry {
   std::vector<std::unique_ptr<Connection>> connections;
   std::shared_ptr<Dial> dial;  // the newest, which takes waiters
   std::size_t dialling = 0;
+  // While there was none to be had beside those that carry bulk.
+  TimePoint none_until{};
+  Clock::duration pause{};
 };
 
 Pool::Pool(const PoolOptions& options) : options_(options) {}
@@ -75,12 +76,12 @@ Task<Result<Tunnel, TunnelError>> Pool::Open(PoolKey key, std::shared_ptr<Dialer
                                              StopToken stop) {
   bool patient = true;
   for (int attempt = 0; attempt < kAttempts;) {
-    if (stop_.requested()) co_return Plain(stop_.token().error());
+    if (stop_.requested()) co_return TunnelError::Of(stop_.token().error());
     std::unique_ptr<Entry>& slot = entries_[key];
     if (!slot) slot = std::make_unique<Entry>();
     Connection* connection = FindRoom(*slot, Beside::kNoBulk);
     const bool busy = connection == nullptr && FindRoom(*slot, Beside::kAnything) != nullptr;
-    if (busy && !(patient && (HasWaitingRoom(*slot) || MayDial(*slot))))
+    if (busy && !(patient && MayHaveAnother(*slot)))
       connection = FindRoom(*slot, Beside::kAnything);
     if (connection != nullptr) {
       Result<Tunnel, TunnelError> tunnel = co_await OpenOn(*connection, request, stop);
@@ -99,12 +100,15 @@ Task<Result<Tunnel, TunnelError>> Pool::Open(PoolKey key, std::shared_ptr<Dialer
     ++dial->waiters;
     const bool done = co_await Await(*dial, busy, stop);
     --dial->waiters;
-    if (stop.requested()) co_return Plain(stop.error());
+    if (stop.requested()) co_return TunnelError::Of(stop.error());
     // With or without it, there is one that works.
-    if (busy && (!done || dial->failed)) patient = false;
+    if (busy && (!done || dial->failed)) {
+      patient = false;
+      NoneToBeHad(key);
+    }
     if (!busy && dial->failed) co_return dial->error;
   }
-  co_return Plain(Error{Reason::kGoAway});
+  co_return TunnelError::Of(Error{Reason::kGoAway});
 }
 
 // Whether the dial is over; one that is waited for only for comfort is not waited for long.
@@ -139,6 +143,20 @@ bool Pool::MayDial(const Entry& entry) const {
   return entry.connections.size() + entry.dialling < options_.connections_beside_bulk;
 }
 
+bool Pool::MayHaveAnother(const Entry& entry) const {
+  return Loop::Current().now() >= entry.none_until && (HasWaitingRoom(entry) || MayDial(entry));
+}
+
+void Pool::NoneToBeHad(const PoolKey& key) {
+  const auto found = entries_.find(key);
+  const TimePoint now = Loop::Current().now();
+  // Of those who waited for one dial only the first counts.
+  if (found == entries_.end() || now < found->second->none_until) return;
+  Entry& entry = *found->second;
+  entry.pause = std::clamp(2 * entry.pause, options_.first_pause, options_.longest_pause);
+  entry.none_until = now + entry.pause;
+}
+
 // As many may wait for one dial as its connection will have room for.
 bool Pool::HasWaitingRoom(const Entry& entry) const {
   return entry.dial != nullptr && entry.dial->waiters < options_.max_streams_per_connection;
@@ -164,12 +182,14 @@ Task<void> Pool::RunDial(PoolKey key, std::shared_ptr<Dial> dial, std::shared_pt
   if (made.ok() && !dial->stop.requested()) {
     Connection* const connection = made->get();
     entry.connections.push_back(*std::move(made));
+    entry.none_until = TimePoint();
+    entry.pause = Clock::duration();
     ++live_;
     tasks_.Spawn(Drive(key, connection));
     if (!std::exchange(sweeping_, true)) tasks_.Spawn(SweepIdle());
   } else {
     dial->failed = true;
-    dial->error = made.ok() ? Plain(dial->stop.token().error()) : made.error();
+    dial->error = made.ok() ? TunnelError::Of(dial->stop.token().error()) : made.error();
     if (entry.unused()) entries_.erase(found);
   }
   dial->done.Set();
@@ -179,11 +199,7 @@ Task<Result<std::unique_ptr<Pool::Connection>, TunnelError>> Pool::Establish(
     PoolKey key, Dialer& dialer, certs::TlsContextRef tls, StopToken stop) {
   TimedStop connecting(stop, options_.connect_timeout, Reason::kConnectTimeout);
   Result<io::SocketPtr> socket = co_await dialer.Dial(key.gateway, connecting.token());
-  if (!socket) {
-    TunnelError failed = Plain(socket.error());
-    failed.unreached = true;
-    co_return failed;
-  }
+  if (!socket) co_return TunnelError::Unreached(socket.error());
   TimedStop shaking(stop, options_.handshake_timeout, Reason::kHandshakeTimeout);
   certs::PeerExpectation expectation = ExpectationOf(key);
   RevocationWatch watch;
@@ -192,9 +208,9 @@ Task<Result<std::unique_ptr<Pool::Connection>, TunnelError>> Pool::Establish(
   Result<certs::TlsStreamPtr, certs::TlsFailure> secure = co_await certs::ClientHandshake(
       *std::move(socket), std::move(tls), std::move(expectation), certs::SystemWallTime(),
       shaking.token(), watch.get(), dialer.pace());
-  if (!secure) co_return TunnelError{secure.error().error, 0, {}, secure.error().detail};
+  if (!secure) co_return TunnelError::Of(secure.error().error, secure.error().detail);
   const std::optional<certs::Identity> peer = (*secure)->peer();
-  if (!peer) co_return Plain(Error{Reason::kTlsFailed});
+  if (!peer) co_return TunnelError::Of(Error{Reason::kTlsFailed});
   const StopToken ends = watch != nullptr ? watch->token() : stop_.token();
   http::H2Options h2 = options_.h2;
   h2.settings.gauge = dialer.gauge();

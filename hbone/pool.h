@@ -53,6 +53,10 @@ struct PoolOptions {
   std::size_t connections_beside_bulk = 4;
   // How long a stream waits for one of its own when there is one that carries bulk.
   Clock::duration patience = std::chrono::milliseconds(200);
+  // For how long nobody waits for one again when none could be had; twice as long each time that
+  // there still is none.
+  Clock::duration first_pause = std::chrono::seconds(1);
+  Clock::duration longest_pause = std::chrono::seconds(30);
   // After which connections that are no longer needed beside others end.
   Clock::duration spare_idle_timeout = std::chrono::seconds(30);
   http::H2Options h2;
@@ -97,6 +101,8 @@ class Pool {
   enum class Beside : std::uint8_t { kAnything, kNoBulk };
   Connection* FindRoom(Entry& entry, Beside beside);
   bool MayDial(const Entry& entry) const;
+  bool MayHaveAnother(const Entry& entry) const;
+  void NoneToBeHad(const PoolKey& key);
   bool HasWaitingRoom(const Entry& entry) const;
   bool HasAny(const std::string& origin) const;
   Task<void> RunDial(PoolKey key, std::shared_ptr<Dial> dial, std::shared_ptr<Dialer> dialer,

@@ -7,21 +7,18 @@ namespace {
 
 constexpr int kUnauthorized = 401;  // by a policy
 
-TunnelError Plain(const Error& error) { return TunnelError{error, 0, {}, {}, {}}; }
-
 }  // namespace
 
 Task<Result<Tunnel, TunnelError>> OpenTunnel(http::H2Connection& connection, certs::Identity peer,
                                              const ConnectRequest& request, StopToken stop) {
   const http::RequestHead head = EncodeRequest(request);
   Result<http::H2StreamPtr> stream = connection.Open(head, http::EndStream::kNo);
-  if (!stream) co_return Plain(stream.error());
+  if (!stream) co_return TunnelError::Of(stream.error());
   // The connection may be gone after this; the stream tells.
   const Result<http::ResponseHead> answer = co_await (*stream)->ReadHead(stop);
-  if (!answer) co_return Plain(answer.error());
+  if (!answer) co_return TunnelError::Of(answer.error());
   Decoded<ConnectResponse> response = DecodeResponse(*answer);
-  if (!response)
-    co_return TunnelError{Error{Reason::kHttpFailed}, 0, {}, response.error().ToString(), {}};
+  if (!response) co_return TunnelError::Of(Error{Reason::kHttpFailed}, response.error().ToString());
   if (response->status != 200) {
     // A 401 that names its policy is a denial; one without a word may be anything.
     const bool denied = response->status == kUnauthorized && !response->refusal.empty();

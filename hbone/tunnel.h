@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "certs/identity.h"
 #include "core/http/h2_connection.h"
@@ -20,6 +21,17 @@ struct TunnelError {
   std::string detail;
   std::optional<certs::Identity> peer;  // who refused, when it was the peer
   bool unreached = false;  // there was no connection to send anything on: nobody was asked
+
+  // Nobody has answered.
+  static TunnelError Of(const Error& error, std::string detail = {}) {
+    return TunnelError{error, 0, {}, std::move(detail), {}};
+  }
+  // Nobody was asked.
+  static TunnelError Unreached(const Error& error) {
+    TunnelError failed = Of(error);
+    failed.unreached = true;
+    return failed;
+  }
 };
 
 struct Tunnel {

@@ -16,24 +16,6 @@ std::optional<Refusal> WrongName(std::string_view field, const std::string& own,
   return Refusal{std::string(field), "is not the resource's name: " + own};
 }
 
-Tables Share(Tables& tables) {
-  Tables shared;
-  shared.by_uid = tables.by_uid.Share();
-  shared.by_address = tables.by_address.Share();
-  shared.by_workload_host = tables.by_workload_host.Share();
-  shared.local = tables.local.Share();
-  shared.by_host = tables.by_host.Share();
-  shared.by_vip = tables.by_vip.Share();
-  shared.by_cidr = tables.by_cidr.Share();
-  shared.prefix_lengths = tables.prefix_lengths.Share();
-  shared.members = tables.members.Share();
-  shared.policies = tables.policies.Share();
-  shared.namespace_policies = tables.namespace_policies.Share();
-  shared.removed_policies = tables.removed_policies;
-  shared.global_policies = tables.global_policies;
-  return shared;
-}
-
 // What the mistake means for clients, for log and NACK.
 Refusal Shut(Refusal refusal) {
   refusal.why += "; until that is mended, connections to it are refused";
@@ -44,29 +26,30 @@ Refusal Shut(Refusal refusal) {
 
 Result<void, Refusal> Builder::PutAddress(std::string_view name,
                                           const istio::workload::Address& message) {
-  if (message.has_workload()) return PutWorkload(name, message.workload());
-  if (message.has_service()) return PutService(name, message.service());
+  if (message.has_workload()) return PutAddress(name, message.workload());
+  if (message.has_service()) return PutAddress(name, message.service());
   return Refusal{"type", "is neither a workload nor a service"};
 }
 
-Result<void, Refusal> Builder::PutWorkload(std::string_view name,
-                                           const istio::workload::Workload& message) {
+Result<void, Refusal> Builder::PutAddress(std::string_view name,
+                                          const istio::workload::Workload& message) {
   if (auto refused = WrongName("workload.uid", message.uid(), name)) return *refused;
-  Decoded<Workload> workload = In("workload", DecodeWorkload(message, texts_));
+  Decoded<Workload> workload = DecodeWorkload(message, texts_);
   if (workload.ok()) {
     Put(*std::move(workload));
     return {};
   }
+  const Refusal why = Within("workload", workload.error());
   const WorkloadRef* row = tables_.by_uid.Find(name);
   const WorkloadRef before = row == nullptr ? nullptr : *row;
   auto closed = ClosedWorkload(message, before.get());
-  if (!closed) return workload.error();
+  if (!closed) return why;
   const bool shut = LeadsNowhere(closed->waypoint);
   Put(*std::move(closed));
-  return shut ? Shut(workload.error()) : workload.error();
+  return shut ? Shut(why) : why;
 }
 
-Result<void, Refusal> Builder::PutService(std::string_view name,
+Result<void, Refusal> Builder::PutAddress(std::string_view name,
                                           const istio::workload::Service& message) {
   const std::string key = message.namespace_() + "/" + message.hostname();
   if (auto refused = WrongName("service.hostname", key, name)) return *refused;
@@ -76,7 +59,7 @@ Result<void, Refusal> Builder::PutService(std::string_view name,
     return {};
   }
   const std::optional<NamespacedHostname> parsed = NamespacedHostname::Parse(name);
-  const ServiceRef before = parsed ? Current(*parsed) : nullptr;
+  const ServiceRef before = parsed ? tables_.FindService(*parsed) : nullptr;
   std::optional<Service> closed = parsed ? ClosedService(message, before.get()) : std::nullopt;
   if (!closed) return service.error();
   const bool shut = LeadsNowhere(closed->waypoint);
@@ -121,7 +104,7 @@ void Builder::RemoveAddress(std::string_view name) {
     return;
   }
   const std::optional<NamespacedHostname> key = NamespacedHostname::Parse(name);
-  const ServiceRef service = key ? Current(*key) : nullptr;
+  const ServiceRef service = key ? tables_.FindService(*key) : nullptr;
   if (service == nullptr) return;
   changed_ = true;
   UnindexService(*service);
@@ -133,8 +116,7 @@ SnapshotRef Builder::Build() {
   ApplyEndpointChanges();
   changed_ = false;
   ++generation_;
-  current_ =
-      SnapshotRef(new Snapshot(Share(tables_), generation_, policy_generation_, local_generation_));
+  current_ = SnapshotRef(new Snapshot(tables_, generation_, policy_generation_, local_generation_));
   return current_;
 }
 

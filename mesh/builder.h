@@ -6,10 +6,11 @@
 #include <cstdint>
 #include <deque>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
-#include "absl/container/btree_map.h"
 #include "absl/container/flat_hash_map.h"
 #include "core/base/result.h"
 #include "mesh/proto/authorization.pb.h"
@@ -32,6 +33,8 @@ class Builder {
 
   // --- resources by name, as discovery has them ---
   Result<void, Refusal> PutAddress(std::string_view name, const istio::workload::Address& message);
+  Result<void, Refusal> PutAddress(std::string_view name, const istio::workload::Workload& message);
+  Result<void, Refusal> PutAddress(std::string_view name, const istio::workload::Service& message);
   Result<void, Refusal> PutAuthorization(std::string_view name,
                                          const istio::security::Authorization& message);
   // A policy resource whose bytes are not even a message.
@@ -49,11 +52,12 @@ class Builder {
   SnapshotRef Build();
 
  private:
-  using EndpointChanges = absl::btree_map<Text, Endpoint>;  // by uid; no workload: gone
-
-  Result<void, Refusal> PutWorkload(std::string_view name,
-                                    const istio::workload::Workload& message);
-  Result<void, Refusal> PutService(std::string_view name, const istio::workload::Service& message);
+  struct EndpointChange {
+    Text uid;
+    std::size_t order = 0;  // of several for one uid the last holds
+    Endpoint endpoint;      // no workload: gone
+  };
+  using EndpointChanges = std::vector<EndpointChange>;
 
   void IndexWorkload(const WorkloadRef& workload);
   void UnindexWorkload(const Workload& workload);
@@ -62,12 +66,15 @@ class Builder {
   std::optional<LocalName> LocalNameOf(const Workload* workload) const;
   void NoteWorkloadChange(const Workload* before, const Workload* after);
 
-  ServiceRef Current(const NamespacedHostname& name) const;
   void IndexService(const ServiceRef& service);
   void UnindexService(const Service& service);
   void CountPrefix(const NetworkCidr& cidr, int change);
+  void NoteEndpoint(const NamespacedHostname& service, const Text& uid, Endpoint endpoint);
   void ApplyEndpointChanges();
-  void RebuildMembers(const NamespacedHostname& name, const EndpointChanges& changes);
+  void RebuildMembers(const NamespacedHostname& name, EndpointChanges& changes);
+  static void KeepLast(EndpointChanges& changes);
+  static std::vector<Endpoint> Merge(std::span<const Endpoint> before,
+                                     const EndpointChanges& changes);
 
   void IndexPolicy(const PolicyRef& policy);
   void UnindexPolicy(const PolicyRef& policy);

@@ -1,5 +1,6 @@
 // Services into the tables, and their endpoints, which come from the workloads that name them.
 #include <algorithm>
+#include <compare>
 #include <memory>
 #include <span>
 #include <utility>
@@ -34,54 +35,24 @@ bool DropService(KeyedTable<Key, Services>& table, const Wanted& key, const Serv
   return found;
 }
 
-std::vector<Endpoint> Merge(std::span<const Endpoint> before,
-                            const absl::btree_map<Text, Endpoint>& changes) {
-  std::vector<Endpoint> merged;
-  merged.reserve(before.size() + changes.size());
-  auto change = changes.begin();
-  const auto take = [&merged](const Endpoint& endpoint) {
-    if (endpoint.workload != nullptr) merged.push_back(endpoint);
-  };
-  for (const Endpoint& endpoint : before) {
-    while (change != changes.end() && change->first < endpoint.workload->uid) {
-      take((change++)->second);
-    }
-    if (change != changes.end() && change->first == endpoint.workload->uid) {
-      take((change++)->second);
-    } else {
-      merged.push_back(endpoint);
-    }
-  }
-  while (change != changes.end()) take((change++)->second);
-  return merged;
-}
-
 EndpointsRef UsableOf(const EndpointsRef& all, const Service& service) {
+  const auto takes = [&service](const Endpoint& e) { return service.Takes(e.workload->health); };
+  if (std::all_of(all->all().begin(), all->all().end(), takes)) return all;
   std::vector<Endpoint> usable;
   for (const Endpoint& endpoint : all->all()) {
-    if (service.Takes(endpoint.workload->health)) usable.push_back(endpoint);
+    if (takes(endpoint)) usable.push_back(endpoint);
   }
-  if (usable.size() == all->size()) return all;
   return std::make_shared<const EndpointSet>(std::move(usable));
 }
 
 }  // namespace
 
 void Builder::Put(Service service) {
-  const ServiceRef before = Current(service.key());
+  const ServiceRef before = tables_.FindService(service.key());
   if (before != nullptr && *before == service) return;
   changed_ = true;
   if (before != nullptr) UnindexService(*before);
   IndexService(std::make_shared<const Service>(std::move(service)));
-}
-
-ServiceRef Builder::Current(const NamespacedHostname& name) const {
-  const auto* row = tables_.by_host.Find(name.hostname);
-  if (row == nullptr) return nullptr;
-  for (const ServiceRef& service : row->value) {
-    if (service->ns == name.ns) return service;
-  }
-  return nullptr;
 }
 
 void Builder::IndexService(const ServiceRef& service) {
@@ -112,15 +83,54 @@ void Builder::CountPrefix(const NetworkCidr& cidr, int change) {
 
 // Once a service and a build, however many of its endpoints have changed: a set is copied whole.
 void Builder::ApplyEndpointChanges() {
-  for (const auto& [name, changes] : endpoint_changes_) RebuildMembers(name, changes);
+  for (auto& [name, changes] : endpoint_changes_) RebuildMembers(name, changes);
   endpoint_changes_.clear();
 }
 
-void Builder::RebuildMembers(const NamespacedHostname& name, const EndpointChanges& changes) {
+void Builder::NoteEndpoint(const NamespacedHostname& service, const Text& uid, Endpoint endpoint) {
+  EndpointChanges& changes = endpoint_changes_[service];
+  changes.push_back({uid, changes.size(), std::move(endpoint)});
+}
+
+// Ordered by uid, each once.
+void Builder::KeepLast(EndpointChanges& changes) {
+  std::sort(changes.begin(), changes.end(), [](const EndpointChange& a, const EndpointChange& b) {
+    const std::strong_ordering order = a.uid <=> b.uid;
+    return order != 0 ? order < 0 : a.order < b.order;
+  });
+  // From behind: of equal ones the first that is met there is the last that came.
+  const auto same = [](const EndpointChange& a, const EndpointChange& b) { return a.uid == b.uid; };
+  changes.erase(changes.begin(), std::unique(changes.rbegin(), changes.rend(), same).base());
+}
+
+std::vector<Endpoint> Builder::Merge(std::span<const Endpoint> before,
+                                     const EndpointChanges& changes) {
+  std::vector<Endpoint> merged;
+  merged.reserve(before.size() + changes.size());
+  auto change = changes.begin();
+  const auto take = [&merged](const Endpoint& endpoint) {
+    if (endpoint.workload != nullptr) merged.push_back(endpoint);
+  };
+  for (const Endpoint& endpoint : before) {
+    while (change != changes.end() && change->uid < endpoint.workload->uid) {
+      take((change++)->endpoint);
+    }
+    if (change != changes.end() && change->uid == endpoint.workload->uid) {
+      take((change++)->endpoint);
+    } else {
+      merged.push_back(endpoint);
+    }
+  }
+  while (change != changes.end()) take((change++)->endpoint);
+  return merged;
+}
+
+void Builder::RebuildMembers(const NamespacedHostname& name, EndpointChanges& changes) {
   const auto* row = tables_.members.Find(name);
   Members members;
   if (row != nullptr) members = row->value;
   if (members.all == nullptr || !changes.empty()) {
+    KeepLast(changes);
     const auto before = members.all == nullptr ? std::span<const Endpoint>() : members.all->all();
     members.all = std::make_shared<const EndpointSet>(Merge(before, changes));
   }
@@ -128,7 +138,7 @@ void Builder::RebuildMembers(const NamespacedHostname& name, const EndpointChang
     tables_.members.Erase(name);
     return;
   }
-  const ServiceRef service = Current(name);
+  const ServiceRef service = tables_.FindService(name);
   members.usable = service == nullptr ? members.all : UsableOf(members.all, *service);
   tables_.members.Put({name, std::move(members)});
 }

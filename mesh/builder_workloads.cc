@@ -84,7 +84,7 @@ void Builder::IndexWorkload(const WorkloadRef& workload) {
   }
   if (const auto local = LocalNameOf(workload.get())) AddClaim(tables_.local, *local, workload);
   for (const Membership& membership : workload->services) {
-    endpoint_changes_[membership.service][workload->uid] = Endpoint{workload, &membership.ports};
+    NoteEndpoint(membership.service, workload->uid, Endpoint{workload, &membership.ports});
   }
 }
 
@@ -97,7 +97,7 @@ void Builder::UnindexWorkload(const Workload& workload) {
   DropClaim(tables_.local, LocalName{workload.ns, workload.name, workload.service_account},
             workload.uid);
   for (const Membership& membership : workload.services) {
-    endpoint_changes_[membership.service][workload.uid] = Endpoint{};
+    NoteEndpoint(membership.service, workload.uid, Endpoint{});
   }
 }
 

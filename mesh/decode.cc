@@ -88,7 +88,7 @@ Decoded<absl::InlinedVector<Membership, 1>> DecodeServices(const wire::Workload&
   return services;
 }
 
-Decoded<Workload> DecodeEnums(const wire::Workload& message, Workload workload) {
+Result<void, Refusal> DecodeEnums(const wire::Workload& message, Workload& workload) {
   switch (message.tunnel_protocol()) {
     case wire::NONE:
       workload.protocol = TunnelProtocol::kNone;
@@ -135,7 +135,7 @@ Decoded<Workload> DecodeEnums(const wire::Workload& message, Workload workload) 
       workload.type = WorkloadType::kDeployment;
       break;
   }
-  return workload;
+  return {};
 }
 
 Decoded<ApplicationTunnel> DecodeTunnel(const wire::ApplicationTunnel& message) {
@@ -153,9 +153,12 @@ Decoded<ApplicationTunnel> DecodeTunnel(const wire::ApplicationTunnel& message) 
   return tunnel;
 }
 
-Decoded<Workload> DecodeNames(const wire::Workload& message, Texts& texts, Workload workload) {
-  AQ_TRY(workload.uid, MandatoryName("uid", message.uid()));
-  AQ_TRY(workload.name, Name("name", message.name()));
+Result<void, Refusal> DecodeNames(const wire::Workload& message, Texts& texts, Workload& workload) {
+  if (message.uid().empty()) return Refusal{"uid", "is empty"};
+  AQ_TRY_STATUS(CheckName("uid", message.uid()));
+  workload.uid = message.uid();
+  AQ_TRY_STATUS(CheckName("name", message.name()));
+  workload.name = message.name();
   AQ_TRY(workload.ns, SharedName(texts, "namespace", message.namespace_()));
   AQ_TRY(workload.hostname, SharedName(texts, "hostname", message.hostname()));
   AQ_TRY(workload.network, SharedName(texts, "network", message.network()));
@@ -172,12 +175,13 @@ Decoded<Workload> DecodeNames(const wire::Workload& message, Texts& texts, Workl
   const std::string_view cluster =
       message.cluster_id().empty() ? "Kubernetes" : std::string_view(message.cluster_id());
   AQ_TRY(workload.cluster_id, SharedName(texts, "cluster_id", cluster));
-  return workload;
+  return {};
 }
 
 // A workload without a namespace (a network gateway, say) has no identity that anybody could
 // present; all others must have one that is written the one way certificates write it.
-Decoded<Workload> DecodeIdentity(const wire::Workload& message, Texts& texts, Workload workload) {
+Result<void, Refusal> DecodeIdentity(const wire::Workload& message, Texts& texts,
+                                     Workload& workload) {
   const auto given_or = [&texts](const std::string& given, const char* otherwise) {
     return texts.Shared(given.empty() ? std::string_view(otherwise) : given);
   };
@@ -185,7 +189,7 @@ Decoded<Workload> DecodeIdentity(const wire::Workload& message, Texts& texts, Wo
   workload.service_account = given_or(message.service_account(), "default");
   const std::string_view ns = workload.ns.empty() ? "none" : workload.ns.view();
   const auto identity = certs::Identity::Make(workload.trust_domain, ns, workload.service_account);
-  if (identity.ok()) return workload;
+  if (identity.ok()) return {};
   Refusal refusal = identity.error();
   if (refusal.field == "trust domain") refusal.field = "trust_domain";
   if (refusal.field == "ns") refusal.field = "namespace";
@@ -193,7 +197,7 @@ Decoded<Workload> DecodeIdentity(const wire::Workload& message, Texts& texts, Wo
   return refusal;
 }
 
-Decoded<Workload> DecodeLists(const wire::Workload& message, Texts& texts, Workload workload) {
+Result<void, Refusal> DecodeLists(const wire::Workload& message, Texts& texts, Workload& workload) {
   if (auto refused = TooMany("addresses", message.addresses_size(), kMaxAddresses)) return *refused;
   workload.addresses.reserve(message.addresses_size());
   for (int i = 0; i < message.addresses_size(); ++i) {
@@ -211,7 +215,7 @@ Decoded<Workload> DecodeLists(const wire::Workload& message, Texts& texts, Workl
   }
   if (auto refused = TooMany("services", message.services().size(), kMaxServices)) return *refused;
   AQ_TRY(workload.services, DecodeServices(message, texts));
-  return workload;
+  return {};
 }
 
 RoutingPreference DecodePreference(int value, bool& known) {
@@ -275,7 +279,7 @@ Decoded<LoadBalancer> DecodeLoadBalancer(const wire::LoadBalancing& message) {
 }
 
 // Sorts one address of a service into whole addresses and prefixes.
-Decoded<Service> DecodeVip(const wire::NetworkAddress& message, Service service) {
+Result<void, Refusal> DecodeVip(const wire::NetworkAddress& message, Service& service) {
   AQ_TRY(std::string network, Name("network", message.network()));
   AQ_TRY(const Ip ip, DecodeIp("address", message.address()));
   const unsigned whole = ip.is_v4() ? 32 : 128;
@@ -284,7 +288,7 @@ Decoded<Service> DecodeVip(const wire::NetworkAddress& message, Service service)
   const unsigned behind = mapped ? 96 : 0;
   if (!message.has_length() || message.length() == whole + behind) {
     service.vips.push_back(NetworkAddress{std::move(network), ip});
-    return service;
+    return {};
   }
   const std::optional<Cidr> cidr =
       message.length() < behind ? std::nullopt : Cidr::Make(ip, message.length() - behind);
@@ -292,10 +296,10 @@ Decoded<Service> DecodeVip(const wire::NetworkAddress& message, Service service)
     return Refusal{"length", std::to_string(message.length()) + " does not fit the address"};
   }
   service.cidr_vips.push_back(NetworkCidr{std::move(network), *cidr});
-  return service;
+  return {};
 }
 
-Decoded<Service> DecodeNames(const wire::Service& message, Texts& texts, Service service) {
+Result<void, Refusal> DecodeNames(const wire::Service& message, Texts& texts, Service& service) {
   AQ_TRY(service.name, Name("name", message.name()));
   AQ_TRY(service.ns, SharedName(texts, "namespace", message.namespace_()));
   AQ_TRY_STATUS(MandatoryName("hostname", message.hostname()));
@@ -314,10 +318,10 @@ Decoded<Service> DecodeNames(const wire::Service& message, Texts& texts, Service
     if (identity.ok()) service.identities.push_back(*identity);
     service.subject_alt_names.push_back(std::move(san));
   }
-  return service;
+  return {};
 }
 
-Decoded<Service> DecodeWaypoints(const wire::Service& message, Service service) {
+Result<void, Refusal> DecodeWaypoints(const wire::Service& message, Service& service) {
   if (message.has_waypoint()) {
     AQ_TRY(GatewayAddress waypoint, In("waypoint", DecodeGateway(message.waypoint())));
     service.waypoint = std::move(waypoint);
@@ -332,7 +336,7 @@ Decoded<Service> DecodeWaypoints(const wire::Service& message, Service service) 
            In("weighted_waypoints", i, In("destination", DecodeGateway(weighted.destination()))));
     service.weighted_waypoints.push_back({std::move(destination), weighted.weight()});
   }
-  return service;
+  return {};
 }
 
 }  // namespace
@@ -363,10 +367,10 @@ Decoded<GatewayAddress> DecodeGateway(const wire::GatewayAddress& message) {
 
 Decoded<Workload> DecodeWorkload(const wire::Workload& message, Texts& texts) {
   Workload workload;
-  AQ_TRY(workload, DecodeNames(message, texts, std::move(workload)));
-  AQ_TRY(workload, DecodeIdentity(message, texts, std::move(workload)));
-  AQ_TRY(workload, DecodeEnums(message, std::move(workload)));
-  AQ_TRY(workload, DecodeLists(message, texts, std::move(workload)));
+  AQ_TRY_STATUS(DecodeNames(message, texts, workload));
+  AQ_TRY_STATUS(DecodeIdentity(message, texts, workload));
+  AQ_TRY_STATUS(DecodeEnums(message, workload));
+  AQ_TRY_STATUS(DecodeLists(message, texts, workload));
   workload.native_tunnel = message.native_tunnel();
   if (message.has_capacity()) workload.capacity = message.capacity().value();
   if (message.has_waypoint()) {
@@ -386,11 +390,11 @@ Decoded<Workload> DecodeWorkload(const wire::Workload& message, Texts& texts) {
 
 Decoded<Service> DecodeService(const wire::Service& message, Texts& texts) {
   Service service;
-  AQ_TRY(service, DecodeNames(message, texts, std::move(service)));
-  AQ_TRY(service, DecodeWaypoints(message, std::move(service)));
+  AQ_TRY_STATUS(DecodeNames(message, texts, service));
+  AQ_TRY_STATUS(DecodeWaypoints(message, service));
   if (auto refused = TooMany("addresses", message.addresses_size(), kMaxAddresses)) return *refused;
   for (int i = 0; i < message.addresses_size(); ++i) {
-    AQ_TRY(service, In("addresses", i, DecodeVip(message.addresses(i), std::move(service))));
+    AQ_TRY_STATUS(In("addresses", i, DecodeVip(message.addresses(i), service)));
   }
   AQ_TRY(service.ports, In("ports", DecodePorts(message.ports())));
   if (message.has_load_balancing()) {

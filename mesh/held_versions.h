@@ -17,6 +17,8 @@ namespace aquifer::mesh {
 class HeldVersions {
  public:
   std::size_t size() const { return entries_.size(); }
+  // Room for so many in all, so that it need not be made piece by piece.
+  void Expect(std::size_t count) { entries_.reserve(count); }
   bool contains(std::string_view name) const { return entries_.contains(name); }
   // Whether it was put with this mark, of the response that brought it.
   bool Marked(std::string_view name, std::uint32_t mark) const {

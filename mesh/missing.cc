@@ -4,6 +4,8 @@
 #include <utility>
 #include <variant>
 
+#include "mesh/decode.h"
+
 namespace aquifer::mesh {
 namespace {
 
@@ -17,10 +19,18 @@ class Missing {
   void Consider(const GatewayAddress& gateway) {
     if (names_.size() >= kMost) return;
     if (!std::holds_alternative<std::monostate>(snapshot_.FindGateway(gateway))) return;
-    std::string name =
-        std::visit([](const auto& where) { return where.ToString(); }, gateway.destination);
+    // What stands in for a reference that could not be read is nobody's name.
+    if (LeadsNowhere(gateway)) return;
+    Add(std::visit([](const auto& where) { return where.ToString(); }, gateway.destination));
+  }
+  void Add(std::string name) {
+    if (names_.size() >= kMost) return;
     if (std::find(names_.begin(), names_.end(), name) == names_.end())
       names_.push_back(std::move(name));
+  }
+  void ConsiderWaypoints(const Service& service) {
+    if (service.waypoint) Consider(*service.waypoint);
+    for (const WeightedWaypoint& each : service.weighted_waypoints) Consider(each.destination);
   }
   void Consider(const Workload& workload, const Workload& source) {
     if (workload.waypoint) Consider(*workload.waypoint);
@@ -28,8 +38,7 @@ class Missing {
       Consider(*workload.network_gateway);
   }
   void Consider(const Service& service, const Workload& source) {
-    if (service.waypoint) Consider(*service.waypoint);
-    for (const WeightedWaypoint& each : service.weighted_waypoints) Consider(each.destination);
+    ConsiderWaypoints(service);
     if (service.has_waypoint()) return;
     const EndpointsRef endpoints = snapshot_.EndpointsOf(service);
     for (const Endpoint& endpoint : endpoints->all()) {
@@ -42,6 +51,30 @@ class Missing {
   const Snapshot& snapshot_;
   std::vector<std::string> names_;
 };
+
+// Of "<service>.<namespace>.svc.<domain>" the namespace, else nothing.
+std::string_view NamespaceIn(std::string_view host) {
+  const std::size_t name = host.find('.');
+  if (name == host.npos) return {};
+  const std::size_t end = host.find('.', name + 1);
+  if (end == host.npos || !host.substr(end).starts_with(".svc.")) return {};
+  return host.substr(name + 1, end - name - 1);
+}
+
+// A service is asked for in its namespace, which its host name alone may not say. Of several of one
+// name our own namespace's goes first, so it has to be known whether there is one.
+void ConsiderNamed(const Snapshot& snapshot, const Workload& own, const std::string& host,
+                   Missing& missing) {
+  const NamespacedHostname ours{own.ns, host};
+  if (snapshot.FindService(ours) == nullptr) missing.Add(ours.ToString());
+  const ServiceRef service = snapshot.BestServiceNamed(host, ClientNamespace(own.ns));
+  if (service != nullptr) return missing.ConsiderWaypoints(*service);
+  if (const std::string_view ns = NamespaceIn(host); !ns.empty())
+    missing.Add(std::string(ns) + "/" + host);
+  for (const Membership& membership : own.services) {
+    if (membership.service.hostname == host) missing.Add(membership.service.ToString());
+  }
+}
 
 }  // namespace
 
@@ -57,6 +90,28 @@ std::vector<std::string> MissingFor(const Snapshot& snapshot, const Workload& so
   }
   if (workload != nullptr) missing.Consider(*workload, source);
   if (service != nullptr) missing.Consider(*service, source);
+  return missing.Take();
+}
+
+std::vector<std::string> MissingForInbound(const Snapshot& snapshot, const Workload& own,
+                                           const Ip& local_ip, const InboundAuthority& authority,
+                                           const std::string& network) {
+  Missing missing(snapshot);
+  if (const auto* name = std::get_if<NamedAuthority>(&authority)) {
+    ConsiderNamed(snapshot, own, name->host, missing);
+    return missing.Take();
+  }
+  const Ip& wanted = std::get<Address>(authority).ip;
+  if (wanted == local_ip || own.application_tunnel) return {};
+  const NetworkAddress address{network, wanted};
+  const Destination found = snapshot.FindAddress(address, ClientNamespace());
+  if (const auto* service = std::get_if<ServiceRef>(&found)) {
+    missing.ConsiderWaypoints(**service);
+  } else if (const auto* workload = std::get_if<WorkloadRef>(&found)) {
+    if ((*workload)->waypoint) missing.Consider(*(*workload)->waypoint);
+  } else if (!wanted.is_loopback() && !wanted.is_any()) {
+    missing.Add(address.ToString());
+  }
   return missing.Take();
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/base/address.h"
+#include "mesh/inbound_target.h"
 #include "mesh/snapshot.h"
 
 namespace aquifer::mesh {
@@ -15,5 +16,12 @@ namespace aquifer::mesh {
 // handful.
 std::vector<std::string> MissingFor(const Snapshot& snapshot, const Workload& source,
                                     const Address& destination, const std::string& network);
+
+// For a CONNECT to our workload, as ResolveInbound judges it: what is neither ours by address nor
+// by name may be of those whose waypoint we are. Its policies are followed whole and none is
+// missing for long; who the client is says its certificate.
+std::vector<std::string> MissingForInbound(const Snapshot& snapshot, const Workload& own,
+                                           const Ip& local_ip, const InboundAuthority& authority,
+                                           const std::string& network);
 
 }  // namespace aquifer::mesh

@@ -81,12 +81,7 @@ WorkloadRef Snapshot::FindLocal(const LocalName& name) const {
 }
 
 ServiceRef Snapshot::FindService(const NamespacedHostname& name) const {
-  const auto* row = tables_.by_host.Find(name.hostname);
-  if (row == nullptr) return nullptr;
-  for (const ServiceRef& service : row->value) {
-    if (service->ns == name.ns) return service;
-  }
-  return nullptr;
+  return tables_.FindService(name);
 }
 
 ServiceRef Snapshot::BestServiceAt(const NetworkAddress& vip, ClientNamespace client) const {

@@ -97,6 +97,15 @@ struct Tables {
   KeyedTable<std::string, std::vector<PolicyRef>> namespace_policies;  // ordered by key
   size_t removed_policies = 0;                                         // null rows of `policies`
   std::vector<PolicyRef> global_policies;                              // ordered by key
+
+  ServiceRef FindService(const NamespacedHostname& name) const {
+    const auto* row = by_host.Find(name.hostname);
+    if (row == nullptr) return nullptr;
+    for (const ServiceRef& service : row->value) {
+      if (service->ns == name.ns) return service;
+    }
+    return nullptr;
+  }
 };
 
 }  // namespace aquifer::mesh

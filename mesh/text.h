@@ -3,6 +3,7 @@
 // copy. Text: any thread (the count is atomic); Texts: one thread, the builder's.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <compare>
 #include <concepts>
@@ -124,9 +125,12 @@ class Texts {
  public:
   Text Shared(std::string_view text) {
     if (text.empty()) return Text();
-    if (const auto found = held_.find(text); found != held_.end()) return *found;
+    Text& recent = recent_[absl::HashOf(text) % recent_.size()];
+    if (recent == text) return recent;
+    const auto found = held_.find(text);
+    if (found != held_.end()) return recent = *found;
     if (held_.size() >= bound_) Forget();
-    return *held_.insert(Text(text)).first;
+    return recent = *held_.insert(Text(text)).first;
   }
   std::size_t size() const { return held_.size(); }
 
@@ -141,12 +145,15 @@ class Texts {
   };
   // Those that nobody says any more; when that are few, the next time comes later.
   void Forget() {
+    recent_.fill(Text());
     absl::erase_if(held_, [](const Text& text) { return text.alone(); });
     bound_ = held_.size() * 2 + kLeastBound;
   }
 
   static constexpr std::size_t kLeastBound = 1024;
   absl::flat_hash_set<Text, Hash, Equal> held_;
+  // One resource says the same several times, and so does the next: these need no search.
+  std::array<Text, 64> recent_;
   std::size_t bound_ = kLeastBound;
 };
 

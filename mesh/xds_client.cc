@@ -105,17 +105,15 @@ Task<void> XdsClient::Tell(http::GrpcCall& call, StopSource& stream) {
 }
 
 Task<Status> XdsClient::Know(std::string name, StopToken stop) {
-  while (true) {
-    switch (state_.Want(name)) {
-      case WantedNames::Verdict::kAnswered:
-        co_return Status();
-      case WantedNames::Verdict::kRefused:
-        co_return Error{Reason::kOverload};
-      case WantedNames::Verdict::kPending:
-        due_.Set();
-        AQ_CO_TRY_STATUS(co_await answered_names_.Wait(stop));
-    }
+  WantedNames::Verdict verdict = state_.Want(name, Loop::Current().now());
+  while (verdict == WantedNames::Verdict::kPending) {
+    due_.Set();
+    AQ_CO_TRY_STATUS(co_await answered_names_.Wait(stop));
+    verdict = state_.Look(name, Loop::Current().now());
   }
+  if (verdict == WantedNames::Verdict::kRefused) co_return Error{Reason::kOverload};
+  if (verdict == WantedNames::Verdict::kUnreadable) co_return Error{Reason::kUnreadableResource};
+  co_return Status();
 }
 
 Task<Status> XdsClient::Hear(http::GrpcCall& call, std::string& detail, StopToken stop) {

@@ -44,8 +44,9 @@ class XdsClient {
   // Runs until `stop`.
   Task<void> Run(StopToken stop);
 
-  // On demand: asks for a name. Ok once the control plane has answered, now or long ago, that there
-  // is something or nothing; what there is, is in the snapshot by then.
+  // On demand, for who needs what is not known under this name: asks for it. Ok once the control
+  // plane has answered, now or before as far as that still holds, that there is something or
+  // nothing; what there is, is in the snapshot by then. kUnreadableResource when it cannot be read.
   Task<Status> Know(std::string name, StopToken stop);
 
  private:

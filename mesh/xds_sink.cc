@@ -19,11 +19,10 @@ void MeshSink::BeginResponse() {
   if (others_ != nullptr) others_->BeginResponse();
 }
 
-Result<void, Refusal> MeshSink::OnResource(std::string_view type_url, const std::string& name,
+Result<void, Refusal> MeshSink::OnResource(std::string_view type_url, std::string_view name,
                                            std::string_view message) {
   if (type_url == kAddressType) {
-    if (!Parse(message, address_)) return Unreadable();
-    return builder_.PutAddress(name, address_);
+    return TakeAddress(name, message);
   }
   if (type_url == kAuthorizationType) {
     istio::security::Authorization policy;
@@ -33,6 +32,21 @@ Result<void, Refusal> MeshSink::OnResource(std::string_view type_url, const std:
   }
   if (others_ != nullptr) return others_->OnResource(type_url, name, message);
   return Refusal{"", "is of a type that nothing here reads"};
+}
+
+Result<void, Refusal> MeshSink::TakeAddress(std::string_view name, std::string_view message) {
+  using istio::workload::Address;
+  if (const auto part = OnlyField(message, Address::kWorkloadFieldNumber)) {
+    if (!Parse(*part, workload_)) return Unreadable();
+    return builder_.PutAddress(name, workload_);
+  }
+  if (const auto part = OnlyField(message, Address::kServiceFieldNumber)) {
+    if (!Parse(*part, service_)) return Unreadable();
+    return builder_.PutAddress(name, service_);
+  }
+  Address address;
+  if (!Parse(message, address)) return Unreadable();
+  return builder_.PutAddress(name, address);
 }
 
 void MeshSink::OnRemoved(std::string_view type_url, const std::string& name) {

@@ -26,17 +26,21 @@ class MeshSink final : public XdsSink {
       : builder_(builder), publish_(std::move(publish)), others_(others) {}
 
   void BeginResponse() override;
-  Result<void, Refusal> OnResource(std::string_view type_url, const std::string& name,
+  Result<void, Refusal> OnResource(std::string_view type_url, std::string_view name,
                                    std::string_view message) override;
   void OnRemoved(std::string_view type_url, const std::string& name) override;
   void CommitResponse() override;
 
  private:
+  Result<void, Refusal> TakeAddress(std::string_view name, std::string_view message);
+
   Builder& builder_;
   const Publish publish_;
   XdsSink* const others_;
   SnapshotRef published_;
-  istio::workload::Address address_;  // one after the other: its strings are used again
+  // One after the other: their strings are used again, which an Address would throw away.
+  istio::workload::Workload workload_;
+  istio::workload::Service service_;
 };
 
 }  // namespace aquifer::mesh

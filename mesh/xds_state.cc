@@ -19,10 +19,11 @@ constexpr std::size_t kShownNameBytes = 64;  // of a name that is too long
 
 std::string At(std::size_t index) { return "resources[" + std::to_string(index) + "]"; }
 
-std::optional<Refusal> CheckName(const std::string& name, std::size_t index) {
+std::optional<Refusal> CheckName(std::string_view name, std::size_t index) {
   if (name.empty()) return Refusal{At(index), "has no name"};
   if (name.size() <= kMaxNameBytes) return std::nullopt;
-  return Refusal{name.substr(0, kShownNameBytes) + "...", "has a name that is too long"};
+  return Refusal{std::string(name.substr(0, kShownNameBytes)) + "...",
+                 "has a name that is too long"};
 }
 
 std::string NackText(const std::vector<Refusal>& refused) {
@@ -38,8 +39,8 @@ std::string NackText(const std::vector<Refusal>& refused) {
 }  // namespace
 
 XdsState::XdsState(std::vector<std::string> types, envoy::config::core::v3::Node node,
-                   std::string on_demand)
-    : node_(std::move(node)) {
+                   std::string on_demand, const WantedNames::Limits& limits)
+    : node_(std::move(node)), wanted_(limits) {
   for (std::string& url : types) {
     Type& type = types_.emplace_back();
     type.on_demand = url == on_demand;
@@ -74,6 +75,7 @@ std::optional<DeltaDiscoveryRequest> XdsState::NextWanted() {
       std::find_if(types_.begin(), types_.end(), [](const Type& each) { return each.on_demand; });
   if (type == types_.end() || !wanted_.changed()) return std::nullopt;
   WantedNames::Changes changes = wanted_.TakeChanges(kMaxNamesARequest);
+  if (changes.empty()) return std::nullopt;
   DeltaDiscoveryRequest request;
   request.set_type_url(type->url);
   for (std::string& name : changes.subscribe) request.add_resource_names_subscribe(std::move(name));
@@ -88,7 +90,7 @@ Decoded<XdsState::Outcome> XdsState::OnResponse(const DeltaDiscoveryResponse& re
   Outcome outcome;
   sink.BeginResponse();
   for (int i = 0; i < response.resources_size(); ++i)
-    Take(*type, response.resources(i), static_cast<std::size_t>(i), sink, outcome);
+    Take(*type, ViewOf(response.resources(i)), static_cast<std::size_t>(i), sink, outcome);
   Finish(*type, response, sink, outcome);
   return outcome;
 }
@@ -97,11 +99,11 @@ Decoded<XdsState::Outcome> XdsState::OnResponse(const SplitResponse& response, X
   AQ_TRY(Type* const type, Begin(response.whole));
   Outcome outcome;
   sink.BeginResponse();
-  envoy::service::discovery::v3::Resource resource;  // its strings are used again
+  type->versions.Expect(std::min(response.resources.size(), kMaxHeld));
+  ResourceReader reader;
   for (std::size_t i = 0; i < response.resources.size(); ++i) {
-    const std::string_view bytes = response.resources[i];
-    if (resource.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
-      Take(*type, resource, i, sink, outcome);
+    if (const ResourceView* const resource = reader.Read(response.resources[i])) {
+      Take(*type, *resource, i, sink, outcome);
     } else {
       outcome.refused.push_back(Refusal{At(i), "is no Resource"});
     }
@@ -119,35 +121,49 @@ Decoded<XdsState::Type*> XdsState::Begin(const DeltaDiscoveryResponse& response)
   return type;
 }
 
-void XdsState::Take(Type& type, const Resource& resource, std::size_t index, XdsSink& sink,
+void XdsState::Take(Type& type, const ResourceView& resource, std::size_t index, XdsSink& sink,
                     Outcome& outcome) {
+  // The first one has answered for both.
+  const bool answers = type.on_demand && !type.versions.Marked(resource.name, mark_);
+  std::optional<Refusal> wrong = Apply(type, resource, index, sink);
+  if (answers) {
+    const bool named = !CheckName(resource.name, index);
+    outcome.answered |=
+        wanted_.Take(named ? resource.name : std::string_view(), resource.aliases,
+                     wrong ? WantedNames::Readable::kNo : WantedNames::Readable::kYes);
+  }
+  if (wrong) outcome.refused.push_back(*std::move(wrong));
+}
+
+// Why it was not taken, or nothing.
+std::optional<Refusal> XdsState::Apply(Type& type, const ResourceView& resource, std::size_t index,
+                                       XdsSink& sink) {
   HeldVersions& held = type.versions;
-  // A refused one is an answer, too: whoever waits is refused by what stands in for it.
-  if (type.on_demand) {
-    outcome.answered |= wanted_.Answer(resource.name(), true);
-    for (const std::string& alias : resource.aliases())
-      outcome.answered |= wanted_.Answer(alias, true);
-  }
-  std::optional<Refusal> wrong = CheckName(resource.name(), index);
+  const auto refuse = [&resource](std::string why) {
+    return Refusal{std::string(resource.name), std::move(why)};
+  };
+  std::optional<Refusal> wrong = CheckName(resource.name, index);
   const bool named = !wrong;
-  if (named && held.Marked(resource.name(), mark_))
-    wrong = Refusal{resource.name(), "is twice in the response; the first one counts"};
-  if (!wrong && resource.version().size() > kMaxVersionBytes)
-    wrong = Refusal{resource.name(), "has a version that is too long"};
-  if (!wrong && resource.resource().type_url() != type.url)
-    wrong = Refusal{resource.name(), "is of another type than its response"};
-  const bool room = held.size() < kMaxHeld || held.contains(resource.name());
-  if (!wrong && !room) wrong = Refusal{resource.name(), "is one too many"};
+  if (named && held.Marked(resource.name, mark_))
+    wrong = refuse("is twice in the response; the first one counts");
+  if (!wrong && resource.version.size() > kMaxVersionBytes)
+    wrong = refuse("has a version that is too long");
+  if (!wrong && resource.type_url != type.url)
+    wrong = refuse("is of another type than its response");
+  const bool room = held.size() < kMaxHeld || held.contains(resource.name);
+  if (!wrong && !room) wrong = refuse("is one too many");
   if (!wrong) {
-    const Result<void, Refusal> taken =
-        sink.OnResource(type.url, resource.name(), resource.resource().value());
-    if (!taken) wrong = Refusal{resource.name(), taken.error().ToString()};
+    const Result<void, Refusal> taken = sink.OnResource(type.url, resource.name, resource.value);
+    if (!taken) wrong = refuse(taken.error().ToString());
   }
-  if (!wrong) return held.Put(resource.name(), resource.version(), mark_);
+  if (!wrong) {
+    held.Put(resource.name, resource.version, mark_);
+    return std::nullopt;
+  }
   // Without a version it comes again after a reconnect, and its removal is told too: an earlier
   // version of it may still be in force here, or a policy that stands in for it.
-  if (named && room) held.Put(resource.name(), {}, mark_);
-  outcome.refused.push_back(*std::move(wrong));
+  if (named && room) held.Put(resource.name, {}, mark_);
+  return wrong;
 }
 
 void XdsState::Finish(Type& type, const DeltaDiscoveryResponse& response, XdsSink& sink,
@@ -155,7 +171,7 @@ void XdsState::Finish(Type& type, const DeltaDiscoveryResponse& response, XdsSin
   for (const std::string& name : response.removed_resources()) {
     type.versions.Erase(name);
     sink.OnRemoved(type.url, name);
-    if (type.on_demand) outcome.answered |= wanted_.Answer(name, false);
+    if (type.on_demand) outcome.answered |= wanted_.Remove(name);
   }
   sink.CommitResponse();
   type.synced = true;

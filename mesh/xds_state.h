@@ -26,7 +26,7 @@ class XdsSink {
   virtual void BeginResponse() {}
   // A new or changed resource, as bytes of the message that `type_url` names. A refusal says why it
   // is not taken; whatever was held under that name before stays or goes as the sink sees fit.
-  virtual Result<void, Refusal> OnResource(std::string_view type_url, const std::string& name,
+  virtual Result<void, Refusal> OnResource(std::string_view type_url, std::string_view name,
                                            std::string_view message) = 0;
   virtual void OnRemoved(std::string_view type_url, const std::string& name) = 0;
   virtual void CommitResponse() {}
@@ -37,11 +37,17 @@ class XdsState {
   // `types` are followed whole (wildcard), except that of `on_demand`, which is one of them or
   // empty: nothing but what Want names. `node` goes with the first request of each stream.
   XdsState(std::vector<std::string> types, envoy::config::core::v3::Node node,
-           std::string on_demand = {});
+           std::string on_demand = {}, const WantedNames::Limits& limits = {});
 
   // --- on demand ---
   using Request = envoy::service::discovery::v3::DeltaDiscoveryRequest;
-  WantedNames::Verdict Want(std::string_view name) { return wanted_.Want(name); }
+  WantedNames::Verdict Want(std::string_view name, TimePoint now) {
+    return wanted_.Want(name, now);
+  }
+  // For who has wanted it and waits.
+  WantedNames::Verdict Look(std::string_view name, TimePoint now) {
+    return wanted_.Look(name, now);
+  }
   // The next request about names that the stream has not been told of, if there are any.
   std::optional<Request> NextWanted();
 
@@ -73,10 +79,11 @@ class XdsState {
     HeldVersions versions;
     bool on_demand = false;
   };
-  using Resource = envoy::service::discovery::v3::Resource;
   Decoded<Type*> Begin(const envoy::service::discovery::v3::DeltaDiscoveryResponse& response);
-  void Take(Type& type, const Resource& resource, std::size_t index, XdsSink& sink,
+  void Take(Type& type, const ResourceView& resource, std::size_t index, XdsSink& sink,
             Outcome& outcome);
+  std::optional<Refusal> Apply(Type& type, const ResourceView& resource, std::size_t index,
+                               XdsSink& sink);
   void Finish(Type& type, const envoy::service::discovery::v3::DeltaDiscoveryResponse& response,
               XdsSink& sink, Outcome& outcome);
   Type* Find(std::string_view url);

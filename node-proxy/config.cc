@@ -71,18 +71,11 @@ Decoded<Clock::duration> ReadLimit(const std::string& text) {
   return Clock::duration(limit);
 }
 
-template <class T, class Read>
-auto Of(T io::KeepAlive::* member, Read read) {
-  return [member, read](Config& config, const std::string& text) -> Applied {
-    AQ_TRY(config.keepalive.*member, read(text));
-    return {};
-  };
-}
-
-template <class T, class Read>
-auto Of(T io::CopyLimits::* member, Read read) {
-  return [member, read](Config& config, const std::string& text) -> Applied {
-    AQ_TRY(config.copy_limits.*member, read(text));
+// As app::Into, for a member of a member.
+template <class Group, class T, class Read>
+auto IntoGroup(Group Config::* group, T Group::* member, Read read) {
+  return [group, member, read](Config& config, const std::string& text) -> Applied {
+    AQ_TRY(config.*group.*member, read(text));
     return {};
   };
 }
@@ -127,16 +120,18 @@ app::Settings<Config> Rows() {
       {"COMPLIANCE_POLICY", ApplyCompliance},
       {"TLS12_ENABLED", app::Only("false")},
       {"UNSTABLE_ENABLE_SOCKS5", app::Into(&Config::socks5, &app::ReadBool)},
-      {"KEEPALIVE_ENABLED", Of(&io::KeepAlive::enabled, &app::ReadBool)},
-      {"KEEPALIVE_TIME", Of(&io::KeepAlive::time, &ReadProbeTime)},
-      {"KEEPALIVE_INTERVAL", Of(&io::KeepAlive::interval, &ReadProbeTime)},
-      {"KEEPALIVE_RETRIES", Of(&io::KeepAlive::probes, &ReadProbes)},
-      {"USER_TIMEOUT_ENABLED", Of(&io::KeepAlive::user_timeout, &app::ReadBool)},
-      {"AQUIFER_IDLE_TIMEOUT", Of(&io::CopyLimits::idle, &ReadLimit)},
-      {"AQUIFER_HALF_CLOSED_TIMEOUT", Of(&io::CopyLimits::half_closed, &ReadLimit)},
+      {"KEEPALIVE_ENABLED", IntoGroup(&Config::keepalive, &io::KeepAlive::enabled, &app::ReadBool)},
+      {"KEEPALIVE_TIME", IntoGroup(&Config::keepalive, &io::KeepAlive::time, &ReadProbeTime)},
+      {"KEEPALIVE_INTERVAL",
+       IntoGroup(&Config::keepalive, &io::KeepAlive::interval, &ReadProbeTime)},
+      {"KEEPALIVE_RETRIES", IntoGroup(&Config::keepalive, &io::KeepAlive::probes, &ReadProbes)},
+      {"USER_TIMEOUT_ENABLED",
+       IntoGroup(&Config::keepalive, &io::KeepAlive::user_timeout, &app::ReadBool)},
+      {"AQUIFER_IDLE_TIMEOUT", IntoGroup(&Config::copy_limits, &io::CopyLimits::idle, &ReadLimit)},
+      {"AQUIFER_HALF_CLOSED_TIMEOUT",
+       IntoGroup(&Config::copy_limits, &io::CopyLimits::half_closed, &ReadLimit)},
       {"AUTHZ_POLICY_INFO_LOGGING", app::Into(&Config::policy_info_logging, &app::ReadBool)},
       {"LOCALHOST_APP_TUNNEL", app::Into(&Config::localhost_app_tunnel, &app::ReadBool)},
-      {"CRL_PATH", app::Text(&Config::crl_path)},
       {"PROXY_CONFIG", nullptr},
       {"ZTUNNEL_CPU_LIMIT", nullptr},
       {"ZTUNNEL_RESOURCE_CPU_LIMIT", nullptr},

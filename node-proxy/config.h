@@ -71,8 +71,13 @@ struct Config : proxy::CommonSettings {
   bool localhost_app_tunnel = true;  // applications that speak PROXY are dialled on loopback
   bool policy_info_logging = false;  // judgements are logged at info
   bool post_quantum_only = false;
-  std::string crl_path;  // empty: revocation is not looked at
 
+  // Where a connection would come back to the proxy.
+  std::vector<std::uint16_t> illegal_ports() const {
+    std::vector<std::uint16_t> ports = {inbound_plaintext_port, inbound_port, outbound_port};
+    if (socks5) ports.push_back(socks5_port);
+    return ports;
+  }
   // Whether the proxy is told its own workload, so that its metrics can be had over HBONE.
   bool serves_itself() const {
     return mode == ProxyMode::kShared && !pod_name.empty() && !pod_namespace.empty() &&

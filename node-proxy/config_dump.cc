@@ -44,8 +44,7 @@ void AddListeners(Json& json, const Config& config) {
   json["inboundAddr"] = at(config.inbound_port);
   json["inboundPlaintextAddr"] = at(config.inbound_plaintext_port);
   json["outboundAddr"] = at(config.outbound_port);
-  json["illegalPorts"] =
-      Json::array({config.inbound_plaintext_port, config.inbound_port, config.outbound_port});
+  json["illegalPorts"] = config.illegal_ports();
   json["ipv6Enabled"] = config.ipv6;
 }
 

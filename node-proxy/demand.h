@@ -10,7 +10,9 @@
 
 #include "core/rt/event.h"
 #include "core/rt/scope.h"
+#include "mesh/inbound_target.h"
 #include "mesh/snapshot.h"
+#include "mesh/tables.h"
 
 namespace aquifer::node {
 
@@ -43,10 +45,19 @@ class Demand {
   Scope asking_;
 };
 
+// Each of these is only for discovery on demand: context.demand is there. What is known not to be
+// there is no error; what cannot be read is, as is a while without an answer: what is not known may
+// be behind a waypoint or in the mesh.
+
 // Until all that a connection of `source` to `target` depends on is known, or known not to be
-// there; at once when discovery is not on demand. After a while without an answer the connection is
-// refused: what is not known may be behind a waypoint or in the mesh.
+// there.
 Task<Status> KnowTheWay(WorkerContext& context, const mesh::Workload& source, Address target,
                         StopToken stop);
+// The same of a CONNECT for `authority` that came to our workload at `local_ip`.
+Task<Status> KnowInbound(WorkerContext& context, const mesh::Workload& own, Ip local_ip,
+                         mesh::InboundAuthority authority, std::string network, StopToken stop);
+// Asks for the workload of a pod of ours, which a control plane that does not know our node keeps
+// to itself.
+Task<Status> KnowOwn(WorkerContext& context, const mesh::LocalName& name, StopToken stop);
 
 }  // namespace aquifer::node

@@ -1,12 +1,12 @@
 #include "node-proxy/give_back.h"
 
-#include <malloc.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
 #include <fstream>
 
+#include "core/base/memory.h"
 #include "core/rt/timer.h"
 
 namespace aquifer::node {
@@ -50,7 +50,7 @@ Task<void> GiveMemoryBack(const NodeBudget& budget, StopToken stop) {
     const Status slept = co_await SleepFor(kLook, stop);
     if (!slept) co_return;
     if (!rule.IsDue(Resident(), budget.used(Bound::kDescriptors))) continue;
-    static_cast<void>(::malloc_trim(0));
+    GiveBackFreeMemory();
     rule.Done(Resident());
   }
 }

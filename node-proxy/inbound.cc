@@ -4,6 +4,7 @@
 
 #include "core/http/header.h"
 #include "core/rt/timer.h"
+#include "node-proxy/demand.h"
 #include "node-proxy/inbound_connections.h"
 #include "node-proxy/judgement.h"
 #include "node-proxy/proxy_header.h"
@@ -102,7 +103,8 @@ Task<void> InboundHandler::OnConnect(hbone::IncomingTunnel tunnel, StopToken sto
 
 // Its frame is there for as long as the tunnel is: it holds no more than copying needs.
 Task<void> InboundHandler::Serve(std::unique_ptr<hbone::IncomingTunnel> tunnel, StopToken stop) {
-  Session session(context_, obs::Direction::kInbound, tunnel->peer_address, tunnel->local_address);
+  Session session(context_, pod_.limits().refusal_lines(), obs::Direction::kInbound,
+                  tunnel->peer_address, tunnel->local_address);
   InboundConnections::Entry entry(context_.inbound_connections, pod_.name(), tunnel->peer,
                                   tunnel->peer_address.ip, stop);
   const io::SocketPtr application = co_await Admit(*tunnel, session, entry);
@@ -133,8 +135,7 @@ Task<void> InboundHandler::Serve(std::unique_ptr<hbone::IncomingTunnel> tunnel, 
   session.SetDestinationIdentity(pod_.IdentityOf(**own));
   session.SetSource(SourceOf(tunnel));
   const Result<mesh::InboundTarget, mesh::InboundRefusal> target =
-      mesh::ResolveInbound(*context_.snapshot, **own, tunnel.local_address.ip,
-                           AuthorityOf(tunnel.request.authority), options_);
+      co_await Resolve(tunnel, **own, entry.token());
   if (!target.ok()) {
     context_.hbone_metrics.CountRefused(obs::HboneMetrics::Stage::kRequest,
                                         target.error().error.reason);
@@ -175,6 +176,19 @@ Task<void> InboundHandler::Serve(std::unique_ptr<hbone::IncomingTunnel> tunnel, 
     co_return nullptr;
   }
   co_return *std::move(application);
+}
+
+// Where the CONNECT leads, once what that depends on is known.
+Task<Result<mesh::InboundTarget, mesh::InboundRefusal>> InboundHandler::Resolve(
+    const hbone::IncomingTunnel& tunnel, const mesh::Workload& own, StopToken stop) {
+  const mesh::InboundAuthority authority = AuthorityOf(tunnel.request.authority);
+  const Ip local_ip = tunnel.local_address.ip;
+  if (context_.demand != nullptr) {
+    const Status known =
+        co_await KnowInbound(context_, own, local_ip, authority, options_.network, stop);
+    if (!known) co_return mesh::InboundRefusal{kUnavailable, known.error(), {}};
+  }
+  co_return mesh::ResolveInbound(*context_.snapshot, own, local_ip, authority, options_);
 }
 
 // The application's socket; one that speaks the PROXY protocol has been told whom it is from.
@@ -276,7 +290,8 @@ Task<void> ServeInbound(WorkerContext& context, PodEndpoint& pod, InboundHandler
 
 Task<void> ServeInboundPlaintext(WorkerContext& context, PodEndpoint& pod, bool keep_source,
                                  io::SocketPtr client, StopToken stop) {
-  Session session(context, obs::Direction::kInbound, client->peer(), client->local());
+  Session session(context, pod.limits().refusal_lines(), obs::Direction::kInbound, client->peer(),
+                  client->local());
   InboundConnections::Entry entry(context.inbound_connections, pod.name(), std::nullopt,
                                   client->peer().ip, stop);
   Result<io::SocketPtr> application =

@@ -35,6 +35,8 @@ class InboundHandler final : public hbone::ConnectHandler {
   Task<void> Serve(std::unique_ptr<hbone::IncomingTunnel> tunnel, StopToken stop);
   Task<io::SocketPtr> Admit(hbone::IncomingTunnel& tunnel, Session& session,
                             InboundConnections::Entry& entry);
+  Task<Result<mesh::InboundTarget, mesh::InboundRefusal>> Resolve(
+      const hbone::IncomingTunnel& tunnel, const mesh::Workload& own, StopToken stop);
   Task<Result<io::SocketPtr>> ReachApplication(const hbone::IncomingTunnel& tunnel,
                                                const mesh::Workload& own,
                                                const mesh::InboundTarget& target, StopToken stop);

@@ -29,11 +29,7 @@ Task<Result<io::StreamPtr, hbone::TunnelError>> TryRoute(const Outgoing& outgoin
                                                          StopToken stop) {
   if (!route.hostname.empty()) {
     const Status located = co_await Locate(outgoing, route, stop);
-    if (!located) {
-      hbone::TunnelError failed{located.error(), 0, {}, {}, {}};
-      failed.unreached = true;
-      co_return failed;
-    }
+    if (!located) co_return hbone::TunnelError::Unreached(located.error());
     session.SetDestinationAddress(route.connect_to);
   }
   co_return co_await OpenRoute(outgoing, route, session, stop);
@@ -89,8 +85,10 @@ Task<Result<io::StreamPtr>> OpenUpstream(WorkerContext& context,
   const Result<mesh::WorkloadRef> source = co_await pod->Workload(stop);
   if (!source) co_return session.RejectEarly(source.error());
   session.SetSource(*source);
-  const Status known = co_await KnowTheWay(context, **source, *target, stop);
-  if (!known) co_return session.RejectEarly(known.error());
+  if (context.demand != nullptr) {
+    const Status known = co_await KnowTheWay(context, **source, *target, stop);
+    if (!known) co_return session.RejectEarly(known.error());
+  }
 
   const mesh::SnapshotRef view = context.snapshot;  // immutable: safe across every co_await below
   Result<mesh::Route> route =
@@ -133,7 +131,8 @@ Task<void> StopWhenReset(io::Socket& client, StopSource& dial, StopToken over) {
 // Its frame is there for as long as the connection is: it holds no more than copying needs.
 Task<void> ServeOutbound(WorkerContext& context, std::shared_ptr<PodEndpoint> pod,
                          io::SocketPtr client, StopToken stop) {
-  Session session(context, obs::Direction::kOutbound, client->peer(), client->local());
+  Session session(context, pod->limits().refusal_lines(), obs::Direction::kOutbound, client->peer(),
+                  client->local());
   Result<io::StreamPtr> upstream =
       co_await OpenOutbound(context, pod, *client, nullptr, session, stop);
   if (!upstream) {

@@ -5,12 +5,11 @@
 #include <algorithm>
 
 #include "core/base/check.h"
+#include "core/base/parts.h"
 
 namespace aquifer::node {
 namespace {
 
-// A pod's part is at most this many times what is free.
-constexpr std::size_t kShare = 2;
 // Our own: loops, log, control plane, servers, network namespaces.
 constexpr std::size_t kReserve = 256;
 // A handshake holds some tens of KiB, a connect little but the kernel's patience.
@@ -42,8 +41,7 @@ PodBudget::~PodBudget() {
 bool PodBudget::TryEnter(Bound bound) {
   const std::size_t index = Index(bound);
   const std::size_t all = node_.used_[index].load(kRelaxed);
-  const std::size_t free = all < node_.bounds_[index] ? node_.bounds_[index] - all : 0;
-  if (used_[index].load(kRelaxed) >= kShare * free) return false;
+  if (!MayTakeAnother(used_[index].load(kRelaxed), all, node_.bounds_[index])) return false;
   Enter(bound);
   return true;
 }

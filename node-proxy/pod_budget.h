@@ -1,9 +1,7 @@
 // How much of the process one pod may take, so that neither it nor its peers use up what all others
-// need. A pod may have as long as its own part is less than twice what is still free: alone on its
-// node it gets two thirds of all there is, two that want everything two fifths each, and whoever
-// comes after them finds room. Counted over all workers without a lock: relaxed counters, which may
-// run over by a few when workers admit at the same moment; the reserve has room for that. Any
-// thread.
+// need: a part (core/base/parts.h) that shrinks as others need theirs. Counted over all workers
+// without a lock: relaxed counters, which may run over by a few when workers admit at the same
+// moment; the reserve has room for that. Any thread.
 #pragma once
 
 #include <array>

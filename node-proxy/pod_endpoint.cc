@@ -1,6 +1,9 @@
 #include "node-proxy/pod_endpoint.h"
 
+#include <tuple>
+
 #include "core/rt/timer.h"
+#include "node-proxy/demand.h"
 
 namespace aquifer::node {
 namespace {
@@ -13,6 +16,8 @@ Task<Result<mesh::WorkloadRef>> PodEndpoint::Workload(StopToken stop) {
   mesh::WorkloadRef workload = context_.snapshot->FindLocal(name_);
   if (workload != nullptr) co_return workload;
   TimedStop timed(stop, kWorkloadWait, Reason::kUnknownWorkload);
+  if (context_.demand != nullptr) std::ignore = co_await KnowOwn(context_, name_, timed.token());
+  workload = context_.snapshot->FindLocal(name_);
   while (workload == nullptr) {
     const Status changed = co_await context_.snapshot_changed.Wait(timed.token());
     if (!changed) co_return changed.error();

@@ -1,6 +1,7 @@
 // The bounds of one pod as one worker applies them: what they refuse, says so and counts it; whose
 // handshake gives way to a new one; the pod's lane among those whose work is done in turns; what
-// its connections buffer. Owned by PodEndpoint; one thread: its worker's.
+// its connections buffer; how many refusals are logged. Owned by PodEndpoint; one thread: its
+// worker's.
 #pragma once
 
 #include <memory>
@@ -85,6 +86,9 @@ class PodLimits {
     return worker_.turns.Enter(tunnel_lane_, WorkerLimits::kNewTunnel, stop);
   }
   const std::shared_ptr<io::BufferGauge>& gauge() const { return gauge_; }
+  // What is logged of connections that are refused early: anybody may dial the pod's ports, and the
+  // pod anything.
+  obs::RateLimiter& refusal_lines() { return refusal_lines_; }
 
  private:
   // Shared with the gauge, which tunnels keep a moment longer than their pod is here.
@@ -110,6 +114,7 @@ class PodLimits {
   Turns::Lane handshake_lane_;
   Turns::Lane dial_lane_;
   Turns::Lane tunnel_lane_;
+  obs::RateLimiter refusal_lines_{10};
 };
 
 }  // namespace aquifer::node

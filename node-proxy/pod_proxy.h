@@ -1,13 +1,15 @@
 // One captured pod as one worker serves it: three listeners and a DNS server in the pod's network
-// namespace and the connections that came through them. Owned by Worker on its loop. Ends in three
-// ways: drained (no new connections, those there go on), handed over (the same, but for a moment
-// what was on its way is still taken: another proxy has the ports, too), or stopped (at once).
+// namespace and the connections that came through them. Owned by Worker on its loop. Ends in the
+// three ways of node-proxy/ending.h.
 #pragma once
 
+#include <map>
 #include <memory>
 
 #include "core/rt/scope.h"
+#include "node-proxy/acceptor.h"
 #include "node-proxy/dns/server.h"
+#include "node-proxy/ending.h"
 #include "node-proxy/inbound.h"
 #include "node-proxy/pod_endpoint.h"
 #include "redirect/pod.h"
@@ -27,9 +29,10 @@ class PodProxy {
 
   // Binds the listeners and starts to accept. An error leaves nothing behind but the object.
   Status Start();
-  void Drain() { drain_.RequestStop(Reason::kDrained); }
+  void Drain() { ending_.Drain(); }
+  // Where another proxy may have the ports, too; or else it drains.
   void HandOver();
-  void Stop(Reason reason) { stop_.RequestStop(reason); }
+  void Stop(Reason reason) { ending_.Stop(reason); }
   // Returns when no task is left; after Drain or Stop.
   Task<void> Finish();
   std::size_t connections() const { return connections_.live(); }
@@ -39,18 +42,10 @@ class PodProxy {
   std::uint16_t port(Kind kind) const;
 
  private:
-  struct Port {
-    Kind kind;
-    std::unique_ptr<io::Listener> listener;
-  };
-
   Status Bind(Kind kind, std::uint16_t port, redirect::SourceKept kept);
   Status BindForThePod();
   Status BindSocks5();
   void Add(Kind kind, UniqueFd listening);
-  Task<void> AcceptLoop(Port& port);
-  Task<void> AcceptUntil(Port& port, StopToken over);
-  Task<void> AcceptLast(Port& port);
   Task<void> Serve(Kind kind, io::SocketPtr socket);
 
   WorkerContext& context_;
@@ -59,11 +54,9 @@ class PodProxy {
   mesh::InboundOptions own_ports_;         // kSelf
   std::shared_ptr<PodEndpoint> endpoint_;  // shared with tunnels being dialled
   bool keep_source_ = false;
-  bool handing_over_ = false;
   std::unique_ptr<InboundHandler> handler_;
-  std::vector<std::unique_ptr<Port>> ports_;
-  StopSource drain_;
-  StopSource stop_;
+  std::map<Kind, Acceptor> ports_;
+  Ending ending_;
   std::unique_ptr<dns::Server> dns_;  // null: its DNS is not served
   Scope accepting_;
   Scope connections_;

@@ -296,6 +296,7 @@ Task<void> Proxy::ShutdownAll() {
     worker->Shutdown(config_.drain_deadline, [&answers] { answers.Take(); });
   std::ignore = co_await answers.All();
   if (demand_) co_await demand_->Shutdown();
+  for (const std::unique_ptr<Worker>& worker : workers_) worker->End();
   workers_.clear();
   ended_.RequestStop();
   co_await tasks_.Join();

@@ -21,10 +21,10 @@
 #include "node-proxy/cert_prefetch.h"
 #include "node-proxy/config.h"
 #include "node-proxy/config_dump.h"
-#include "node-proxy/crl_watch.h"
 #include "node-proxy/demand.h"
 #include "node-proxy/worker.h"
 #include "proxy/control_plane_client.h"
+#include "proxy/crl_watch.h"
 #include "redirect/cni_client.h"
 
 namespace aquifer::node {
@@ -76,7 +76,7 @@ class Proxy final : public redirect::PodHandler {
   StopSource ended_;  // after the drain: servers and clients
   proxy::ControlPlaneClient control_plane_;
   std::optional<CertPrefetch> prefetch_;
-  std::optional<CrlWatch> crls_;  // with CRL_PATH
+  std::optional<proxy::CrlWatch> crls_;  // with CRL_PATH
   std::optional<Demand> demand_;
   mesh::Builder builder_;
   mesh::MeshSink sink_;

@@ -5,6 +5,8 @@
 #include <optional>
 #include <string_view>
 
+#include "proxy/describe.h"
+
 namespace aquifer::node {
 namespace {
 
@@ -33,17 +35,9 @@ bool IsCredible(const certs::Identity& peer, const hbone::Baggage& said) {
 }
 
 mesh::Workload Described(const certs::Identity& peer, const hbone::Baggage& said) {
-  mesh::Workload workload;
-  workload.ns = peer.ns;
-  workload.trust_domain = peer.trust_domain;
-  workload.service_account = peer.service_account;
+  mesh::Workload workload = proxy::WorkloadOf(said, peer);
+  workload.name.clear();  // the baggage names what the pod is of, and logs name pods
   workload.type = TypeOf(said.workload_type).value_or(mesh::WorkloadType::kDeployment);
-  workload.workload_name = said.workload_name;
-  workload.canonical_name = said.service_name;
-  workload.canonical_revision = said.service_version;
-  workload.cluster_id = said.cluster;
-  workload.locality.region = said.region;
-  workload.locality.zone = said.zone;
   return workload;
 }
 

@@ -56,9 +56,10 @@ std::string Session::End::IdentityText() const {
   return other_ != nullptr ? other_->ToString() : workload_->identity().ToString();
 }
 
-Session::Session(WorkerContext& context, obs::Direction direction, const Address& source,
-                 const Address& destination)
+Session::Session(WorkerContext& context, obs::RateLimiter& refusal_lines, obs::Direction direction,
+                 const Address& source, const Address& destination)
     : context_(context),
+      refusal_lines_(refusal_lines),
       direction_(direction),
       source_address_(source),
       destination_address_(destination),
@@ -75,7 +76,7 @@ Session::~Session() {
   if (early_) {
     obs::AccessEntry entry = Entry(identities);
     entry.error = error;
-    obs::LogConnectionFailed(context_.log, entry);
+    obs::LogConnectionFailed(context_.log, refusal_lines_, entry);
     return;
   }
   Open();

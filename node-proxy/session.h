@@ -24,8 +24,9 @@ obs::TcpPeerLabels PeerLabelsOf(const mesh::Workload& workload);
 
 class Session : public ListNode {
  public:
-  Session(WorkerContext& context, obs::Direction direction, const Address& source,
-          const Address& destination);
+  // `refusal_lines` is the pod's and outlives this.
+  Session(WorkerContext& context, obs::RateLimiter& refusal_lines, obs::Direction direction,
+          const Address& source, const Address& destination);
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
   // Logs and counts.
@@ -54,8 +55,8 @@ class Session : public ListNode {
   void Fail(const Error& error, std::string detail = {});
   // There was no tunnel for it. What the peer said of its refusal is in the line, and counted.
   void FailTunnel(const hbone::TunnelError& error);
-  // It was never clear what it was for: one warning with its addresses instead of the access log's
-  // line, and no series.
+  // It was never clear what it was for: one warning with its addresses, if the pod has not had too
+  // many, instead of the access log's line, and no series.
   // Returns `error`, for who passes it on.
   Error RejectEarly(const Error& error, std::string detail = {});
   // How the copy ended; a peer that leaves is an ending, not an error.
@@ -94,6 +95,7 @@ class Session : public ListNode {
   obs::AccessEntry Entry(const Identities& identities) const;
 
   WorkerContext& context_;
+  obs::RateLimiter& refusal_lines_;
   obs::Direction direction_;
   Address source_address_;
   Address destination_address_;

@@ -4,6 +4,8 @@
 #include <cerrno>
 #include <utility>
 
+#include "absl/strings/ascii.h"
+
 namespace aquifer::node {
 namespace {
 
@@ -49,6 +51,7 @@ Code CodeOf(const Error& error) {
     case Reason::kPolicyDenied:
     case Reason::kConnectRejected:
     case Reason::kUnknownWaypoint:
+    case Reason::kUnreadableResource:
     case Reason::kIdentityMismatch:
     case Reason::kLoop:
       return Code::kNotAllowed;
@@ -138,10 +141,7 @@ Socks5Parser::Step Socks5Parser::TakeDestination(std::uint8_t type, std::string_
   if (ip) {
     destination_ = Address{*ip, port};
   } else {
-    Socks5Name name{std::string(host), port};
-    for (char& c : name.host) {
-      if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    }
+    Socks5Name name{absl::AsciiStrToLower(host), port};
     if (name.host.ends_with('.')) name.host.pop_back();
     const bool fits = !name.host.empty() && name.host.front() != '.' &&
                       std::all_of(name.host.begin(), name.host.end(), [](char c) {

@@ -4,7 +4,9 @@
 #include <utility>
 #include <vector>
 
+#include "core/io/linger.h"
 #include "core/rt/timer.h"
+#include "node-proxy/dns/resolver.h"
 #include "node-proxy/egress.h"
 #include "node-proxy/outbound.h"
 #include "node-proxy/session.h"
@@ -29,16 +31,11 @@ struct NotAsked {
   std::string why;
 };
 
-// Cut off by a reset, the reply would be lost.
 Task<void> Dismiss(io::Socket& client, std::string reply, StopToken stop) {
   TimedStop timed(stop, kFarewell, Reason::kTimeout);
   Chunk chunk = Chunk::CopyOf(reply);
-  Status said = co_await client.Write(std::move(chunk), timed.token());
-  if (said.ok()) said = co_await client.ShutdownWrite(timed.token());
-  while (said.ok()) {
-    const Result<Chunk> got = co_await client.Read(timed.token());
-    if (!got || got->empty()) break;
-  }
+  const Status said = co_await client.Write(std::move(chunk), timed.token());
+  if (said.ok()) co_await io::Linger(client, kFarewell, timed.token());
 }
 
 Task<Result<Asked, NotAsked>> Greet(io::Socket& client, StopToken stop) {
@@ -81,7 +78,7 @@ Task<Result<Address>> AddressOf(WorkerContext& context, const PodEndpoint& pod,
   if (vip) co_return Address{*vip, name.port};
   TimedStop timed(stop, kLookupTimeout, Reason::kTimeout);
   const Result<std::vector<Ip>> found =
-      co_await context.egress.names.Find(name.host, timed.token());
+      co_await context.egress.names.Find(name.host, pod.origin(), timed.token());
   if (!found) co_return found.error();
   for (const Ip& ip : *found) {
     if (ip.is_v4() == client.is_v4()) co_return Address{ip, name.port};
@@ -133,11 +130,11 @@ Task<Result<Address>> AddressOf(WorkerContext& context, const PodEndpoint& pod,
 std::optional<Ip> AddressOfService(const mesh::Snapshot& snapshot, std::string_view host,
                                    std::string_view ns, std::string_view domain,
                                    const std::string& network, const Ip& like) {
-  const std::string name(host);
-  const std::string tail = "." + std::string(domain);
-  for (const std::string& full :
-       {name, name + "." + std::string(ns) + ".svc" + tail, name + ".svc" + tail, name + tail}) {
-    const mesh::ServiceRef service = snapshot.BestServiceNamed(full, mesh::ClientNamespace(ns));
+  const dns::ResolverOptions names{
+      .cluster_domain = std::string(domain), .preferred_namespace = {}, .search = {}};
+  for (const dns::Candidate& candidate : dns::CandidatesFor(host, ns, names)) {
+    const mesh::ServiceRef service =
+        snapshot.BestServiceNamed(candidate.name, mesh::ClientNamespace(ns));
     if (service == nullptr) continue;
     std::optional<Ip> other;
     for (const mesh::NetworkAddress& vip : service->vips) {
@@ -153,7 +150,8 @@ std::optional<Ip> AddressOfService(const mesh::Snapshot& snapshot, std::string_v
 // Its frame is there for as long as the connection is: it holds no more than copying needs.
 Task<void> ServeSocks5(WorkerContext& context, std::shared_ptr<PodEndpoint> pod,
                        io::SocketPtr client, StopToken stop) {
-  Session session(context, obs::Direction::kOutbound, client->peer(), client->local());
+  Session session(context, pod->limits().refusal_lines(), obs::Direction::kOutbound, client->peer(),
+                  client->local());
   const io::StreamPtr upstream = co_await Admit(context, pod, *client, session, stop);
   if (upstream == nullptr) co_return;
   session.Open();

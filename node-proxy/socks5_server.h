@@ -11,9 +11,9 @@ namespace aquifer::node {
 Task<void> ServeSocks5(WorkerContext& context, std::shared_ptr<PodEndpoint> pod,
                        io::SocketPtr client, StopToken stop);
 
-// The address of a service that a pod of `ns` means by `host`: its full name, or the name less the
-// cluster's domain, less "svc" and less the pod's own namespace. Of the family of `like` if there
-// is one; none if the name is no service's, or the service has no address.
+// The address of a service that a pod of `ns` means by `host`, under the names that a question by
+// DNS would be tried with (node-proxy/dns/resolver.h). Of the family of `like` if there is one;
+// none if the name is no service's, or the service has no address.
 std::optional<Ip> AddressOfService(const mesh::Snapshot& snapshot, std::string_view host,
                                    std::string_view ns, std::string_view domain,
                                    const std::string& network, const Ip& like);

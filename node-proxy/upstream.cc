@@ -18,8 +18,6 @@ constexpr auto kTunnelTimeout = std::chrono::seconds(30);
 
 using Opened = Result<io::StreamPtr, hbone::TunnelError>;
 
-hbone::TunnelError Plain(const Error& error) { return hbone::TunnelError{error, 0, {}, {}, {}}; }
-
 hbone::PoolKey KeyOf(const Outgoing& outgoing, const mesh::Route& route) {
   return hbone::PoolKey{.source = outgoing.source.identity(),
                         .origin = outgoing.pod->origin(),
@@ -46,9 +44,7 @@ Task<Opened> OpenPlain(const Outgoing& outgoing, Address to, StopToken stop) {
   TimedStop timed(stop, kConnectTimeout, Reason::kConnectTimeout);
   Result<io::SocketPtr> socket = co_await outgoing.pod->Dial(to, timed.token());
   if (socket.ok()) co_return io::StreamPtr(*std::move(socket));
-  hbone::TunnelError failed = Plain(socket.error());
-  failed.unreached = true;
-  co_return failed;
+  co_return hbone::TunnelError::Unreached(socket.error());
 }
 
 // The tunnel to whoever answers at connect_to: the endpoint, a waypoint or a gateway.
@@ -87,9 +83,8 @@ Task<Opened> OpenAcross(const Outgoing& outgoing, const mesh::Route& route,
   WorkerContext& context = outgoing.context;
   hbone::ConnectRequest request = RequestOf(outgoing, route);
   if (route.far.identities.empty()) {
-    hbone::TunnelError nobody = Plain(Error{Reason::kIdentityMismatch});
-    nobody.detail = "the service lists no identity that its far side could prove";
-    co_return nobody;
+    co_return hbone::TunnelError::Of(Error{Reason::kIdentityMismatch},
+                                     "the service lists no identity that its far side could prove");
   }
   Result<hbone::Tunnel, hbone::TunnelError> outer =
       co_await OpenOuter(outgoing, route, request, tls, stop);
@@ -135,7 +130,7 @@ Task<Status> Locate(const Outgoing& outgoing, mesh::Route& route, StopToken stop
   context.egress.on_demand_dns.Count(PeerLabelsOf(outgoing.source), route.hostname);
   TimedStop timed(stop, kLookupTimeout, Reason::kTimeout);
   const Result<std::vector<Ip>> addresses =
-      co_await context.egress.names.Find(route.hostname, timed.token());
+      co_await context.egress.names.Find(route.hostname, outgoing.pod->origin(), timed.token());
   if (!addresses) co_return addresses.error();
   const std::optional<Ip> ip =
       Pick(*addresses, route.families, outgoing.destination.ip, context.random);
@@ -158,7 +153,7 @@ Task<Opened> OpenRoute(const Outgoing& outgoing, const mesh::Route& route, Sessi
   if (route.destination != nullptr) session.SetDestinationIdentity(route.destination->identity());
   Result<certs::CertRef> certificate =
       co_await outgoing.context.certs.Get(outgoing.source.identity(), stop);
-  if (!certificate) co_return Plain(certificate.error());
+  if (!certificate) co_return hbone::TunnelError::Of(certificate.error());
   certs::TlsContextRef tls = (*certificate)->client;
   TimedStop timed(stop, kTunnelTimeout, Reason::kConnectTimeout);
   if (across)

@@ -4,8 +4,8 @@
 
 #include "core/rt/grace.h"
 #include "node-proxy/egress.h"
-#include "node-proxy/revocation_observer.h"
 #include "node-proxy/session.h"
+#include "proxy/revocation_observer.h"
 
 namespace aquifer::node {
 namespace {
@@ -21,12 +21,6 @@ hbone::PoolOptions PoolOptionsOf(const Config& config, certs::Revocations* revoc
   return options;
 }
 
-std::vector<std::uint16_t> IllegalPortsOf(const Config& config) {
-  std::vector<std::uint16_t> ports = mesh::ClassifyOptions{}.illegal_ports;
-  if (config.socks5) ports.push_back(config.socks5_port);
-  return ports;
-}
-
 hbone::InnerOptions InnerOptionsOf(const Config& config, certs::Revocations* revocations) {
   hbone::InnerOptions options;
   options.h2 = PoolOptionsOf(config, revocations).h2;
@@ -39,7 +33,7 @@ hbone::InnerOptions InnerOptionsOf(const Config& config, certs::Revocations* rev
 struct Worker::State {
   State(const WorkerInputs& inputs, unsigned index)
       : certs(inputs.store, inputs.control, &certs::SystemWallTime),
-        revocations(RevocationObserverOf(inputs.crl_metrics)),
+        revocations(proxy::RevocationObserverOf(inputs.crl_metrics)),
         limits(inputs.budget, inputs.limit_metrics,
                inputs.config.buffer_bytes / std::max(1U, inputs.config.workers)),
         pool(PoolOptionsOf(inputs.config, Revocations(inputs))),
@@ -57,9 +51,9 @@ struct Worker::State {
                 .demand = inputs.demand,
                 .classify = {.network = inputs.config.network,
                              .hbone_port = inputs.config.inbound_port,
-                             .illegal_ports = IllegalPortsOf(inputs.config)},
+                             .illegal_ports = inputs.config.illegal_ports()},
                 .inbound = {.network = inputs.config.network,
-                            .illegal_ports = IllegalPortsOf(inputs.config)},
+                            .illegal_ports = inputs.config.illegal_ports()},
                 .random = [this] { return generator(); },
                 .egress = egress,
                 .snapshot = nullptr,
@@ -106,7 +100,13 @@ Result<std::unique_ptr<Worker>> Worker::Start(const WorkerInputs& inputs, unsign
   return worker;
 }
 
-Worker::~Worker() = default;
+Worker::~Worker() {
+  if (thread_ != nullptr) End();
+}
+
+void Worker::End() {
+  Post([](State& state) { state.finished.Set(); });
+}
 
 void Worker::SetSnapshot(mesh::SnapshotRef snapshot) {
   Post([snapshot = std::move(snapshot)](State& state) {
@@ -170,7 +170,6 @@ void Worker::Shutdown(Clock::duration deadline, std::function<void()> done) {
         for (auto& [uid, proxy] : state.pods) proxy->Stop(Reason::kDrained);
       });
       state.pods.clear();
-      state.finished.Set();
       worker.Reply(std::move(done));
     }
   };

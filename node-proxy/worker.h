@@ -41,7 +41,7 @@ class Worker {
  public:
   // Starts the thread and returns once its loop runs, or fails.
   static Result<std::unique_ptr<Worker>> Start(const WorkerInputs& inputs, unsigned index);
-  // After Shutdown has called back.
+  // After Shutdown has called back. Waits for the loop to end.
   ~Worker();
 
   // All of these may be called from the control loop and call back there.
@@ -55,6 +55,9 @@ class Worker {
   void StopPod(std::string uid, std::function<void()> done);
   // No new connections; `done` when those there have ended or `deadline` has passed and cut them.
   void Shutdown(Clock::duration deadline, std::function<void()> done);
+  // Nothing is sent to the loop any more, after Shutdown: it ends, without being waited for. Until
+  // then it is there for those who answer its connections late.
+  void End();
   // The connections that are through, of every pod.
   void ListConnections(std::function<void(std::vector<ConnectionView>)> done);
   // Live connections by pod uid.

@@ -45,6 +45,7 @@ struct CommonSettings {
   std::chrono::milliseconds drain_deadline = std::chrono::seconds(5);
   std::chrono::milliseconds handshake_timeout = std::chrono::seconds(10);  // of an HBONE peer
   bool ipv6 = true;
+  std::string crl_path;  // empty: revocation is not looked at
 
   obs::LogFormat log_format = obs::LogFormat::kText;
   obs::LevelFilter log_levels = obs::LevelFilter();
@@ -77,6 +78,7 @@ app::Settings<Config> CommonRows() {
       {"AQUIFER_STATS_PORT", app::Port(&Common::stats_port)},
       {"AQUIFER_READY_PORT", app::Port(&Common::ready_port)},
       {"AQUIFER_HANDSHAKE_TIMEOUT", app::Into(&Common::handshake_timeout, &app::ReadDuration)},
+      {"CRL_PATH", app::Text(&Common::crl_path)},
       {"AQUIFER_IO_BACKEND", app::Into(&Common::io_backend, &app::ReadIoBackend)},
       {"IPV6_ENABLED", app::Into(&Common::ipv6, &app::ReadBool)},
       {"TERMINATION_GRACE_PERIOD_SECONDS",

@@ -14,6 +14,7 @@
 #include "core/base/address.h"
 #include "core/base/result.h"
 #include "core/http/server.h"
+#include "core/io/dir_watch.h"
 #include "core/obs/log.h"
 #include "core/obs/metrics.h"
 #include "core/obs/rate_limiter.h"
@@ -22,7 +23,6 @@
 #include "core/rt/task.h"
 #include "redirect/capture.h"
 #include "redirect/cni_server.h"
-#include "redirect/dir_watch.h"
 #include "redirect/pod_source.h"
 
 namespace aquifer::redirect {
@@ -84,7 +84,7 @@ class Agent {
   std::map<std::string, WantedPod> former_;
   std::map<std::string, WantedPod> wanted_;
   CniServer server_;
-  DirWatch watch_;
+  io::DirWatch watch_;
   RuleVerifier verifier_;
   std::map<std::string, Capture> captures_;  // by uid
   std::map<std::string, Leaving> leaving_;

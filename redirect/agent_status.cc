@@ -9,6 +9,7 @@
 #include <exception>
 #include <nlohmann/json.hpp>
 
+#include "core/base/last_error.h"
 #include "core/base/unique_fd.h"
 
 namespace aquifer::redirect {
@@ -18,8 +19,6 @@ using Json = nlohmann::ordered_json;
 
 constexpr size_t kMaxFileBytes = 16 * 1024 * 1024;
 constexpr size_t kMaxPods = 4096;
-
-Error LastError() { return Error{ReasonFromErrno(errno), errno}; }
 
 Json ToJson(const PodStatus& status) {
   const WantedPod& pod = status.pod;

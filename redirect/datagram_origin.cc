@@ -12,14 +12,14 @@
 #include <cstring>
 #include <string>
 
+#include "core/base/last_error.h"
+
 namespace aquifer::redirect {
 namespace {
 
 constexpr std::size_t kHeaderBytes = NLMSG_HDRLEN + NLMSG_ALIGN(sizeof(nfgenmsg));
 // An entry of the table with all its attributes takes some hundred bytes.
 constexpr std::size_t kReadBytes = 4096;
-
-Error LastError() { return Error{ReasonFromErrno(errno), errno}; }
 
 // Attributes nested in attributes, each padded to four bytes.
 class Attributes {

@@ -3,7 +3,7 @@
 #include <linux/filter.h>
 #include <sys/socket.h>
 
-#include <cerrno>
+#include "core/base/last_error.h"
 
 namespace aquifer::redirect {
 
@@ -14,7 +14,7 @@ Status PassBy(int listener, unsigned ours) {
   const sock_fprog program{.len = 1, .filter = &answer};
   if (::setsockopt(listener, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof program) == 0)
     return {};
-  return Error{ReasonFromErrno(errno), errno};
+  return LastError();
 }
 
 void TakePart(int listener) {

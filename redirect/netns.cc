@@ -9,11 +9,10 @@
 #include <cerrno>
 
 #include "core/base/check.h"
+#include "core/base/last_error.h"
 
 namespace aquifer::redirect {
 namespace {
-
-Error LastError() { return Error{ReasonFromErrno(errno), errno}; }
 
 Result<NetnsRef> OpenPath(const std::string& path) {
   // O_NONBLOCK: the path comes from a manifest and could be a FIFO, which would hang an open.

@@ -7,6 +7,9 @@
 #include <cerrno>
 #include <utility>
 
+#include "core/base/last_error.h"
+#include "core/io/option.h"
+#include "core/io/socket_address.h"
 #include "redirect/transparent.h"
 
 namespace aquifer::redirect {
@@ -14,22 +17,11 @@ namespace {
 
 constexpr int kBacklog = 1024;
 
-Error LastError() { return Error{ReasonFromErrno(errno), errno}; }
-
-Status SetInt(int fd, int level, int option, int value) {
-  if (::setsockopt(fd, level, option, &value, sizeof value) == 0) return {};
-  return LastError();
-}
-
 Status BindWildcard(int fd, int family, std::uint16_t port) {
   if (family == AF_INET6) {
-    AQ_TRY_STATUS(SetInt(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0));
+    AQ_TRY_STATUS(io::SetOption(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0));
   }
-  const Address wildcard{family == AF_INET6 ? Ip::Any6() : Ip::Any4(), port};
-  sockaddr_storage storage{};
-  const socklen_t length = wildcard.ToSockaddr(storage);
-  if (::bind(fd, reinterpret_cast<const sockaddr*>(&storage), length) == 0) return {};
-  return LastError();
+  return io::Bind(fd, Address{family == AF_INET6 ? Ip::Any6() : Ip::Any4(), port});
 }
 
 int FamilyOf(const Ip& ip) { return ip.is_v4() ? AF_INET : AF_INET6; }
@@ -52,7 +44,7 @@ Result<UniqueFd> PodSockets::Make(int family, int type) const {
   UniqueFd fd(::socket(family, type | SOCK_CLOEXEC, 0));
   if (!fd.valid()) return LastError();
   if (options_.mark != 0) {
-    AQ_TRY_STATUS(SetInt(fd.get(), SOL_SOCKET, SO_MARK, static_cast<int>(options_.mark)));
+    AQ_TRY_STATUS(io::SetOption(fd.get(), SOL_SOCKET, SO_MARK, static_cast<int>(options_.mark)));
   }
   return fd;
 }
@@ -68,9 +60,9 @@ Result<PodSockets::ListenSocket> PodSockets::ListenHere(std::uint16_t port, Sour
     fd = Make(family = AF_INET, SOCK_STREAM);
   if (!fd) return fd.error();
   ListenSocket made{.fd = *std::move(fd)};
-  AQ_TRY_STATUS(SetInt(made.fd.get(), SOL_SOCKET, SO_REUSEADDR, 1));
+  AQ_TRY_STATUS(io::SetOption(made.fd.get(), SOL_SOCKET, SO_REUSEADDR, 1));
   if (options_.reuse_port) {
-    AQ_TRY_STATUS(SetInt(made.fd.get(), SOL_SOCKET, SO_REUSEPORT, 1));
+    AQ_TRY_STATUS(io::SetOption(made.fd.get(), SOL_SOCKET, SO_REUSEPORT, 1));
   }
   if (kept != SourceKept::kNo) {
     const Status transparent = SetTransparent(made.fd.get(), family);
@@ -86,18 +78,15 @@ Result<UniqueFd> PodSockets::BindHere(const Address& address, int type) const {
   AQ_TRY(UniqueFd fd, Make(FamilyOf(address.ip), type));
   // Of datagrams two programs could otherwise take turns without either knowing.
   if (type == SOCK_STREAM) {
-    AQ_TRY_STATUS(SetInt(fd.get(), SOL_SOCKET, SO_REUSEADDR, 1));
+    AQ_TRY_STATUS(io::SetOption(fd.get(), SOL_SOCKET, SO_REUSEADDR, 1));
   }
   if (options_.reuse_port) {
-    AQ_TRY_STATUS(SetInt(fd.get(), SOL_SOCKET, SO_REUSEPORT, 1));
+    AQ_TRY_STATUS(io::SetOption(fd.get(), SOL_SOCKET, SO_REUSEPORT, 1));
   }
   if (address.ip.is_v6()) {
-    AQ_TRY_STATUS(SetInt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, 1));
+    AQ_TRY_STATUS(io::SetOption(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, 1));
   }
-  sockaddr_storage storage{};
-  const socklen_t length = address.ToSockaddr(storage);
-  if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&storage), length) != 0)
-    return LastError();
+  AQ_TRY_STATUS(io::Bind(fd.get(), address));
   if (type == SOCK_STREAM && ::listen(fd.get(), kBacklog) != 0) return LastError();
   return fd;
 }

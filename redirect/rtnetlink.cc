@@ -6,13 +6,13 @@
 #include <cerrno>
 #include <vector>
 
+#include "core/base/last_error.h"
+
 namespace aquifer::redirect {
 namespace {
 
 // The kernel fills at most 32 KiB into one read of a dump.
 constexpr std::size_t kReadBytes = 32 * 1024;
-
-Error LastError() { return Error{ReasonFromErrno(errno), errno}; }
 
 // The errno of an acknowledgement or error message.
 int Verdict(const nlmsghdr& message) {

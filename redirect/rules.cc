@@ -2,8 +2,7 @@
 
 #include <sched.h>
 
-#include <cerrno>
-
+#include "core/base/last_error.h"
 #include "redirect/netns.h"
 #include "redirect/nft.h"
 #include "redirect/policy_routing.h"
@@ -46,7 +45,7 @@ Result<std::string, Refusal> ReadBackFromFresh(const RuleOptions& options) {
   const Result<NetnsRef> home = Netns::Current();
   if (!home) return Refusal{"namespace", Describe(home.error())};
   if (::unshare(CLONE_NEWNET) != 0) {
-    return Refusal{"fresh namespace", Describe(Error{ReasonFromErrno(errno), errno})};
+    return Refusal{"fresh namespace", Describe(LastError())};
   }
   const NetnsReturn back(**home);
   AQ_TRY(Nft nft, Nft::Open());

@@ -5,21 +5,13 @@
 
 #include <cerrno>
 
+#include "core/io/option.h"
+#include "core/io/socket_address.h"
+
 namespace aquifer::redirect {
 namespace {
 
-Status Enable(int fd, int level, int option) {
-  constexpr int kOn = 1;
-  if (::setsockopt(fd, level, option, &kOn, sizeof kOn) == 0) return {};
-  return Error{ReasonFromErrno(errno), errno};
-}
-
-Status Bind(int fd, const Address& address) {
-  sockaddr_storage storage{};
-  const socklen_t length = address.ToSockaddr(storage);
-  if (::bind(fd, reinterpret_cast<const sockaddr*>(&storage), length) == 0) return {};
-  return Error{ReasonFromErrno(errno), errno};
-}
+Status Enable(int fd, int level, int option) { return io::SetOption(fd, level, option, 1); }
 
 }  // namespace
 
@@ -49,11 +41,11 @@ Status BindSource(int fd, const Ip& source, std::uint32_t random) {
   AQ_TRY_STATUS(family == AF_INET ? Enable(fd, IPPROTO_IP, IP_FREEBIND)
                                   : Enable(fd, IPPROTO_IPV6, IPV6_FREEBIND));
   for (std::uint32_t n = 0; n < kTries; ++n) {
-    const Status bound = Bind(fd, Address{source, SourcePort(random + n)});
+    const Status bound = io::Bind(fd, Address{source, SourcePort(random + n)});
     if (bound || bound.error().os_error != EADDRINUSE) return bound;
   }
   AQ_TRY_STATUS(Enable(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT));
-  return Bind(fd, Address{source, 0});
+  return io::Bind(fd, Address{source, 0});
 }
 
 }  // namespace aquifer::redirect

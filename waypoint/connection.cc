@@ -3,6 +3,7 @@
 #include <functional>
 
 #include "core/http/h2_connection.h"
+#include "core/io/linger.h"
 #include "core/rt/scope.h"
 #include "core/rt/timer.h"
 #include "waypoint/exchange.h"
@@ -24,18 +25,6 @@ struct Served {
   const ConnectionContext& context;
   const ConnectionLimits& limits;
 };
-
-// Closing with unread bytes would reset the connection and could destroy the answer on its way.
-Task<void> Linger(io::Stream& stream, StopToken stop) {
-  TimedStop patience(stop, kLingerTime, Reason::kTimeout);
-  const Status shut = co_await stream.ShutdownWrite(patience.token());
-  if (!shut) co_return;
-  for (std::size_t dropped = 0; dropped < kLingerBytes;) {
-    const Result<Chunk> got = co_await stream.Read(patience.token());
-    if (!got || got->empty()) co_return;
-    dropped += got->size();
-  }
-}
 
 Task<void> EndWell(io::Stream& stream, StopToken stop) {
   (void)co_await stream.ShutdownWrite(stop);
@@ -61,7 +50,7 @@ Task<void> AnswerError(io::Stream& stream, const http::H1Error& error, const Exc
   if (!written) co_return;
   TimedStop patience(stop, kLingerTime, Reason::kTimeout);
   written = co_await stream.WriteMany(std::move(out), patience.token());
-  if (written) co_await Linger(stream, stop);
+  if (written) co_await io::Linger(stream, kLingerTime, stop, kLingerBytes);
 }
 
 // One request. Says whether the connection can carry another.
@@ -83,7 +72,7 @@ Task<bool> ServeRequest(Served& served, H1Input& input, StopToken drain, StopTok
   }
   if (downstream.body().kind == http::BodyKind::kNone) (void)co_await downstream.ReadBody(stop);
   if (downstream.can_go_on()) co_return true;
-  co_await Linger(*served.stream, stop);
+  co_await io::Linger(*served.stream, kLingerTime, stop, kLingerBytes);
   co_return false;
 }
 

@@ -97,6 +97,7 @@ Task<void> Listeners::ServeTunnels(io::SocketPtr socket) {
     certs::PeerExpectation expected = certs::InTrustDomain{parts_.config.trust_domain};
     hbone::ServerOptions options;
     options.handshake_timeout = parts_.config.handshake_timeout;
+    options.revocations = parts_.revocations;
     co_await hbone::ServeConnection(std::move(socket), (*certificate)->server, std::move(expected),
                                     options, parts_.tunnels, drain_, stop_);
   }

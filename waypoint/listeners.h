@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "certs/cache.h"
+#include "certs/revocation.h"
 #include "core/rt/scope.h"
 #include "core/rt/timer.h"
 #include "hbone/server.h"
@@ -21,6 +22,7 @@ struct ListenerParts {
   const OwnWorkload& own;
   const ConnectionLimits& limits;
   certs::CertCache& certs;
+  certs::Revocations* revocations;  // null: no peer is revoked
   hbone::ConnectHandler& tunnels;
   obs::Logger& log;
 };

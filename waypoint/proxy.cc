@@ -24,6 +24,7 @@ Proxy::Proxy(const Config& config, obs::Logger& log, obs::Registry& registry)
       registry_(registry),
       metrics_(registry),
       hbone_metrics_(registry),
+      crl_metrics_(registry),
       control_plane_(config, log, registry),
       rules_sink_({config.pod_namespace, config.gateway_name},
                   [this](RulesRef rules) {
@@ -44,6 +45,7 @@ Proxy::~Proxy() = default;
 Task<Result<void, Refusal>> Proxy::Run(StopToken stop) {
   const StopLink asked(stop, quit_);
   control_plane_.MakeStore(certs::CaClientOptions::Caller::kWorkload);
+  if (!config_.crl_path.empty()) crls_.emplace(config_.crl_path, log_, registry_);
   Result<void, Refusal> started = StartServers();
   if (started.ok()) started = StartWorkers();
   if (started.ok()) {
@@ -94,7 +96,9 @@ Result<void, Refusal> Proxy::StartWorkers() {
                             .metrics = metrics_,
                             .hbone_metrics = hbone_metrics_,
                             .store = control_plane_.store(),
-                            .control = Loop::Current()};
+                            .control = Loop::Current(),
+                            .crl_metrics = crls_ ? &crl_metrics_ : nullptr,
+                            .crls = crls_ ? crls_->lists() : nullptr};
   for (unsigned i = 0; i < config_.workers; ++i) {
     Result<std::unique_ptr<Worker>> worker = Worker::Start(inputs, i);
     if (!worker) return Refusal{"worker", Describe(worker.error())};
@@ -106,6 +110,12 @@ Result<void, Refusal> Proxy::StartWorkers() {
 
 void Proxy::SpawnClients() {
   control_plane_.ServeCertificates(tasks_, ended_.token());
+  if (crls_) {
+    const auto tell = [this](const certs::CrlSetRef& lists) {
+      for (const auto& worker : workers_) worker->SetCrls(lists);
+    };
+    tasks_.Spawn(crls_->Run(tell, ended_.token()));
+  }
   control_plane_.store().Request(
       {config_.trust_domain, config_.pod_namespace, config_.service_account},
       certs::Urgency::kPrefetch);
@@ -145,6 +155,7 @@ std::vector<std::string> Proxy::Pending() const {
   std::vector<std::string> pending;
   if (!synced_) pending.emplace_back("control plane");
   if (rules_ == nullptr) pending.emplace_back("Gateway " + config_.gateway_name);
+  if (crls_ && crls_->lists() == nullptr) pending.emplace_back("revocation lists");
   if (!serving_) pending.emplace_back("listeners");
   if (draining_) pending.emplace_back("draining");
   bool certified = false;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,7 @@
 #include "mesh/builder.h"
 #include "mesh/xds_sink.h"
 #include "proxy/control_plane_client.h"
+#include "proxy/crl_watch.h"
 #include "waypoint/config.h"
 #include "waypoint/rules_sink.h"
 #include "waypoint/worker.h"
@@ -46,10 +48,12 @@ class Proxy {
   obs::Registry& registry_;
   RequestMetrics metrics_;
   obs::HboneMetrics hbone_metrics_;
+  obs::CrlMetrics crl_metrics_;
 
   StopSource quit_;   // starts the drain
   StopSource ended_;  // after the drain: servers and clients
   proxy::ControlPlaneClient control_plane_;
+  std::optional<proxy::CrlWatch> crls_;  // with CRL_PATH
   mesh::Builder builder_;
   RulesSink rules_sink_;
   mesh::MeshSink sink_;

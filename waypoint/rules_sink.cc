@@ -17,11 +17,11 @@ constexpr const char* kNoMessage = "is not a message of its type";
 
 }  // namespace
 
-Result<void, Refusal> RulesSink::OnResource(std::string_view type_url, const std::string& name,
+Result<void, Refusal> RulesSink::OnResource(std::string_view type_url, std::string_view name,
                                             std::string_view message) {
   if (type_url == kGatewayType) return OnGateway(message);
-  if (type_url == kHttpRouteType) return OnRoute(name, message);
-  if (type_url == kPolicyType) return OnPolicy(name, message);
+  if (type_url == kHttpRouteType) return OnRoute(std::string(name), message);
+  if (type_url == kPolicyType) return OnPolicy(std::string(name), message);
   return {};
 }
 

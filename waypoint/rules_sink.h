@@ -27,7 +27,7 @@ class RulesSink final : public mesh::XdsSink {
   // known, and then for each change.
   RulesSink(ObjectName own, Publish publish) : own_(std::move(own)), publish_(std::move(publish)) {}
 
-  Result<void, Refusal> OnResource(std::string_view type_url, const std::string& name,
+  Result<void, Refusal> OnResource(std::string_view type_url, std::string_view name,
                                    std::string_view message) override;
   void OnRemoved(std::string_view type_url, const std::string& name) override;
   void CommitResponse() override;

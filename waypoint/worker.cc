@@ -6,6 +6,7 @@
 #include "certs/cache.h"
 #include "core/rt/grace.h"
 #include "hbone/pool.h"
+#include "proxy/revocation_observer.h"
 #include "waypoint/listeners.h"
 #include "waypoint/mesh_backends.h"
 #include "waypoint/upstream_pool.h"
@@ -17,6 +18,12 @@ std::int64_t UnixSeconds() {
   return std::chrono::duration_cast<std::chrono::seconds>(
              std::chrono::system_clock::now().time_since_epoch())
       .count();
+}
+
+hbone::PoolOptions PoolOptionsOf(certs::Revocations* revocations) {
+  hbone::PoolOptions options;
+  options.revocations = revocations;
+  return options;
 }
 
 OwnWorkload MakeOwn(const Config& config) {
@@ -47,9 +54,16 @@ struct Worker::State {
       : generator(std::random_device()()),
         own(MakeOwn(inputs.config)),
         certs(inputs.store, inputs.control, &certs::SystemWallTime),
-        tunnels_pool(hbone::PoolOptions()),
+        revocations(proxy::RevocationObserverOf(inputs.crl_metrics)),
+        tunnels_pool(PoolOptionsOf(Revocations(inputs))),
         telemetry(inputs.metrics, inputs.log, mesh, own, inputs.config.access_log),
-        drain(stop.token()) {}
+        drain(stop.token()) {
+    if (inputs.crl_metrics != nullptr) revocations.SetLists(inputs.crls);
+  }
+
+  certs::Revocations* Revocations(const WorkerInputs& inputs) {
+    return inputs.crl_metrics == nullptr ? nullptr : &revocations;
+  }
 
   // The side of the mesh that we are on is known with the first rules.
   void Build(const WorkerInputs& inputs, Edge edge) {
@@ -73,6 +87,7 @@ struct Worker::State {
                                     .own = own,
                                     .limits = limits,
                                     .certs = certs,
+                                    .revocations = Revocations(inputs),
                                     .tunnels = *tunnels,
                                     .log = inputs.log},
                       drain.token(), stop.token());
@@ -85,6 +100,7 @@ struct Worker::State {
   ConnectionLimits limits;
   HttpDate date;
   certs::CertCache certs;
+  certs::Revocations revocations;  // looked at only where CRL_PATH is set
   hbone::Pool tunnels_pool;
   Telemetry telemetry;
   StopSource stop;
@@ -135,6 +151,10 @@ void Worker::SetMesh(mesh::SnapshotRef snapshot) {
         ip ? snapshot->FindWorkloadAt({inputs_.config.network, *ip}) : nullptr;
     if (own != nullptr && own->identity() == state.own.identity) state.own.workload = *own;
   });
+}
+
+void Worker::SetCrls(certs::CrlSetRef crls) {
+  Post([crls = std::move(crls)](State& state) { state.revocations.SetLists(crls); });
 }
 
 void Worker::Open(std::function<void(Status)> done) {

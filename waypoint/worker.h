@@ -8,7 +8,9 @@
 #include <memory>
 #include <string>
 
+#include "certs/crl.h"
 #include "certs/store.h"
+#include "core/obs/crl_metrics.h"
 #include "core/obs/log.h"
 #include "core/obs/mesh_metrics.h"
 #include "core/obs/metrics.h"
@@ -28,6 +30,8 @@ struct WorkerInputs {
   obs::HboneMetrics& hbone_metrics;
   certs::CertStore& store;
   Loop& control;
+  obs::CrlMetrics* crl_metrics = nullptr;  // null: revocation is not looked at
+  certs::CrlSetRef crls;                   // what counts at first, then
 };
 
 class Worker {
@@ -40,6 +44,8 @@ class Worker {
   // From the control loop; take effect on the worker's.
   void SetRules(RulesRef rules);
   void SetMesh(mesh::SnapshotRef snapshot);
+  // As certs::Revocations::SetLists.
+  void SetCrls(certs::CrlSetRef crls);
   // From here on listeners follow the rules: before, nothing is taken that could not be judged.
   // `done` is told on the control loop whether the first ones could be opened.
   void Open(std::function<void(Status)> done);

@@ -3,37 +3,29 @@
 #include <utility>
 
 #include "core/app/gzip.h"
+#include "core/app/stats_page.h"
 
 namespace aquifer::app {
 namespace {
 
-// Of an answer worth it.
-void Compress(http::Response& response, const http::Request& request) {
-  constexpr std::size_t kWorthIt = 1024;
-  response.headers.Set("vary", "accept-encoding");
-  const std::string_view accepted = request.head.headers.Get("accept-encoding").value_or("");
-  if (response.body.size() < kWorthIt || !AcceptsGzip(accepted)) return;
-  std::optional<std::string> packed = Gzip(response.body);
-  if (!packed) return;
-  response.body = *std::move(packed);
-  response.headers.Set("content-encoding", "gzip");
-}
-
-Task<http::Response> AnswerStats(const obs::Registry& registry,
-                                 const std::function<std::string()>& more,
+Task<http::Response> AnswerStats(const std::shared_ptr<StatsPage>& page,
                                  const http::Request& request) {
   if (request.path() != "/metrics" && request.path() != "/stats/prometheus")
     co_return http::Response::Text(404, "not found\n");
-  std::string text = registry.Text();
-  // Ahead of the "# EOF" that ends it.
-  if (more) text.insert(text.size() - std::string_view("# EOF\n").size(), more());
-  http::Response response = http::Response::Text(200, std::move(text));
-  const bool open_metrics = request.head.headers.Get("accept").value_or("").find(
-                                "application/openmetrics-text") != std::string_view::npos;
+  using Encoding = StatsPage::Encoding;
+  const http::HeaderList& asked = request.head.headers;
+  const bool gzip = AcceptsGzip(asked.Get("accept-encoding").value_or(""));
+  const std::shared_ptr<const StatsPage::Rendering> rendering =
+      page->Get(gzip ? Encoding::kGzip : Encoding::kPlain);
+  http::Response response;
+  const bool open_metrics = asked.Get("accept").value_or("").find("application/openmetrics-text") !=
+                            std::string_view::npos;
   response.headers.Set("content-type",
                        open_metrics ? "application/openmetrics-text;charset=utf-8;version=1.0.0"
                                     : "text/plain; charset=utf-8");
-  Compress(response, request);
+  response.headers.Set("vary", "accept-encoding");
+  if (rendering->encoding == Encoding::kGzip) response.headers.Set("content-encoding", "gzip");
+  response.shared = std::shared_ptr<const Chunk>(rendering, &rendering->bytes);
   co_return response;
 }
 
@@ -67,9 +59,8 @@ void LocalServers::Serve(Scope& tasks, StopToken stop) {
 
 http::Server::Handler StatsHandler(const obs::Registry& registry,
                                    std::function<std::string()> more) {
-  return [&registry, more = std::move(more)](const http::Request& request, StopToken) {
-    return AnswerStats(registry, more, request);
-  };
+  return [page = std::make_shared<StatsPage>(registry, std::move(more))](
+             const http::Request& request, StopToken) { return AnswerStats(page, request); };
 }
 
 http::Server::Handler ReadyHandler(std::function<std::vector<std::string>()> pending) {

@@ -30,8 +30,9 @@ class LocalServers {
   std::vector<std::unique_ptr<http::Server>> servers_;
 };
 
-// /metrics and /stats/prometheus, in the form and, if it is gzip, the encoding that the caller
-// accepts. `registry` outlives it. `more` gives families besides, without "# EOF".
+// /metrics and /stats/prometheus (core/app/stats_page.h), in the form and, if it is gzip, the
+// encoding that the caller accepts. `registry` outlives it. `more` gives families besides, without
+// "# EOF".
 http::Server::Handler StatsHandler(const obs::Registry& registry,
                                    std::function<std::string()> more = {});
 

@@ -47,6 +47,8 @@ constexpr std::array<Row, kReasonCount> kRows = {{
      "failed to fetch information about local workload"},
     {Reason::kUnknownDestination, "unknown_destination", "CONNECT", "unknown destination"},
     {Reason::kUnknownWaypoint, "unknown_waypoint", "CONNECT", "unknown waypoint"},
+    {Reason::kUnreadableResource, "unreadable_resource", "CONNECT",
+     "what the control plane says of the destination cannot be read"},
     {Reason::kNoHealthyUpstream, "no_healthy_upstream", "CONNECT", "no healthy upstream"},
     {Reason::kNoOriginalDestination, "no_original_destination", "CONNECT",
      "no original destination"},

@@ -34,6 +34,7 @@ enum class Reason : std::uint8_t {
   kUnknownWorkload,        // the captured pod is not in the mesh model
   kUnknownDestination,     // nothing known by that address or name
   kUnknownWaypoint,        // a waypoint is bound, but cannot be resolved
+  kUnreadableResource,     // what the control plane says of it cannot be read
   kNoHealthyUpstream,      // the service has no endpoint that could be used
   kNoOriginalDestination,  // the kernel does not know where the connection was going
   kLoop,                   // the connection would come back to ourselves

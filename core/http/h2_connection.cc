@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <tuple>
 
+#include "core/io/linger.h"
 #include "core/rt/scope.h"
 #include "core/rt/timer.h"
 
@@ -146,20 +147,9 @@ Task<Status> H2Connection::Run(StopToken stop, Chunk first) {
     streams_.erase(streams_.begin());
     stream.Close(error);
   }
-  if (end_.ok() && !peer_closed_) co_await Linger(stop);
+  if (end_.ok() && !peer_closed_) co_await io::Linger(*transport_, kFarewell, stop);
   if (end_.ok() && session_.broken()) end_ = Error{Reason::kHttpFailed};
   co_return end_;
-}
-
-// To close a socket on which something of the peer is unread is to reset it: what we said last
-// would be lost on the way.
-Task<void> H2Connection::Linger(StopToken stop) {
-  TimedStop timed(stop, kFarewell, Reason::kTimeout);
-  const Status shut = co_await transport_->ShutdownWrite(timed.token());
-  while (shut.ok()) {
-    const Result<Chunk> got = co_await transport_->Read(timed.token());
-    if (!got || got->empty()) break;
-  }
 }
 
 Result<H2StreamPtr> H2Connection::Open(const RequestHead& head, EndStream end) {

@@ -137,7 +137,6 @@ class H2Connection final : private H2Events {
   Task<void> Farewell(StopSource& both);
   Task<void> WriteLoop(StopSource& both);
   Task<void> WatchLoop(StopSource& both);
-  Task<void> Linger(StopToken stop);
   bool FeedAndDispatch(Chunk input);
   void Break(StopSource& both, const Error& error);
   H2Stream* Find(std::int32_t id);

@@ -122,9 +122,11 @@ Task<bool> Server::Answer(io::Socket& socket, const H1Reader& reader, const Requ
   const H1ResponseTo to{request.head.method, reader.minor_version(), reader.keep_alive()};
   H1Writer writer;
   H1Writer::Out out;
-  const Status started = writer.StartResponse(head, BodyLength::Of(response.body.size()), to, out);
+  const Status started =
+      writer.StartResponse(head, BodyLength::Of(response.content().size()), to, out);
   if (!started) co_return false;
-  const Status body = writer.Body(Chunk::CopyOf(response.body), out);
+  Chunk content = response.shared != nullptr ? *response.shared : Chunk::CopyOf(response.body);
+  const Status body = writer.Body(std::move(content), out);
   response.body = {};  // a client that reads slowly holds it once, not twice
   const Status ended = writer.End(out);
   if (!body || !ended) co_return false;

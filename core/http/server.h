@@ -1,6 +1,6 @@
 // The small HTTP/1.1 server behind admin, metrics and readiness. Requests and responses are whole
-// in memory and bounded; so are the time that a head may take, the time between requests and the
-// number of connections. One thread: its Loop's.
+// in memory and bounded; so are the time that a head may take, the time between requests, the time
+// in which an answer has to be taken and the number of connections. One thread: its Loop's.
 #pragma once
 
 #include <chrono>
@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "core/http/h1.h"
+#include "core/io/chunk.h"
 #include "core/io/socket.h"
 #include "core/rt/timer_queue.h"
 
@@ -32,7 +33,10 @@ struct Response {
   int status = 200;
   HeaderList headers;  // content-length is the server's
   std::string body;
+  // Sent instead of `body`: what several answers have in common.
+  std::shared_ptr<const Chunk> shared;
 
+  std::string_view content() const { return shared != nullptr ? shared->text() : body; }
   // With a content-type of text/plain; charset=utf-8.
   static Response Text(int status, std::string body);
 };
@@ -40,12 +44,12 @@ struct Response {
 struct ServerOptions {
   H1Limits limits{.max_head_bytes = 8 * 1024, .max_target_bytes = 4 * 1024, .headers = {}};
   std::size_t max_body_bytes = 64 * 1024;
-  std::size_t max_connections = 256;
+  std::size_t max_connections = 64;
   Clock::duration head_timeout =
       std::chrono::seconds(2);  // from its first byte, and for the first head from the connect
   Clock::duration body_timeout = std::chrono::seconds(10);
-  Clock::duration idle_timeout = std::chrono::seconds(60);  // between requests
-  Clock::duration write_timeout = std::chrono::seconds(30);
+  Clock::duration idle_timeout = std::chrono::seconds(60);   // between requests
+  Clock::duration write_timeout = std::chrono::seconds(10);  // for the whole of an answer
 };
 
 class Server {

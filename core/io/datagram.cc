@@ -5,14 +5,16 @@
 
 #include <cerrno>
 
+#include "core/io/socket_address.h"
 #include "core/rt/await.h"
 
 namespace aquifer::io {
 namespace {
 
-Error LastError() {
+// Of a call that does not wait.
+Error WhyNot() {
   if (errno == EAGAIN) return Error{Reason::kNotFound, errno};
-  return Error{ReasonFromErrno(errno), errno};
+  return LastError();
 }
 
 }  // namespace
@@ -36,7 +38,7 @@ Result<DatagramSocket::Datagram> DatagramSocket::Take(std::span<std::uint8_t> bu
   message.msg_iov = &part;
   message.msg_iovlen = 1;
   const ssize_t size = ::recvmsg(fd_.get(), &message, MSG_DONTWAIT);
-  if (size < 0) return LastError();
+  if (size < 0) return WhyNot();
   return Datagram{.from = Address::FromSockaddr(storage).value_or(Address{}),
                   .size = static_cast<std::size_t>(size),
                   .cut = (message.msg_flags & MSG_TRUNC) != 0};
@@ -47,7 +49,7 @@ Status DatagramSocket::SendTo(Bytes bytes, const Address& to) {
   const socklen_t length = to.ToSockaddr(storage);
   const ssize_t sent = ::sendto(fd_.get(), bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL,
                                 reinterpret_cast<const sockaddr*>(&storage), length);
-  if (sent < 0) return LastError();
+  if (sent < 0) return WhyNot();
   return Status();
 }
 
@@ -55,32 +57,28 @@ Status DatagramSocket::Connect(const Address& peer) {
   sockaddr_storage storage{};
   const socklen_t length = peer.ToSockaddr(storage);
   if (::connect(fd_.get(), reinterpret_cast<const sockaddr*>(&storage), length) != 0)
-    return LastError();
+    return WhyNot();
   return Status();
 }
 
 Status DatagramSocket::Send(Bytes bytes) {
   if (::send(fd_.get(), bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
-    return LastError();
+    return WhyNot();
   return Status();
 }
 
 Result<std::string> DatagramSocket::TakeWhole() {
   const ssize_t there = ::recv(fd_.get(), nullptr, 0, MSG_DONTWAIT | MSG_PEEK | MSG_TRUNC);
-  if (there < 0) return LastError();
+  if (there < 0) return WhyNot();
   std::string bytes(static_cast<std::size_t>(there), '\0');
   const ssize_t size = ::recv(fd_.get(), bytes.data(), bytes.size(), MSG_DONTWAIT);
-  if (size < 0) return LastError();
+  if (size < 0) return WhyNot();
   bytes.resize(static_cast<std::size_t>(size));
   return bytes;
 }
 
 Address DatagramSocket::local() const {
-  sockaddr_storage storage{};
-  socklen_t length = sizeof storage;
-  if (::getsockname(fd_.get(), reinterpret_cast<sockaddr*>(&storage), &length) != 0)
-    return Address{};
-  return Address::FromSockaddr(storage).value_or(Address{});
+  return AddressOf(fd_.get(), &::getsockname).value_or(Address{});
 }
 
 }  // namespace aquifer::io

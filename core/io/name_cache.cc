@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "core/io/resolve.h"
 
 namespace aquifer::io {
@@ -11,9 +12,7 @@ namespace {
 constexpr std::size_t kMaxHostBytes = 253;  // RFC 1035 section 2.3.4, without the final dot
 
 std::string Normal(std::string host) {
-  std::transform(host.begin(), host.end(), host.begin(), [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  });
+  absl::AsciiStrToLower(&host);
   if (host.ends_with('.')) host.pop_back();
   return host;
 }
@@ -23,9 +22,13 @@ std::string Normal(std::string host) {
 NameCache::NameCache(const NameCacheOptions& options) : NameCache(options, &Resolve) {}
 
 NameCache::NameCache(const NameCacheOptions& options, Lookup lookup)
-    : options_(options), lookup_(std::move(lookup)) {}
+    : options_(options),
+      lookup_(std::move(lookup)),
+      lookups_(options.max_lookups),
+      waiting_(options.max_waiting) {}
 
-Task<Result<NameCache::Addresses>> NameCache::Find(std::string host, StopToken stop) {
+Task<Result<NameCache::Addresses>> NameCache::Find(std::string host, std::string asker,
+                                                   StopToken stop) {
   if (const std::optional<Ip> ip = Ip::Parse(host)) co_return Addresses{*ip};
   host = Normal(std::move(host));
   // A zero byte would end the name for the resolver and not for us.
@@ -44,27 +47,25 @@ Task<Result<NameCache::Addresses>> NameCache::Find(std::string host, StopToken s
       names_.erase(found);
     }
     if (stop_.requested()) co_return stop_.token().error();
-    if (lookups_ < options_.max_lookups) break;
-    if (waiting_ >= options_.max_waiting) co_return Error{Reason::kOverload};
-    ++waiting_;
+    if (lookups_.TryTake(asker)) break;
+    if (!waiting_.TryTake(asker)) co_return Error{Reason::kOverload};
     const Status waited = co_await room_.Wait(stop);
-    --waiting_;
+    waiting_.Give(asker);
     if (!waited) co_return waited.error();
   }
   MakeRoom();
   const auto name = std::make_shared<Name>();
   names_[host] = name;
-  ++lookups_;
-  tasks_.Spawn(Look(host, name));
+  tasks_.Spawn(Look(host, asker, name));
   const Status waited = co_await name->answered.Wait(stop);
   if (!waited) co_return waited.error();
   co_return name->answer;
 }
 
-Task<void> NameCache::Look(std::string host, std::shared_ptr<Name> name) {
+Task<void> NameCache::Look(std::string host, std::string asker, std::shared_ptr<Name> name) {
   name->answer = co_await lookup_(std::move(host), stop_.token());
   name->until = Loop::Current().now() + (name->answer.ok() ? options_.keep : options_.keep_failure);
-  --lookups_;
+  lookups_.Give(asker);
   name->answered.Set();
   room_.Wake();
 }

@@ -1,8 +1,9 @@
 // Host names that connections lead to, resolved by the system and remembered for a while. The
 // resolver does not tell how long an answer holds, so it is a short while of our own. Bounded: in
-// names that are remembered and in look-ups under way, each of which takes a thread. Who asks for a
-// name that is being looked up waits for that look-up; who gives up does not end it. One a worker,
-// on its loop; destroyed after End.
+// names that are remembered and in look-ups under way, each of which takes a thread; of those an
+// asker gets a part (core/base/parts.h), so that names nobody answers for are waited for by those
+// who ask for them. Who asks for a name that is being looked up waits for that look-up; who gives
+// up does not end it. One a worker, on its loop; destroyed after End.
 #pragma once
 
 #include <functional>
@@ -12,6 +13,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "core/base/address.h"
+#include "core/base/parts.h"
 #include "core/base/result.h"
 #include "core/rt/event.h"
 #include "core/rt/scope.h"
@@ -22,7 +24,8 @@ namespace aquifer::io {
 
 struct NameCacheOptions {
   std::size_t max_names = 4096;
-  std::size_t max_lookups = 16;
+  // Of all askers; one that is alone gets two thirds.
+  std::size_t max_lookups = 24;
   std::size_t max_waiting = 1024;  // for a look-up to begin; further ones fail with kOverload
   Clock::duration keep = std::chrono::seconds(10);
   Clock::duration keep_failure = std::chrono::seconds(1);
@@ -40,10 +43,10 @@ class NameCache {
   NameCache& operator=(const NameCache&) = delete;
 
   // At least one address, or kNotFound; an address in text form is itself. Case and a final dot
-  // make no difference.
-  Task<Result<Addresses>> Find(std::string host, StopToken stop);
+  // make no difference. `asker` says whose part the look-up belongs to, whoever gets its answer.
+  Task<Result<Addresses>> Find(std::string host, std::string asker, StopToken stop);
 
-  // Waits for the look-ups under way, which the resolver bounds.
+  // Ends the look-ups under way.
   Task<void> End();
   std::size_t names() const { return names_.size(); }
 
@@ -54,14 +57,14 @@ class NameCache {
     Event answered;  // not set while the look-up lasts
   };
 
-  Task<void> Look(std::string host, std::shared_ptr<Name> name);
+  Task<void> Look(std::string host, std::string asker, std::shared_ptr<Name> name);
   void MakeRoom();
 
   const NameCacheOptions options_;
   const Lookup lookup_;
   absl::flat_hash_map<std::string, std::shared_ptr<Name>> names_;
-  std::size_t lookups_ = 0;
-  std::size_t waiting_ = 0;
+  Parts lookups_;
+  Parts waiting_;
   Event room_;  // woken when a look-up has ended
   StopSource stop_;
   Scope tasks_;

@@ -1,5 +1,6 @@
 #include "core/io/seqpacket.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -8,21 +9,25 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <tuple>
 
 #include "core/base/check.h"
+#include "core/base/last_error.h"
 #include "core/rt/await.h"
+#include "core/rt/timer.h"
 
 namespace aquifer::io {
 namespace {
 
 constexpr int kBacklog = 16;
+// A listener whose queue is full cannot be waited for by poll, and where the connect itself waits
+// no cancellation reaches it for sure: it is asked again.
+constexpr std::chrono::milliseconds kAskAgain(5);
 // Room in the control buffer; Limits::descriptors is at most one less, so that one too many is
 // seen.
 constexpr std::size_t kMaxDescriptors = 8;
 
 using Control = std::array<char, CMSG_SPACE(kMaxDescriptors * sizeof(int))>;
-
-Error LastError() { return Error{ReasonFromErrno(errno), errno}; }
 
 Result<UniqueFd> MakeSocket() {
   UniqueFd fd(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
@@ -38,6 +43,16 @@ Result<sockaddr_un> UnixAddress(const std::string& path) {
   }
   std::memcpy(address.sun_path, path.data(), path.size());
   return address;
+}
+
+// 0 or an errno: EAGAIN when the listener's queue is full. The descriptor is left as it was, a
+// blocking one, as the loop's backends want it.
+int ConnectAtOnce(int fd, const sockaddr_un& address) {
+  const int flags = ::fcntl(fd, F_GETFL);
+  if (flags < 0 || ::fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0) return errno;
+  const auto* const generic = reinterpret_cast<const sockaddr*>(&address);
+  const int error = ::connect(fd, generic, sizeof address) == 0 ? 0 : errno;
+  return ::fcntl(fd, F_SETFL, flags) == 0 ? error : errno;
 }
 
 // Takes every descriptor out of the control data, so that none leaks whatever becomes of the
@@ -160,14 +175,13 @@ Task<Result<SeqpacketSocketPtr>> SeqpacketListener::Accept(StopToken stop) {
 Task<Result<SeqpacketSocketPtr>> ConnectSeqpacket(std::string path, StopToken stop) {
   AQ_CO_TRY(const sockaddr_un address, UnixAddress(path));
   AQ_CO_TRY(UniqueFd fd, MakeSocket());
-  Op op;
-  op.kind = OpKind::kConnect;
-  op.fd = fd.get();
-  op.address = reinterpret_cast<const sockaddr*>(&address);
-  op.address_length = sizeof address;
-  const int result = co_await OpAwaiter(op, stop);
-  if (result < 0) co_return ErrorFromResult(result, stop);
-  co_return std::make_unique<SeqpacketSocket>(std::move(fd));
+  while (!stop.requested()) {
+    const int error = ConnectAtOnce(fd.get(), address);
+    if (error == 0) co_return std::make_unique<SeqpacketSocket>(std::move(fd));
+    if (error != EAGAIN) co_return Error{ReasonFromErrno(error), error};
+    std::ignore = co_await SleepFor(kAskAgain, stop);
+  }
+  co_return stop.error();
 }
 
 }  // namespace aquifer::io

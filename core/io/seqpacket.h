@@ -59,6 +59,7 @@ class SeqpacketListener {
   UniqueFd fd_;
 };
 
+// Waits while the listener's queue is full.
 Task<Result<SeqpacketSocketPtr>> ConnectSeqpacket(std::string path, StopToken stop);
 
 }  // namespace aquifer::io

@@ -2,13 +2,14 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <sys/un.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstring>
 
+#include "core/base/last_error.h"
+#include "core/io/option.h"
+#include "core/io/socket_address.h"
 #include "core/rt/await.h"
 #include "core/rt/timer.h"
 
@@ -21,47 +22,21 @@ constexpr std::chrono::milliseconds kFirstLook(100);
 constexpr std::chrono::seconds kLastLook(30);
 constexpr std::size_t kGather = 64;  // chunks a system call, well under IOV_MAX
 
-void SetInt(int fd, int level, int option, int value) {
-  // A socket that lacks one of these still works; there is nobody to tell.
-  static_cast<void>(::setsockopt(fd, level, option, &value, sizeof value));
-}
-
 // A half-closed connection may be silent for hours, and connection tracking forgets it in a minute
 // or two: a captured one is then cut off from its peer. Probes, where there are any, come more
 // often.
 void ProbeHalfClosed(int fd) {
   constexpr int kSeconds = 30;
-  SetInt(fd, IPPROTO_TCP, TCP_KEEPIDLE, kSeconds);
-  SetInt(fd, IPPROTO_TCP, TCP_KEEPINTVL, kSeconds);
+  TryOption(fd, IPPROTO_TCP, TCP_KEEPIDLE, kSeconds);
+  TryOption(fd, IPPROTO_TCP, TCP_KEEPINTVL, kSeconds);
 }
 
 Result<Chunk> Failed(int result, StopToken stop) { return ErrorFromResult(result, stop); }
 
 Result<UniqueFd> MakeSocket(int family, int type) {
   UniqueFd fd(::socket(family, type | SOCK_CLOEXEC, 0));
-  if (!fd.valid()) return Error{ReasonFromErrno(errno), errno};
+  if (!fd.valid()) return LastError();
   return fd;
-}
-
-Result<sockaddr_un> UnixAddress(const std::string& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.empty() || path.size() >= sizeof address.sun_path)
-    return Error{Reason::kSystem, ENAMETOOLONG};
-  std::memcpy(address.sun_path, path.data(), path.size());
-  return address;
-}
-
-Task<Result<SocketPtr>> ConnectRaw(UniqueFd fd, const sockaddr* address, socklen_t length,
-                                   StopToken stop) {
-  Op op;
-  op.kind = OpKind::kConnect;
-  op.fd = fd.get();
-  op.address = address;
-  op.address_length = length;
-  const int result = co_await OpAwaiter(op, stop);
-  if (result < 0) co_return ErrorFromResult(result, stop);
-  co_return std::make_unique<Socket>(std::move(fd));
 }
 
 }  // namespace
@@ -154,7 +129,7 @@ Task<Status> Socket::WriteMany(std::vector<Chunk> chunks, StopToken stop) {
 }
 
 Task<Status> Socket::ShutdownWrite(StopToken) {
-  if (::shutdown(fd_.get(), SHUT_WR) != 0) co_return Error{ReasonFromErrno(errno), errno};
+  if (::shutdown(fd_.get(), SHUT_WR) != 0) co_return LastError();
   write_ended_ = true;
   ProbeHalfClosed(fd_.get());
   co_return Status();
@@ -188,50 +163,24 @@ void Socket::Reset() {
 }
 
 const Address& Socket::peer() {
-  if (!peer_) {
-    sockaddr_storage storage{};
-    socklen_t length = sizeof storage;
-    if (::getpeername(fd_.get(), reinterpret_cast<sockaddr*>(&storage), &length) != 0)
-      storage.ss_family = AF_UNSPEC;
-    peer_ = Address::FromSockaddr(storage).value_or(Address{});
-  }
+  if (!peer_) peer_ = AddressOf(fd_.get(), &::getpeername).value_or(Address{});
   return *peer_;
 }
 
 const Address& Socket::local() {
-  if (!local_) {
-    sockaddr_storage storage{};
-    socklen_t length = sizeof storage;
-    if (::getsockname(fd_.get(), reinterpret_cast<sockaddr*>(&storage), &length) != 0)
-      storage.ss_family = AF_UNSPEC;
-    local_ = Address::FromSockaddr(storage).value_or(Address{});
-  }
+  if (!local_) local_ = AddressOf(fd_.get(), &::getsockname).value_or(Address{});
   return *local_;
 }
 
 Result<std::unique_ptr<Listener>> Listener::Listen(const Address& address,
                                                    const ListenOptions& options) {
   AQ_TRY(UniqueFd fd, MakeSocket(address.ip.is_v4() ? AF_INET : AF_INET6, SOCK_STREAM));
-  SetInt(fd.get(), SOL_SOCKET, SO_REUSEADDR, 1);
-  if (options.reuse_port) SetInt(fd.get(), SOL_SOCKET, SO_REUSEPORT, 1);
-  if (address.ip.is_v6()) SetInt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, address.ip.is_any() ? 0 : 1);
-  sockaddr_storage storage{};
-  const socklen_t length = address.ToSockaddr(storage);
-  if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&storage), length) != 0 ||
-      ::listen(fd.get(), options.backlog) != 0) {
-    return Error{ReasonFromErrno(errno), errno};
-  }
-  return std::make_unique<Listener>(std::move(fd));
-}
-
-Result<std::unique_ptr<Listener>> Listener::ListenUnix(const std::string& path) {
-  AQ_TRY(const sockaddr_un address, UnixAddress(path));
-  AQ_TRY(UniqueFd fd, MakeSocket(AF_UNIX, SOCK_STREAM));
-  static_cast<void>(::unlink(path.c_str()));
-  if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
-      ::listen(fd.get(), 128) != 0) {
-    return Error{ReasonFromErrno(errno), errno};
-  }
+  TryOption(fd.get(), SOL_SOCKET, SO_REUSEADDR, 1);
+  if (options.reuse_port) TryOption(fd.get(), SOL_SOCKET, SO_REUSEPORT, 1);
+  if (address.ip.is_v6())
+    TryOption(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, address.ip.is_any() ? 0 : 1);
+  AQ_TRY_STATUS(Bind(fd.get(), address));
+  if (::listen(fd.get(), options.backlog) != 0) return LastError();
   return std::make_unique<Listener>(std::move(fd));
 }
 
@@ -244,13 +193,7 @@ Task<Result<SocketPtr>> Listener::Accept(StopToken stop) {
   co_return std::make_unique<Socket>(UniqueFd(result));
 }
 
-Address Listener::local() const {
-  sockaddr_storage storage{};
-  socklen_t length = sizeof storage;
-  if (::getsockname(fd_.get(), reinterpret_cast<sockaddr*>(&storage), &length) != 0)
-    return Address{};
-  return Address::FromSockaddr(storage).value_or(Address{});
-}
+Address Listener::local() const { return AddressOf(fd_.get(), &::getsockname).value_or(Address{}); }
 
 Task<Result<SocketPtr>> Connect(Address address, StopToken stop) {
   AQ_CO_TRY(UniqueFd fd, MakeSocket(address.ip.is_v4() ? AF_INET : AF_INET6, SOCK_STREAM));
@@ -260,16 +203,14 @@ Task<Result<SocketPtr>> Connect(Address address, StopToken stop) {
 
 Task<Result<SocketPtr>> ConnectWith(UniqueFd fd, Address address, StopToken stop) {
   sockaddr_storage storage{};
-  const socklen_t length = address.ToSockaddr(storage);
-  co_return co_await ConnectRaw(std::move(fd), reinterpret_cast<const sockaddr*>(&storage), length,
-                                stop);
-}
-
-Task<Result<SocketPtr>> ConnectUnix(std::string path, StopToken stop) {
-  AQ_CO_TRY(const sockaddr_un address, UnixAddress(path));
-  AQ_CO_TRY(UniqueFd fd, MakeSocket(AF_UNIX, SOCK_STREAM));
-  co_return co_await ConnectRaw(std::move(fd), reinterpret_cast<const sockaddr*>(&address),
-                                sizeof address, stop);
+  Op op;
+  op.kind = OpKind::kConnect;
+  op.fd = fd.get();
+  op.address_length = address.ToSockaddr(storage);
+  op.address = reinterpret_cast<const sockaddr*>(&storage);
+  const int result = co_await OpAwaiter(op, stop);
+  if (result < 0) co_return ErrorFromResult(result, stop);
+  co_return std::make_unique<Socket>(std::move(fd));
 }
 
 }  // namespace aquifer::io

@@ -75,8 +75,6 @@ class Listener {
   // Binds and listens on TCP. A v6 wildcard takes v4 too.
   static Result<std::unique_ptr<Listener>> Listen(const Address& address,
                                                   const ListenOptions& options = {});
-  // A Unix stream socket; a stale file at `path` is replaced.
-  static Result<std::unique_ptr<Listener>> ListenUnix(const std::string& path);
   // A socket that listens already.
   explicit Listener(UniqueFd fd) : fd_(std::move(fd)) {}
 
@@ -94,6 +92,5 @@ class Listener {
 Task<Result<SocketPtr>> Connect(Address address, StopToken stop);
 // Dials with a socket that the caller made (marked, bound, in another network namespace).
 Task<Result<SocketPtr>> ConnectWith(UniqueFd fd, Address address, StopToken stop);
-Task<Result<SocketPtr>> ConnectUnix(std::string path, StopToken stop);
 
 }  // namespace aquifer::io

@@ -56,6 +56,10 @@ class Line {
   void Write(Logger& log, Level level, std::string_view message) const {
     log.Log(level, kAccessScope, message, fields_);
   }
+  void WriteLimited(Logger& log, RateLimiter& limiter, Level level,
+                    std::string_view message) const {
+    log.Limited(limiter, level, kAccessScope, message, fields_);
+  }
 
  private:
   void AddName(std::string_view key, std::string_view name) {
@@ -90,13 +94,13 @@ void LogConnectionComplete(Logger& log, const AccessEntry& entry) {
   line.Write(log, level, "connection complete");
 }
 
-void LogConnectionFailed(Logger& log, const AccessEntry& entry) {
+void LogConnectionFailed(Logger& log, RateLimiter& limiter, const AccessEntry& entry) {
   if (!log.enabled(Level::kWarn, kAccessScope)) return;
   Line line(entry);
   line.AddAddresses();
   line.AddDirection();
   line.AddError();
-  line.Write(log, Level::kWarn, "connection failed");
+  line.WriteLimited(log, limiter, Level::kWarn, "connection failed");
 }
 
 }  // namespace aquifer::obs

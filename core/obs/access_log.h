@@ -44,7 +44,7 @@ void LogConnectionOpened(Logger& log, const AccessEntry& entry);
 // "connection complete", at info or, with an error, at error.
 void LogConnectionComplete(Logger& log, const AccessEntry& entry);
 // "connection failed" at warn: refused before anything is known but addresses. Only those,
-// direction and error are used.
-void LogConnectionFailed(Logger& log, const AccessEntry& entry);
+// direction and error are used. Whoever can reach a pod can cause it: `limiter` is the pod's.
+void LogConnectionFailed(Logger& log, RateLimiter& limiter, const AccessEntry& entry);
 
 }  // namespace aquifer::obs

@@ -32,12 +32,12 @@ void Logger::Log(Level level, std::string_view scope, std::string_view message,
 }
 
 void Logger::Limited(RateLimiter& limiter, Level level, std::string_view scope,
-                     std::string_view message, std::initializer_list<Field> fields) {
+                     std::string_view message, std::span<const Field> fields) {
   if (!enabled(level, scope)) return;
   const std::optional<std::uint64_t> left_out = limiter.Admit(clock_());
   if (!left_out) return;
-  if (*left_out == 0) return Write(level, scope, message, {fields.begin(), fields.size()});
-  std::vector<Field> all(fields);
+  if (*left_out == 0) return Write(level, scope, message, fields);
+  std::vector<Field> all(fields.begin(), fields.end());
   all.push_back({"left_out", *left_out});
   Write(level, scope, message, all);
 }

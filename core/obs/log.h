@@ -75,7 +75,11 @@ class Logger {
   // For what a peer can cause as often as it likes. The line that follows lines that `limiter` left
   // out ends in left_out=<count>.
   void Limited(RateLimiter& limiter, Level level, std::string_view scope, std::string_view message,
-               std::initializer_list<Field> fields = {});
+               std::span<const Field> fields);
+  void Limited(RateLimiter& limiter, Level level, std::string_view scope, std::string_view message,
+               std::initializer_list<Field> fields = {}) {
+    Limited(limiter, level, scope, message, std::span<const Field>(fields.begin(), fields.size()));
+  }
 
   void SetLevels(LevelFilter levels);
   LevelFilter levels() const;

@@ -5,8 +5,6 @@
 namespace aquifer::obs {
 namespace {
 
-std::string_view OrUnknown(std::string_view value) { return value.empty() ? "unknown" : value; }
-
 CounterFamily& AddFamily(Registry& registry, std::string_view name, std::string_view help,
                          size_t max_label_sets) {
   return registry.AddCounter({.name = "istio_tcp_" + std::string(name),
@@ -29,19 +27,26 @@ std::string_view ReporterWord(Reporter reporter) {
   return reporter == Reporter::kSource ? "source" : "destination";
 }
 
+std::string_view OrUnknown(std::string_view value) { return value.empty() ? "unknown" : value; }
+
+std::vector<Label> SourceLabelList(const TcpPeerLabels& source) {
+  return {{"source_workload", OrUnknown(source.workload)},
+          {"source_canonical_service", OrUnknown(source.canonical_service)},
+          {"source_canonical_revision", OrUnknown(source.canonical_revision)},
+          {"source_workload_namespace", OrUnknown(source.workload_namespace)},
+          {"source_principal", OrUnknown(source.principal)},
+          {"source_app", OrUnknown(source.app)},
+          {"source_version", OrUnknown(source.version)},
+          {"source_cluster", OrUnknown(source.cluster)}};
+}
+
 std::vector<Label> TcpLabelList(const TcpLabels& labels, std::string_view response_flags) {
   const TcpPeerLabels& source = labels.source;
   const TcpPeerLabels& destination = labels.destination;
-  return {
-      {"reporter", ReporterWord(labels.reporter)},
-      {"source_workload", OrUnknown(source.workload)},
-      {"source_canonical_service", OrUnknown(source.canonical_service)},
-      {"source_canonical_revision", OrUnknown(source.canonical_revision)},
-      {"source_workload_namespace", OrUnknown(source.workload_namespace)},
-      {"source_principal", OrUnknown(source.principal)},
-      {"source_app", OrUnknown(source.app)},
-      {"source_version", OrUnknown(source.version)},
-      {"source_cluster", OrUnknown(source.cluster)},
+  std::vector<Label> list = {{"reporter", ReporterWord(labels.reporter)}};
+  const std::vector<Label> of_source = SourceLabelList(source);
+  list.insert(list.end(), of_source.begin(), of_source.end());
+  const std::initializer_list<Label> rest = {
       {"destination_service", OrUnknown(labels.destination_service)},
       {"destination_service_namespace", OrUnknown(labels.destination_service_namespace)},
       {"destination_service_name", OrUnknown(labels.destination_service_name)},
@@ -61,6 +66,8 @@ std::vector<Label> TcpLabelList(const TcpLabels& labels, std::string_view respon
       {"destination_region", OrUnknown(destination.region)},
       {"destination_zone", OrUnknown(destination.zone)},
   };
+  list.insert(list.end(), rest);
+  return list;
 }
 
 // The release pairs with ForgetIdle's acquire: the series are left alone from here on.

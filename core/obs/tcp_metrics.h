@@ -64,6 +64,10 @@ struct TcpLabels {
   }
 };
 
+// "unknown" for what is empty.
+std::string_view OrUnknown(std::string_view value);
+// Who the client was, borrowed from `source`; without where it was.
+std::vector<Label> SourceLabelList(const TcpPeerLabels& source);
 // The labels in the order of the exposition, borrowed from `labels`.
 std::vector<Label> TcpLabelList(const TcpLabels& labels, std::string_view response_flags);
 

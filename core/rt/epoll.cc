@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "core/base/check.h"
+#include "core/base/last_error.h"
 #include "core/base/unique_fd.h"
 #include "core/rt/backend.h"
 #include "core/rt/block.h"
@@ -33,8 +34,6 @@ constexpr int kEventBatch = 128;
 constexpr std::size_t kGather = 64;
 // Not a result: the kernel has nothing for the operation yet.
 constexpr int kNotYet = INT_MIN;
-// A Unix listener whose queue is full cannot be waited for; it is asked again.
-constexpr std::chrono::milliseconds kAskAgain(5);
 constexpr unsigned kAlwaysTold = EPOLLERR | EPOLLHUP;
 
 // An operation that waits for its descriptor.
@@ -134,10 +133,6 @@ int Connect(const Op& op, std::size_t& begun) {
   return -error;
 }
 
-bool IsFullUnixQueue(const Op& op, int result) {
-  return op.kind == OpKind::kConnect && result == -EAGAIN && op.address->sa_family == AF_UNIX;
-}
-
 int Receive(const Op& op, std::size_t& done) {
   while (true) {
     const ssize_t got = Uninterrupted([&] {
@@ -226,7 +221,7 @@ class EpollBackend final : public Backend {
 
   Status Open() {
     epoll_.Reset(::epoll_create1(EPOLL_CLOEXEC));
-    if (!epoll_.valid()) return Error{ReasonFromErrno(errno), errno};
+    if (!epoll_.valid()) return LastError();
     return Status();
   }
 
@@ -238,7 +233,6 @@ class EpollBackend final : public Backend {
     std::size_t done = 0;
     if (IsTriedFirst(op.kind) && (IsImpatient(op) || !IsQueued(entry, EventsOf(op)))) {
       const int result = Try(op, done);
-      if (IsFullUnixQueue(op, result)) return AskLater(op);
       if (result != kNotYet) return Finish(op, result);
     }
     Enqueue(entry, op, done);
@@ -246,11 +240,6 @@ class EpollBackend final : public Backend {
 
   void Cancel(Op& op) override {
     op.cancelled = true;
-    const auto asked = std::find(ask_again_.begin(), ask_again_.end(), &op);
-    if (asked != ask_again_.end()) {
-      ask_again_.erase(asked);
-      return Finish(op, -ECANCELED);
-    }
     if (op.fd < 0) return;
     Entry& entry = EntryOf(op.fd);
     Waiter** at = &entry.first;
@@ -266,7 +255,6 @@ class EpollBackend final : public Backend {
     const int count = ::epoll_wait(epoll_.get(), events.data(), kEventBatch, Timeout(deadline));
     AQ_CHECK(count >= 0 || errno == EINTR);
     for (int i = 0; i < count; ++i) OnEvent(events[static_cast<std::size_t>(i)]);
-    if (!ask_again_.empty() && Clock::now() >= ask_again_at_) AskAgain();
     handed_.swap(completed_);
     for (Op* const op : handed_) sink.OnComplete(*op);
     handed_.clear();
@@ -276,7 +264,6 @@ class EpollBackend final : public Backend {
   // Whole milliseconds, and never too early: a timer that is not due yet would be waited for anew.
   int Timeout(TimePoint deadline) const {
     if (!completed_.empty() || deadline <= TimePoint::min()) return 0;
-    if (!ask_again_.empty()) deadline = std::min(deadline, ask_again_at_);
     if (deadline == TimePoint::max()) return -1;
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now()).count();
     return static_cast<int>(std::clamp<std::int64_t>(left, 0, INT_MAX));
@@ -426,17 +413,6 @@ class EpollBackend final : public Backend {
     return Try(op, waiter.done);
   }
 
-  void AskLater(Op& op) {
-    if (ask_again_.empty()) ask_again_at_ = Clock::now() + kAskAgain;
-    ask_again_.push_back(&op);
-  }
-
-  void AskAgain() {
-    std::vector<Op*> asked;
-    asked.swap(ask_again_);
-    for (Op* const op : asked) Submit(*op);
-  }
-
   Waiter* NewWaiter(Op& op, std::size_t done) {
     Waiter* waiter = free_;
     if (waiter == nullptr) {
@@ -467,8 +443,6 @@ class EpollBackend final : public Backend {
   Block* spare_ = nullptr;  // for the next receive that gets something
   std::vector<Op*> completed_;
   std::vector<Op*> handed_;
-  std::vector<Op*> ask_again_;  // connects to Unix listeners whose queue was full
-  TimePoint ask_again_at_;
 };
 
 }  // namespace

@@ -3,10 +3,10 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <utility>
 
 #include "core/base/check.h"
+#include "core/base/last_error.h"
 #include "core/rt/scope.h"
 
 namespace aquifer {
@@ -23,7 +23,7 @@ Result<std::unique_ptr<Loop>> Loop::Create(const LoopOptions& options) {
   std::unique_ptr<Loop> loop(new Loop(options));
   AQ_TRY_STATUS(loop->MakeBackend());
   loop->wakeup_.Reset(::eventfd(0, EFD_CLOEXEC));
-  if (!loop->wakeup_.valid()) return Error{ReasonFromErrno(errno), errno};
+  if (!loop->wakeup_.valid()) return LastError();
   return loop;
 }
 

@@ -15,7 +15,7 @@ class Block;
 
 enum class OpKind : std::uint8_t {
   kAccept,       // fd = listener; result = new descriptor
-  kConnect,      // fd, address
+  kConnect,      // fd, address; of TCP: a Unix listener's full queue is nothing to wait for
   kRecv,         // fd, data, size, flags; result = bytes
   kRecvPooled,   // fd; result = bytes, block = the buffer that the kernel picked; no memory is tied
                  // up while waiting

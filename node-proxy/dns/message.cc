@@ -7,6 +7,8 @@
 #include <cstring>
 #include <memory>
 
+#include "absl/strings/ascii.h"
+
 namespace aquifer::node::dns {
 namespace {
 
@@ -23,8 +25,6 @@ struct DestroyRecord {
   void operator()(ares_dns_record_t* record) const { ares_dns_record_destroy(record); }
 };
 using RecordPtr = std::unique_ptr<ares_dns_record_t, DestroyRecord>;
-
-char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
 // Behind the name and its type and class; 0 when it is cut off, too long or compressed.
 std::size_t EndOfQuestion(Bytes message) {
@@ -170,8 +170,9 @@ std::optional<Envelope> ReadEnvelope(Bytes message) {
 bool SameQuestion(Bytes one, Bytes other) {
   const std::string_view left = AsText(one);
   const std::string_view right = AsText(other);
-  return std::equal(left.begin(), left.end(), right.begin(), right.end(),
-                    [](char a, char b) { return Lower(a) == Lower(b); });
+  return std::equal(left.begin(), left.end(), right.begin(), right.end(), [](char a, char b) {
+    return absl::ascii_tolower(a) == absl::ascii_tolower(b);
+  });
 }
 
 std::size_t Query::udp_bytes() const {
@@ -203,7 +204,7 @@ Result<Query, Unreadable> ReadQuery(Bytes message) {
               .type = static_cast<std::uint16_t>(type),
               .klass = static_cast<std::uint16_t>(klass),
               .edns = EdnsOf(*parsed)};
-  for (char& c : query.name) c = Lower(c);
+  absl::AsciiStrToLower(&query.name);
   if (query.edns && query.edns->version != 0) return Unreadable{Rcode::kBadVersion};
   return query;
 }

@@ -41,18 +41,12 @@ WorkerDns::WorkerDns(const Config& config, DnsMetrics& dns_metrics)
   if (config.mode == ProxyMode::kDedicated) resolver.search = upstreams.Current({}).search;
 }
 
-Server::Server(WorkerContext& context, WorkerDns& shared, PodEndpoint& pod, StopToken drain,
-               StopToken stop)
-    : context_(context),
-      shared_(shared),
-      pod_(pod),
-      drain_(drain),
-      stop_(stop),
-      counters_(shared.metrics) {}
+Server::Server(WorkerContext& context, WorkerDns& shared, PodEndpoint& pod, Ending& ending)
+    : context_(context), shared_(shared), pod_(pod), ending_(ending), counters_(shared.metrics) {}
 
 Server::~Server() {
   AQ_CHECK(serving_.live() == 0 && answering_.live() == 0);
-  context_.limits.node.Release(2 * sockets_.size());
+  context_.limits.node.Release(sockets_.size());
 }
 
 Status Server::Bind() {
@@ -67,15 +61,18 @@ Status Server::Bind() {
 Status Server::BindAt(const Address& address) {
   AQ_TRY(UniqueFd datagrams, pod_.sockets().DatagramsAt(address));
   AQ_TRY(UniqueFd connections, pod_.sockets().ListenAt(address));
-  context_.limits.node.Reserve(2);
+  context_.limits.node.Reserve(1);
   sockets_.push_back(std::make_unique<io::DatagramSocket>(std::move(datagrams)));
-  listeners_.push_back(std::make_unique<io::Listener>(std::move(connections)));
+  acceptors_.push_back(std::make_unique<Acceptor>(context_, pod_, std::move(connections)));
   return Status();
 }
 
 void Server::Serve() {
   for (const auto& socket : sockets_) serving_.Spawn(ServeDatagrams(*socket));
-  for (auto& listener : listeners_) serving_.Spawn(AcceptConnections(listener));
+  for (const auto& acceptor : acceptors_) {
+    serving_.Spawn(
+        acceptor->Run(ending_, [this](io::SocketPtr socket) { Admit(std::move(socket)); }));
+  }
 }
 
 Task<void> Server::Finish() {
@@ -130,7 +127,7 @@ std::optional<std::string> Server::AnswerHere(const mesh::Workload& client, cons
 }
 
 Task<std::string> Server::AnswerLater(Question question) {
-  const Result<mesh::WorkloadRef> client = co_await pod_.Workload(stop_);
+  const Result<mesh::WorkloadRef> client = co_await pod_.Workload(ending_.stop());
   if (!client) {
     counters_.Request(nullptr, question.query.type, question.protocol);
     Log(nullptr, question.query, "unknown source", 0);
@@ -154,8 +151,8 @@ Task<std::string> Server::Pass(const mesh::Workload& client, Question& question)
     const std::vector<Address>& own = context_.config.dns_addresses;
     return std::find(own.begin(), own.end(), server) != own.end();
   });
-  Result<std::string> reply =
-      co_await Forward(pod_.sockets(), question.wire, question.protocol, std::move(servers), stop_);
+  Result<std::string> reply = co_await Forward(pod_.sockets(), question.wire, question.protocol,
+                                               std::move(servers), ending_.stop());
   const std::optional<Envelope> envelope =
       reply ? ReadEnvelope(AsBytes(*reply)) : std::optional<Envelope>();
   const bool answered =
@@ -199,8 +196,8 @@ void Server::Log(const mesh::Workload* client, const Query& query, std::string_v
 // --- by datagram ---
 
 Task<void> Server::ServeDatagrams(io::DatagramSocket& socket) {
-  StopSource either(drain_);
-  const StopLink stopped(stop_, either);
+  StopSource either(ending_.drain());
+  const StopLink stopped(ending_.stop(), either);
   while (!either.requested()) {
     const Status ready = co_await socket.WaitReadable(either.token());
     if (ready) {
@@ -209,11 +206,15 @@ Task<void> Server::ServeDatagrams(io::DatagramSocket& socket) {
       std::ignore = co_await SleepFor(kOverloadPause, either.token());
     }
   }
-  if (stop_.requested()) co_return;
+  if (ending_.stop().requested()) co_return;
   // Connected to a port that nobody speaks from, the socket gets nothing any more: what comes goes
   // to the other proxy of an upgrade. It stays open for what has come already and is answered yet.
   std::ignore = socket.Connect({socket.local().ip, kDiscardPort});
   TakeDatagrams(socket, kLastDatagrams);
+  if (!ending_.has_last_arrivals()) co_return;
+  // The kernel may have chosen this socket for a datagram before, and queued it since.
+  const Status waited = co_await SleepFor(Ending::kLastArrivals, ending_.stop());
+  if (waited.ok()) TakeDatagrams(socket, kLastDatagrams);
 }
 
 void Server::TakeDatagrams(io::DatagramSocket& socket, int most) {
@@ -234,7 +235,7 @@ void Server::TakeDatagrams(io::DatagramSocket& socket, int most) {
 
 Task<void> Server::AnswerDatagram(io::DatagramSocket& socket, Address from, Question question) {
   const std::string reply = co_await AnswerLater(std::move(question));
-  if (!stop_.requested()) std::ignore = socket.SendTo(AsBytes(reply), from);
+  if (!ending_.stop().requested()) std::ignore = socket.SendTo(AsBytes(reply), from);
 }
 
 // The name server of the pod's own settings, which may differ from ours.
@@ -263,36 +264,26 @@ std::optional<Address> Server::MeantBy(const io::DatagramSocket& socket, const A
 
 // --- by connection ---
 
-Task<void> Server::AcceptConnections(std::unique_ptr<io::Listener>& listener) {
-  StopSource either(drain_);
-  const StopLink stopped(stop_, either);
-  while (!either.requested()) {
-    Result<io::SocketPtr> socket = co_await listener->Accept(either.token());
-    if (!socket) {
-      std::ignore = co_await SleepFor(kOverloadPause, either.token());
-    } else if (!pod_.limits().Count(**socket)) {
-      (*socket)->Reset();
-    } else if (open_connections_ < kMostConnections) {
-      ++open_connections_;
-      answering_.Spawn(ServeConnection(*std::move(socket)));
-    }
-  }
-  listener.reset();  // at once, so that the other proxy of an upgrade gets what comes
+void Server::Admit(io::SocketPtr socket) {
+  if (open_connections_ >= kMostConnections) return;
+  ++open_connections_;
+  answering_.Spawn(ServeConnection(std::move(socket)));
 }
 
 Task<void> Server::ServeConnection(io::SocketPtr socket) {
-  StopSource idle(drain_);
-  const StopLink stopped(stop_, idle);
+  StopSource idle(ending_.drain());
+  const StopLink stopped(ending_.stop(), idle);
   std::string pending;
-  Status went;
+  // Who has connected has a question, and whoever takes over does not get it.
+  Status went = co_await AnswerOne(*socket, pending, ending_.stop());
   while (went.ok()) went = co_await AnswerOne(*socket, pending, idle.token());
   socket.reset();
   --open_connections_;
 }
 
 // Reads one question, perhaps behind what `pending` has of it, and answers it.
-Task<Status> Server::AnswerOne(io::Socket& socket, std::string& pending, StopToken idle) {
-  TimedStop timed(idle, kIdleTimeout, Reason::kTimeout);
+Task<Status> Server::AnswerOne(io::Socket& socket, std::string& pending, StopToken over) {
+  TimedStop timed(over, kIdleTimeout, Reason::kTimeout);
   while (!FrameIsWhole(pending)) {
     if (pending.size() >= 2 && FrameBytes(pending) > kMostQueryBytes)
       co_return Error{Reason::kBadRequest};
@@ -314,7 +305,7 @@ Task<Status> Server::AnswerOne(io::Socket& socket, std::string& pending, StopTok
     co_return Error{Reason::kBadRequest};
   }
   Chunk chunk = Chunk::CopyOf(Framed(reply));
-  TimedStop writing(stop_, kIdleTimeout, Reason::kTimeout);
+  TimedStop writing(ending_.stop(), kIdleTimeout, Reason::kTimeout);
   co_return co_await socket.Write(std::move(chunk), writing.token());
 }
 

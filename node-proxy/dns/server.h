@@ -14,14 +14,15 @@
 #include <vector>
 
 #include "core/io/datagram.h"
-#include "core/io/socket.h"
 #include "core/obs/rate_limiter.h"
 #include "core/rt/scope.h"
+#include "node-proxy/acceptor.h"
 #include "node-proxy/context.h"
 #include "node-proxy/dns/message.h"
 #include "node-proxy/dns/metrics.h"
 #include "node-proxy/dns/resolver.h"
 #include "node-proxy/dns/upstreams.h"
+#include "node-proxy/ending.h"
 #include "node-proxy/pod_endpoint.h"
 #include "redirect/datagram_origin.h"
 
@@ -40,20 +41,19 @@ struct WorkerDns {
 
 class Server {
  public:
-  // `drain`: nothing new; `stop`: everything ends.
-  Server(WorkerContext& context, WorkerDns& shared, PodEndpoint& pod, StopToken drain,
-         StopToken stop);
+  // `ending` outlives it.
+  Server(WorkerContext& context, WorkerDns& shared, PodEndpoint& pod, Ending& ending);
   ~Server();
 
   // Binds every address of the settings that the pod has.
   Status Bind();
   void Serve();
-  // Returns when nothing is left; after drain or stop.
+  // Returns when nothing is left; once it ends.
   Task<void> Finish();
 
   // Of the first address; after Bind.
   Address datagrams() const { return sockets_.front()->local(); }
-  Address connections() const { return listeners_.front()->local(); }
+  Address connections() const { return acceptors_.front()->local(); }
   std::size_t under_way() const { return under_way_; }
 
  private:
@@ -98,9 +98,9 @@ class Server {
   Task<void> AnswerDatagram(io::DatagramSocket& socket, Address from, Question question);
   std::optional<Address> MeantBy(const io::DatagramSocket& socket, const Address& from);
 
-  Task<void> AcceptConnections(std::unique_ptr<io::Listener>& listener);
+  void Admit(io::SocketPtr socket);
   Task<void> ServeConnection(io::SocketPtr socket);
-  Task<Status> AnswerOne(io::Socket& socket, std::string& pending, StopToken idle);
+  Task<Status> AnswerOne(io::Socket& socket, std::string& pending, StopToken over);
 
   void Log(const mesh::Workload* client, const Query& query, std::string_view result,
            std::size_t answers);
@@ -108,8 +108,7 @@ class Server {
   WorkerContext& context_;
   WorkerDns& shared_;
   PodEndpoint& pod_;
-  const StopToken drain_;
-  const StopToken stop_;
+  Ending& ending_;
   PodCounters counters_;
   obs::RateLimiter overload_lines_{5};
   std::optional<redirect::DatagramOrigin> origins_;
@@ -117,7 +116,7 @@ class Server {
   std::size_t under_way_ = 0;
   std::size_t open_connections_ = 0;
   std::vector<std::unique_ptr<io::DatagramSocket>> sockets_;
-  std::vector<std::unique_ptr<io::Listener>> listeners_;
+  std::vector<std::unique_ptr<Acceptor>> acceptors_;
   Scope serving_;
   Scope answering_;
 };

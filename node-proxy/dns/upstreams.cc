@@ -4,6 +4,8 @@
 #include <chrono>
 #include <fstream>
 
+#include "absl/strings/ascii.h"
+
 namespace aquifer::node::dns {
 namespace {
 
@@ -30,11 +32,7 @@ std::string_view Word(std::string_view& line) {
 
 std::string Domain(std::string_view word) {
   while (word.ends_with('.')) word.remove_suffix(1);
-  std::string domain(word);
-  for (char& c : domain) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return domain;
+  return absl::AsciiStrToLower(word);
 }
 
 }  // namespace

@@ -66,7 +66,7 @@ class Servers:
     @staticmethod
     def serve(connection, peer, manner):
         with connection, contextlib.suppress(OSError):
-            connection.settimeout(60)
+            connection.settimeout(3600)  # some are held open and left idle for as long as a case takes
             manner(connection, peer)
 
     def http(self, connection, peer):
@@ -128,7 +128,7 @@ class Client:
     """The orders. Each returns a dictionary; "port" is the client's own, by which logs name the connection."""
 
     def __init__(self, servers):
-        self.servers, self.held, self.loads = servers, {}, {}
+        self.servers, self.held, self.keeps, self.loads = servers, {}, {}, {}
         # Below what the kernel gives, and no port twice: logs name a connection by it.
         self.ports = itertools.cycle(range(20000, 32000))
 
@@ -292,29 +292,70 @@ class Client:
             self.held.pop(each).close()
         return {}
 
-    def do_load_start(self, key, host, port, rate):
-        """A new request `rate` times a second until it is stopped."""
-        self.loads[key] = load = {'stop': threading.Event(), 'good': 0, 'bad': []}
+    def do_keep(self, key, host, port=ECHO):
+        """Opens a connection that is used ten times a second, and is ended only by others or with `kept`."""
+        connection = socket.create_connection((host, port), 10)
+        self.keeps[key] = keep = {'connection': connection, 'over': threading.Event(), 'ended': None, 'error': None}
+
+        def run():
+            with connection:
+                try:
+                    while not keep['over'].wait(0.1):
+                        connection.sendall(b'still')
+                        if not connection.recv(100):
+                            raise ConnectionError('closed')
+                except OSError as error:
+                    keep['ended'], keep['error'] = time.time(), word_of(error)
+        keep['thread'] = threading.Thread(target=run, daemon=True)
+        keep['thread'].start()
+        return {}
+
+    def do_kept(self, key, drop=False):
+        """When and how a connection that was to be kept ended, if it did."""
+        keep = self.keeps[key]
+        if drop:
+            del self.keeps[key]
+            keep['over'].set()
+            keep['thread'].join()
+        return {'ended': keep['ended'], 'error': keep['error']}
+
+    def do_load_start(self, key, rate, order):
+        """The order `rate` times a second until it is stopped, whether or not those before are done."""
+        wanted = {'http': 'pod', 'lookup': 'addresses'}[order['op']]
+        self.loads[key] = load = {'stop': threading.Event(), 'took': [], 'bad': [], 'asking': []}
+
+        def ask():
+            began = time.time()
+            answer = self.order(dict(order))
+            seconds = time.time() - began
+            if wanted in answer:
+                load['took'].append(seconds)
+            else:
+                load['bad'].append({'began': began, 'seconds': seconds} | answer)
 
         def run():
             tick = time.monotonic()
             while not load['stop'].is_set():
-                answer = self.order({'op': 'http', 'host': host, 'port': port, 'timeout': 5})
-                if answer.get('status') == 200:
-                    load['good'] += 1
-                else:
-                    load['bad'].append(str(answer.get('error') or answer.get('status')))
+                load['asking'] = [thread for thread in load['asking'] if thread.is_alive()]
+                load['asking'].append(threading.Thread(target=ask, daemon=True))
+                load['asking'][-1].start()
                 tick += 1 / rate
                 load['stop'].wait(max(0, tick - time.monotonic()))
         load['thread'] = threading.Thread(target=run, daemon=True)
         load['thread'].start()
         return {}
 
+    def do_load_count(self, key):
+        load = self.loads[key]
+        return {'good': len(load['took']), 'bad': len(load['bad'])}
+
     def do_load_stop(self, key):
         load = self.loads.pop(key)
         load['stop'].set()
         load['thread'].join()
-        return {'good': load['good'], 'bad': load['bad'][:20]}
+        for thread in load['asking']:
+            thread.join()
+        return {'good': len(load['took']), 'slowest': max(load['took'], default=0), 'bad_count': len(load['bad']), 'bad': load['bad'][:20]}
 
     def do_lookup(self, name, family='4'):
         """As the C library resolves, with the search list of the pod."""

@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -145,6 +146,24 @@ class Cluster:
 
     def log_of(self, pod):
         return self.kubectl('-n', SYSTEM, 'logs', pod['metadata']['name'])
+
+
+class Beside:
+    """kubectl that runs beside the test. The cluster's command may start it as a child, which is ended too."""
+
+    def __init__(self, cluster, *words, output=subprocess.PIPE):
+        self.process = subprocess.Popen([str(w) for w in (cluster.tool, 'kubectl', *words)], env=cluster.env, text=True,
+                                        stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.returncode is None:  # else it was waited for, and the number of its group may be another's
+            os.killpg(self.process.pid, signal.SIGTERM)
+            self.process.wait()
+        if self.process.stdout:
+            self.process.stdout.close()
 
 
 def is_ready(pod):

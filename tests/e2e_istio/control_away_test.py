@@ -37,8 +37,10 @@ def away(world, seconds):
     world.see_proxies(cluster.use(dict.fromkeys(NODES, OURS)))
     for client, server in LOADS:
         port = 80 if '.' in server else 8080
-        world.order(client, 'load_start', key=server, host=world.address(server), port=port, rate=RATE)
-        world.order(client, 'hold', key=f'held {server}', host=world.address(server), port=7001)
+        order = {'op': 'http', 'host': world.address(server), 'port': port, 'timeout': 5}
+        world.order(client, 'load_start', key=server, rate=RATE, order=order)
+        world.order(client, 'hold', key=f'held {server}', host=world.address(server), port=7001)  # idle meanwhile
+        world.order(client, 'keep', key=server, host=world.address(server), port=7001)  # and one that is used
     wrong = []
     try:
         istiod(cluster, 0)
@@ -58,9 +60,11 @@ def away(world, seconds):
         for client, server in LOADS:
             done = world.order(client, 'load_stop', key=server)
             held = world.order(client, 'use', key=f'held {server}')
-            print(f'    {client} to {server}: {done["good"]} answered, {len(done["bad"])} not')
+            kept = world.order(client, 'kept', key=server, drop=True)
+            print(f'    {client} to {server}: {done["good"]} answered, {done["bad_count"]} not; the slowest after {done["slowest"]:.2f} s')
             wrong += [f'{client} to {server}: {done["bad"]}'] if done['bad'] or not done['good'] else []
-            wrong += [f'{client} to {server}: an open connection: {held}'] if held.get('text') != 'still' else []
+            wrong += [f'{client} to {server}: an idle connection: {held}'] if held.get('text') != 'still' else []
+            wrong += [f'{client} to {server}: a connection in use: {kept}'] if kept['ended'] else []
             world.order(client, 'drop', key=f'held {server}')
     return wrong
 

@@ -9,7 +9,7 @@ import subprocess
 import urllib.error
 import urllib.request
 
-from cluster import SYSTEM, lib
+from cluster import SYSTEM, Beside, lib
 
 PROXY_POD = re.compile(r'\b(ztunnel|node-proxy)-[a-z0-9]{5}\b')
 # What only ztunnel's build has.
@@ -19,23 +19,17 @@ NOT_OURS = {'version.rustVersion', 'config.dnsResolverCfg', 'config.dnsResolverO
             'config.localhostAppTunnel', 'config.proxy', 'config.statsAddr', 'config.readinessAddr'}
 
 
-class Forward:
+class Forward(Beside):
     """A port of this machine that leads to the admin port of a node proxy, by kubectl as istioctl has it."""
 
     def __init__(self, cluster, pod):
-        command = [cluster.tool, 'kubectl', '-n', SYSTEM, 'port-forward', pod['metadata']['name'], ':15000', '--address=127.0.0.1']
-        self.process = subprocess.Popen(command, env=cluster.env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        found = re.search(r'127\.0\.0\.1:(\d+)', self.process.stdout.readline())
-        lib.check(found, 'kubectl port-forward does not say its port')
+        super().__init__(cluster, '-n', SYSTEM, 'port-forward', pod['metadata']['name'], ':15000', '--address=127.0.0.1')
+        said = self.process.stdout.readline()
+        found = re.search(r'127\.0\.0\.1:(\d+)', said)
+        if not found:
+            self.__exit__()
+            raise lib.Failure(f'kubectl port-forward does not say its port: {said}')
         self.base = f'http://127.0.0.1:{found[1]}'
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.terminate()
-        self.process.wait()
-        self.process.stdout.close()
 
     def ask(self, path, post=False):
         """Status and text."""

@@ -216,7 +216,8 @@ class Node(Namespace):
         self.ip('addr', 'add', f'{self.address}/24', 'dev', 'eth0')
         self.ip('-6', 'addr', 'add', f'{self.address6}/64', 'dev', 'eth0', 'nodad')
         self.ip('link', 'set', 'eth0', 'up')
-        self.ip('link', 'add', 'pods', 'type', 'bridge')
+        # An address of its own: else it takes the lowest of its ports', and pods keep sending to that of one that has gone.
+        self.ip('link', 'add', 'pods', 'address', '02:00:00:00:00:01', 'type', 'bridge')
         self.ip('addr', 'add', f'{self.pods4[1]}/24', 'dev', 'pods')
         self.ip('-6', 'addr', 'add', f'{self.pods6[1]}/64', 'dev', 'pods', 'nodad')
         self.ip('link', 'set', 'pods', 'up')

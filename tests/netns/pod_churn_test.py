@@ -8,6 +8,7 @@ Every line of the access logs names the identity that the pod at that address an
 pods: no descriptor, no namespace, no listener, no memory that grows with them.
 """
 import argparse
+import collections
 import concurrent.futures
 import json
 import re
@@ -23,9 +24,12 @@ from support import connect
 from upgrade_test import LOAD
 
 SLOTS, ACCOUNTS = 24, 7
+LOOK_S, WARM_LOOKS, MOST_GROWTH_MB = 10, 2, 3
+OWNER = '{apiVersion: apps/v1, kind: StatefulSet, name: churn, uid: churn, controller: true}'
 # Tunnels that nobody uses are closed soon, so that descriptors can be counted afterwards.
 ENVIRONMENT = {'POOL_UNUSED_RELEASE_TIMEOUT': '1s', 'RUST_LOG': 'warn,access=info', 'CONNECTION_TERMINATION_DEADLINE': '2s'}
-LINE = re.compile(r'src\.addr=(\S+) src\.workload="(\S+)".*? src\.identity="\S+/sa/(\S+)".* direction="(\w+)"')
+# The far node may not have heard of the pod yet: then it names the identity alone.
+LINE = re.compile(r'src\.addr=(\S+)(?: src\.workload="churn-(\d+)")?.*? src\.identity="\S+/sa/account-(\d+)".* direction="(\w+)"')
 
 
 def account_of(number):
@@ -60,8 +64,10 @@ class Short(lib.Namespace):
 
     def manifest(self):
         account = account_of(self.number)
-        return POD.format(name=self.short_name, account=account, app='short', netns=self.name, node='node-a', address=self.address,
+        text = POD.format(name=self.short_name, account=account, app='short', netns=self.name, node='node-a', address=self.address,
                           service=f'10.97.{self.number // 250 % 250}.{self.number % 250 + 1}', service_labels='{}')
+        # All of one owner: metrics have that name, and keep the series of each that there was for an hour.
+        return text.replace('  annotations:', f'  ownerReferences: [{OWNER}]\n  annotations:')
 
 
 class Churn:
@@ -69,10 +75,15 @@ class Churn:
         self.mesh, self.options = mesh, options
         self.lock = threading.Lock()
         self.next = 0
-        self.account_at = {}  # of each connection, by its client's address and port
+        self.connections = []  # of each its client's address and port, and the number of the pod that had them then
         self.served = {}
         self.over = threading.Event()
         self.started = time.monotonic()
+        self.memory = [self.look_at_memory()]
+
+    def look_at_memory(self):
+        """Pods so far, and the resident megabytes of who serves them."""
+        return self.next, [resident_megabytes(process) for process in served_by(self.mesh)]
 
     def run(self):
         watching = threading.Thread(target=self.watch)
@@ -91,6 +102,8 @@ class Churn:
         while not self.over.wait(0.02):
             self.served = {pod['name']: pod['capture'] == 'verified' and pod['proxy'] == 'served'
                            for pod in json.loads(path.read_text())['pods']}
+            if time.monotonic() - self.started > LOOK_S * len(self.memory):
+                self.memory.append(self.look_at_memory())
 
     def slot(self, slot):
         while (number := self.take()) is not None:
@@ -110,25 +123,41 @@ class Churn:
         self.mesh.apply(f'50-{name}.yaml', pod.manifest())
         lib.eventually(lambda: self.served.get(name), f'{name} is served', 60)
         with connect(pod, self.mesh.b.service, 80, timeout=30) as client:
-            self.account_at['{}:{}'.format(*client.getsockname()[:2])] = account_of(number)
+            self.connections.append(('{}:{}'.format(*client.getsockname()[:2]), number))
             client.sendall(name.encode())
             lib.equal(client.recv(100).decode(), name, 'the echo')
         self.mesh.withdraw(f'50-{name}.yaml')
         lib.eventually(lambda: name not in self.served, f'{name} is gone', 60)
         pod.remove()
 
+    def lines(self, process, direction):
+        """Client's address, number of the pod (none where it is not named) and account of each finished connection of such pods."""
+        found = [(address, int(pod or 0), f'account-{account}') for address, pod, account, way in LINE.findall(process.log())
+                 if way == direction]
+        for address, pod, account in found:
+            lib.check(pod == 0 or account == account_of(pod), f'{account} is not of churn-{pod} at {address} ({direction})')
+        return found
+
     def check_identities(self):
-        found = 0
-        for process in (self.mesh.a.proxy, self.mesh.b.proxy):
-            for address, workload, account, direction in LINE.findall(process.log()):
-                number = re.fullmatch(r'churn-(\d+)', workload)
-                if not number:
-                    continue
-                found += 1
-                lib.equal(account, account_of(int(number[1])), f'the identity of {workload} ({direction} at {process.log_path.stem})')
-                if direction == 'outbound':
-                    lib.equal(account, self.account_at.get(address), f'the identity at {address}')
-        lib.check(found >= self.next, f'{found} lines of {self.next} pods')
+        near, far = self.mesh.a.proxy, self.mesh.b.proxy
+        for process, direction in ((near, 'outbound'), (far, 'inbound')):
+            lib.eventually(lambda: len(self.lines(process, direction)) >= self.next, f'a line of each pod ({direction})', 20)
+        # An address with its port may come again with another pod: then there is a line of each.
+        lib.equal(sorted(line[:2] for line in self.lines(near, 'outbound')), sorted(self.connections), 'who had which address and port')
+        lib.equal(collections.Counter(account for _, _, account in self.lines(far, 'inbound')),
+                  collections.Counter(account_of(number + 1) for number in range(self.next)), 'lines of each account at the far node')
+
+
+    def check_memory(self):
+        """Once they have had some pods at a time they grow no more."""
+        warm, end = self.memory[min(WARM_LOOKS, len(self.memory) - 1)], self.memory[-1]
+        for process, before, after in zip(served_by(self.mesh), warm[1], end[1]):
+            lib.check(after <= before + MOST_GROWTH_MB,
+                      f'{process.log_path.stem}: {before} MB after {warm[0]} pods, {after} MB after {end[0]}')
+
+
+def served_by(mesh):
+    return [mesh.a.proxy, mesh.b.proxy, mesh.a.agent]
 
 
 def what_is_left(process):
@@ -143,9 +172,8 @@ def pods_come_and_go():
         mesh.start(**ENVIRONMENT)
         server = mesh.b.app.spawn([PYTHON, LOAD, mesh.a.service], log='server')
         server.wait_log('listening')
-        processes = [mesh.a.proxy, mesh.b.proxy, mesh.a.agent]
+        processes = served_by(mesh)
         before = [what_is_left(process) for process in processes]
-        memory = [resident_megabytes(process) for process in processes]
         churn = Churn(mesh, OPTIONS)
         churn.run()
         seconds = time.monotonic() - churn.started
@@ -155,7 +183,9 @@ def pods_come_and_go():
             lib.eventually(lambda: all(what_is_left(process)[what] <= count for what, count in then.items()),
                            f'what {process.log_path.stem} holds is {then} as before', 30)
         lib.equal(metric(mesh.a, 'workload_manager_active_proxy_count'), 2.0, 'pods served in the end')
-        print(f'  resident MB before {memory}, after {[resident_megabytes(process) for process in processes]}')
+        churn.memory.append(churn.look_at_memory())
+        print('  resident MB of the proxies and the agent, by pods so far: ' + ', '.join(f'{pods}: {mb}' for pods, mb in churn.memory))
+        churn.check_memory()
         for process in processes:
             lib.equal(process.stop(), 0, f'the exit status of {process.log_path.stem}')
 

@@ -16,8 +16,10 @@ using test::Say;
 using test::ScriptedPlane;
 
 struct OnDemand : Client {
-  explicit OnDemand(std::vector<ScriptedPlane::Script> scripts)
-      : Client(std::move(scripts), Quick(), std::string(kAddressType)) {}
+  explicit OnDemand(std::vector<ScriptedPlane::Script> scripts,
+                    Clock::duration nothing_holds = std::chrono::hours(1))
+      : Client(std::move(scripts), Quick(), std::string(kAddressType),
+               {.nothing_holds = nothing_holds}) {}
 
   Task<void> Know(std::string name, Status& status) {
     status = co_await client.Know(std::move(name), stop.token());
@@ -29,10 +31,15 @@ std::vector<std::string> Subscribed(const DeltaDiscoveryRequest& request) {
   return {request.resource_names_subscribe().begin(), request.resource_names_subscribe().end()};
 }
 
+std::vector<std::string> Unsubscribed(const DeltaDiscoveryRequest& request) {
+  return {request.resource_names_unsubscribe().begin(), request.resource_names_unsubscribe().end()};
+}
+
 // A pod that is also known by an address, as istiod says it.
-DeltaDiscoveryResponse PodAt(const std::string& alias, const std::string& nonce) {
+DeltaDiscoveryResponse PodAt(const std::string& alias, const std::string& nonce,
+                             const std::string& uid = "pod-a") {
   DeltaDiscoveryResponse response = Response(kAddressType, nonce);
-  AddPod(response, "pod-a", "v1");
+  AddPod(response, uid, "v1");
   response.mutable_resources(0)->add_aliases(alias);
   return response;
 }
@@ -104,15 +111,83 @@ Task<void> AsksOnceThereIsAStream() {
   co_await c.Finish();
 }
 
-Task<void> ARefusedOneIsAnAnswer() {
+// Those about `name` on the first stream, in order: istiod answers a subscription that is new to
+// it, and takes what a request subscribes to before what it unsubscribes from.
+std::vector<std::string> SaidOf(const OnDemand& c, const std::string& name) {
+  std::vector<std::string> said;
+  for (const DeltaDiscoveryRequest& request : c.Heard(0)) {
+    const bool off = Unsubscribed(request) == std::vector<std::string>{name};
+    const bool on = Subscribed(request) == std::vector<std::string>{name};
+    if (off && !on) said.emplace_back("unsubscribe");
+    if (on && !off) said.emplace_back("subscribe");
+  }
+  return said;
+}
+
+Task<void> AsksAnewWhereThereWasNothing() {
+  OnDemand c({{Await(3), Say(Nothing("/10.1.1.1", "n1")), Await(6), Say(PodAt("/10.1.1.1", "n2"))}},
+             Clock::duration::zero());
+  Status status = Error{Reason::kTimeout};
+  co_await c.Know("/10.1.1.1", status);
+  CHECK(status.ok());
+  CHECK_FALSE(c.Knows("pod-a"));
+  co_await c.Know("/10.1.1.1", status);
+  CHECK(status.ok());
+  CHECK(c.Knows("pod-a"));
+  CHECK(SaidOf(c, "/10.1.1.1") ==
+        std::vector<std::string>{"subscribe", "unsubscribe", "subscribe"});
+  co_await c.Finish();
+}
+
+Task<void> AsksAnewOnceItHasGone() {
+  OnDemand c({{Await(3), Say(PodAt("/10.1.1.1", "n1")), Await(4), Say(Nothing("pod-a", "n2")),
+               Await(7), Say(PodAt("/10.1.1.1", "n3", "pod-b"))}});
+  Status status = Error{Reason::kTimeout};
+  co_await c.Know("/10.1.1.1", status);
+  CHECK(c.Knows("pod-a"));
+  co_await c.Until([&c] { return !c.Knows("pod-a") && c.HasHeard(0, 5); });
+  co_await c.Know("/10.1.1.1", status);
+  CHECK(status.ok());
+  CHECK(c.Knows("pod-b"));
+  CHECK(SaidOf(c, "/10.1.1.1") ==
+        std::vector<std::string>{"subscribe", "unsubscribe", "subscribe"});
+  co_await c.Finish();
+}
+
+Task<void> AsksAnewOnceItHasMoved() {
+  DeltaDiscoveryResponse moved = Response(kAddressType, "n2");
+  AddPod(moved, "pod-a", "v2", "\x0a\x01\x01\x02");
+  moved.mutable_resources(0)->add_aliases("/10.1.1.2");
+  OnDemand c({{Await(3), Say(PodAt("/10.1.1.1", "n1")), Await(4), Say(moved), Await(7),
+               Say(PodAt("/10.1.1.1", "n3", "pod-b"))}});
+  Status status = Error{Reason::kTimeout};
+  co_await c.Know("/10.1.1.1", status);
+  co_await c.Until([&c] { return c.HasHeard(0, 5); });
+  co_await c.Know("/10.1.1.1", status);
+  CHECK(status.ok());
+  CHECK(c.Knows("pod-b"));
+  co_await c.Finish();
+}
+
+Task<void> AnUnreadableOneIsNone() {
   DeltaDiscoveryResponse broken = Response(kAddressType, "n1");
   AddPod(broken, "pod-a", "v1", "no address");
-  OnDemand c({{Await(3), Say(broken)}});
-  Status status = Error{Reason::kTimeout};
-  co_await c.Know("pod-a", status);
-  CHECK(status.ok());
+  broken.mutable_resources(0)->add_aliases("/10.1.1.1");
+  OnDemand c({{Await(3), Say(broken), Await(5), Say(PodAt("/10.1.1.1", "n2"))}});
+  Status status;
+  co_await c.Know("/10.1.1.1", status);
+  REQUIRE_FALSE(status.ok());
+  CHECK(status.error().reason == Reason::kUnreadableResource);
   CHECK(c.refused.size() == 1);
+  // It is mended with the question for another.
+  Scope asking;
+  Status other;
+  asking.Spawn(c.Know("/10.9.9.9", other));
+  co_await c.Until([&c] { return c.Knows("pod-a"); });
+  co_await c.Know("/10.1.1.1", status);
+  CHECK(status.ok());
   co_await c.Finish();
+  co_await asking.Join();
 }
 
 }  // namespace
@@ -132,8 +207,17 @@ TEST_CASE("a new stream is asked for every name again") {
 TEST_CASE("a name that is needed while the control plane is away is asked for once it is back") {
   aquifer::test::Run(AsksOnceThereIsAStream());
 }
-TEST_CASE("a resource that is refused is an answer to who waits for it") {
-  aquifer::test::Run(ARefusedOneIsAnAnswer());
+TEST_CASE("who needs what cannot be read is refused until it can be") {
+  aquifer::test::Run(AnUnreadableOneIsNone());
+}
+TEST_CASE("where there was nothing is asked for anew after a while") {
+  aquifer::test::Run(AsksAnewWhereThereWasNothing());
+}
+TEST_CASE("an address is asked for anew once its pod has gone") {
+  aquifer::test::Run(AsksAnewOnceItHasGone());
+}
+TEST_CASE("an address is asked for anew once its pod has it no more") {
+  aquifer::test::Run(AsksAnewOnceItHasMoved());
 }
 
 }  // namespace aquifer::mesh

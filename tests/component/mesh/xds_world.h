@@ -21,11 +21,11 @@ using envoy::service::discovery::v3::DeltaDiscoveryResponse;
 
 struct Client : XdsObserver {
   explicit Client(std::vector<ScriptedPlane::Script> scripts, XdsClientOptions options = Quick(),
-                  std::string on_demand = {})
+                  std::string on_demand = {}, const WantedNames::Limits& limits = {})
       : plane(std::move(scripts), changed),
         channel(plane.Options(), [] { return certs::test::kNow; }),
         state({std::string(kAddressType), std::string(kAuthorizationType)}, {},
-              std::move(on_demand)),
+              std::move(on_demand), limits),
         client(channel, state, sink, *this, options) {
     running.Spawn(client.Run(stop.token()));
   }

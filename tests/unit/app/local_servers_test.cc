@@ -1,7 +1,10 @@
 #include "core/app/local_servers.h"
 
+#include <tuple>
+
 #include "core/http/client.h"
 #include "core/rt/scope.h"
+#include "core/rt/timer.h"
 #include "tests/support/ask.h"
 #include "tests/support/catch.h"
 
@@ -43,6 +46,33 @@ Task<void> BindTwice(std::string& refusal) {
   co_return;
 }
 
+// One reader takes nothing of what it asked for when the other comes.
+Task<void> ReadBesideASlowReader(std::size_t bytes, int& made, std::size_t& read) {
+  StopSource stop;
+  Scope tasks;
+  LocalServers servers;
+  obs::Registry registry;
+  const auto more = [&made, bytes] {
+    ++made;
+    return std::string(bytes, '#') + "\n";
+  };
+  REQUIRE(servers.Listen("stats", AnyPort(), StatsHandler(registry, more)).ok());
+  servers.Serve(tasks, stop.token());
+  Result<io::SocketPtr> slow = co_await io::Connect(servers.local(0), StopToken());
+  REQUIRE(slow.ok());
+  std::ignore = co_await (*slow)->Write(Chunk::CopyOf("GET /metrics HTTP/1.1\r\nhost: a\r\n\r\n"),
+                                        StopToken());
+  while (made == 0) std::ignore = co_await SleepFor(std::chrono::milliseconds(1), StopToken());
+  http::ClientRequest request;
+  request.path = "/metrics";
+  http::ClientOptions options;
+  options.max_body_bytes = 2 * bytes;
+  const auto got = co_await http::Fetch(servers.local(0), request, options, StopToken());
+  if (got.ok()) read = got->body.size();
+  stop.RequestStop();
+  co_await tasks.Join();
+}
+
 }  // namespace
 
 TEST_CASE("each of a program's servers answers on its own port until the stop") {
@@ -57,6 +87,15 @@ TEST_CASE("a port that is taken ends the start with its name and address") {
   std::string refusal;
   test::Run(BindTwice(refusal));
   CHECK_FALSE(refusal.empty());
+}
+
+TEST_CASE("readers of metrics at the same time share what is made once") {
+  constexpr std::size_t kMoreThanTheKernelTakes = std::size_t{32} << 20;
+  int made = 0;
+  std::size_t read = 0;
+  test::Run(ReadBesideASlowReader(kMoreThanTheKernelTakes, made, read));
+  CHECK(made == 1);
+  CHECK(read > kMoreThanTheKernelTakes);
 }
 
 TEST_CASE("readiness is 200 when nothing is pending, and asked anew each time") {
@@ -75,7 +114,7 @@ TEST_CASE("metrics come in the form that the scraper accepts") {
   for (const char* path : {"/metrics", "/stats/prometheus"}) {
     const http::Response plain = test::Ask(stats, "GET", path);
     CHECK(plain.status == 200);
-    CHECK(plain.body.find("apples") != std::string::npos);
+    CHECK(plain.content().find("apples") != std::string::npos);
     CHECK(plain.headers.Get("content-type") == "text/plain; charset=utf-8");
   }
   const http::Response open =

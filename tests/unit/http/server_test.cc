@@ -151,6 +151,41 @@ TEST_CASE("connections over the bound are closed and the others live") {
   test::Run(body());
 }
 
+TEST_CASE("who does not take an answer in time does not hold it") {
+  const auto body = []() -> Task<void> {
+    struct Large {
+      static Task<Response> Answer(std::shared_ptr<const Chunk> content) {
+        Response response;
+        response.shared = std::move(content);
+        co_return response;
+      }
+    };
+    // More than the kernel takes for somebody who does not read.
+    const auto content =
+        std::make_shared<const Chunk>(Chunk::CopyOf(std::string(std::size_t{32} << 20, 'x')));
+    ServerOptions options;
+    options.write_timeout = std::chrono::milliseconds(20);
+    int answers = 0;
+    Server server(Listen(), options, [&content, &answers](const Request&, StopToken) {
+      ++answers;
+      return Large::Answer(content);
+    });
+    StopSource stop;
+    Scope serving;
+    serving.Spawn(server.Run(stop.token()));
+    Result<io::SocketPtr> idle = co_await io::Connect(server.local(), StopToken());
+    REQUIRE(idle.ok());
+    std::ignore =
+        co_await (*idle)->Write(Chunk::CopyOf("GET / HTTP/1.1\r\nhost: a\r\n\r\n"), StopToken());
+    while (answers == 0 || content.use_count() > 1)
+      std::ignore = co_await SleepFor(std::chrono::milliseconds(1), StopToken());
+    CHECK(answers == 1);
+    stop.RequestStop();
+    co_await serving.Join();
+  };
+  test::Run(body());
+}
+
 TEST_CASE("stopping the server ends idle connections") {
   const auto body = []() -> Task<void> {
     Running running;

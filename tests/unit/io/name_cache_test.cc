@@ -1,5 +1,6 @@
 #include "core/io/name_cache.h"
 
+#include <algorithm>
 #include <map>
 #include <string>
 #include <tuple>
@@ -11,7 +12,7 @@
 namespace aquifer::io {
 namespace {
 
-// A resolver that answers when the test lets it.
+// A resolver that answers when the test lets it; what begins with "good" at once.
 struct Resolver {
   NameCache::Lookup lookup() {
     return
@@ -20,6 +21,7 @@ struct Resolver {
   static Task<Result<NameCache::Addresses>> Answer(Resolver& resolver, std::string host,
                                                    StopToken stop) {
     ++resolver.asked[host];
+    if (host.starts_with("good")) co_return NameCache::Addresses{Ip::V4(10, 0, 0, 2)};
     const Status waited = co_await resolver.open.Wait(stop);
     if (!waited) co_return waited.error();
     if (!resolver.knows) co_return Error{Reason::kNotFound};
@@ -33,8 +35,9 @@ struct Resolver {
 
 struct Asking {
   static Task<void> Ask(NameCache& cache, std::string host, StopToken stop,
-                        std::vector<std::string>& said) {
-    const Result<NameCache::Addresses> found = co_await cache.Find(std::move(host), stop);
+                        std::vector<std::string>& said, std::string asker = "pod") {
+    const Result<NameCache::Addresses> found =
+        co_await cache.Find(std::move(host), std::move(asker), stop);
     said.push_back(found.ok() ? found->front().ToString()
                               : std::string(ReasonWord(found.error().reason)));
   }
@@ -149,6 +152,59 @@ Task<void> Bounded() {
   for (const char* name : {"d", "e", "f"}) CHECK(co_await Find(cache, name) == "10.0.0.1");
   CHECK(cache.names() == 2);
   co_await cache.End();
+}
+
+Task<void> PartsOfAskers() {
+  Resolver resolver;
+  NameCacheOptions options;
+  options.max_lookups = 3;
+  options.max_waiting = 3;
+  NameCache cache(options, resolver.lookup());
+  std::vector<std::string> said;
+  std::vector<std::string> other;
+  Scope asking;
+  for (const char* name : {"a", "b", "c", "d", "e"})
+    asking.Spawn(Asking::Ask(cache, name, StopToken(), said));
+  co_await Settle();
+  // Two are looked up, two wait, and there is room for others.
+  CHECK(said == std::vector<std::string>{"overload"});
+  co_await Asking::Ask(cache, "good", StopToken(), other, "other");
+  CHECK(other == std::vector<std::string>{"10.0.0.2"});
+  asking.Spawn(Asking::Ask(cache, "f", StopToken(), other, "other"));
+  asking.Spawn(Asking::Ask(cache, "good2", StopToken(), other, "other"));
+  co_await Settle();
+  CHECK(resolver.asked == std::map<std::string, int>{{"a", 1}, {"b", 1}, {"f", 1}, {"good", 1}});
+  CHECK(other.size() == 1);
+  // A place that gets free is theirs who have fewer.
+  resolver.open.Set();
+  co_await asking.Join();
+  CHECK(said ==
+        std::vector<std::string>{"overload", "10.0.0.1", "10.0.0.1", "10.0.0.1", "10.0.0.1"});
+  std::sort(other.begin(), other.end());
+  CHECK(other == std::vector<std::string>{"10.0.0.1", "10.0.0.2", "10.0.0.2"});
+  co_await cache.End();
+}
+
+TEST_CASE("names that nobody answers for delay who asks for them, and no other pod") {
+  aquifer::test::RunVirtual(PartsOfAskers());
+}
+
+Task<void> EndsLookups() {
+  Resolver resolver;
+  NameCache cache(NameCacheOptions{}, resolver.lookup());
+  std::vector<std::string> said;
+  Scope asking;
+  asking.Spawn(Asking::Ask(cache, "a", StopToken(), said));
+  co_await Settle();
+  const TimePoint before = Loop::Current().now();
+  co_await cache.End();
+  CHECK(Loop::Current().now() == before);
+  co_await asking.Join();
+  CHECK(said == std::vector<std::string>{"stopped"});
+}
+
+TEST_CASE("a look-up under way does not delay the end") {
+  aquifer::test::RunVirtual(EndsLookups());
 }
 
 TEST_CASE("names, look-ups and those who wait for one are bounded") {

@@ -50,6 +50,25 @@ TEST_CASE("a workload that leaves a service or goes is no endpoint of it") {
   CHECK(EndpointCount(*builder.Build(), "web.example") == 0);
 }
 
+TEST_CASE("of several changes of an endpoint at once the last one holds") {
+  Builder builder;
+  builder.Put(ServiceAt("web.example", "10.1.0.1"));
+  for (const char* name : {"c", "a", "b"}) {
+    builder.Put(Joins(Pod(name, "10.0.0.1"), "web.example"));
+    builder.RemoveAddress(Pod(name, "10.0.0.1").uid);
+    builder.Put(Joins(Pod(name, "10.0.0.2"), "web.example"));
+  }
+  builder.RemoveAddress(Pod("b", "10.0.0.2").uid);
+  const SnapshotRef snapshot = builder.Build();
+  const EndpointsRef endpoints =
+      snapshot->EndpointsOf(*snapshot->FindService({"default", "web.example"}));
+  REQUIRE(endpoints->size() == 2);
+  for (const Endpoint& endpoint : endpoints->all())
+    CHECK(endpoint.workload->HasAddress(IpOf("10.0.0.2")));
+  CHECK(endpoints->all()[0].workload->name == "a");
+  CHECK(endpoints->all()[1].workload->name == "c");
+}
+
 TEST_CASE("endpoints staged for a service go with their workload") {
   Builder builder;
   builder.Put(Joins(Pod("a", "10.0.0.1"), "web.example"));

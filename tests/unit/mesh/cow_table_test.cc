@@ -4,6 +4,7 @@
 #include <random>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "tests/support/catch.h"
 
@@ -80,6 +81,65 @@ TEST_CASE("a table says what a map says, through random changes and shared copie
   size_t visited = 0;
   table.ForEach([&](const Row& row) { visited += model.at(row.key) == row.value ? 1 : 0; });
   CHECK(visited == model.size());
+}
+
+TEST_CASE("a change of one row copies a handful of the others") {
+  Table table;
+  for (int i = 0; i < 20000; ++i) table.Put({"key" + std::to_string(i), i});
+  const Table readers = table.Share();
+  table.Put({"key7", -7});
+  int moved = 0;
+  readers.ForEach([&](const Row& row) { moved += table.Find(row.key) == &row ? 0 : 1; });
+  CHECK(moved >= 1);
+  CHECK(moved <= 16);
+}
+
+TEST_CASE("nobody's copy is made when there are no readers") {
+  Table table;
+  for (int i = 0; i < 1000; ++i) table.Put({"key" + std::to_string(i), i});
+  const Row* before = table.Find("key7");
+  table.Share();
+  table.Put({"key7", -7});
+  CHECK(table.Find("key7") == before);
+}
+
+// The worst hash there is.
+struct Alike {
+  int number = 0;
+
+  friend bool operator==(const Alike&, const Alike&) = default;
+  template <class H>
+  friend H AbslHashValue(H h, const Alike&) {
+    return H::combine(std::move(h), 0);
+  }
+};
+struct KeyOfAlike {
+  const Alike& operator()(const Alike& row) const { return row; }
+};
+
+TEST_CASE("rows that all have one hash are told apart") {
+  CowTable<Alike, KeyOfAlike> table;
+  for (int i = 0; i < 200; ++i) table.Put({i});
+  const auto readers = table.Share();
+  for (int i = 0; i < 200; i += 2) CHECK(table.Erase({i}));
+  CHECK_FALSE(table.Erase({0}));
+  CHECK(table.size() == 100);
+  CHECK(readers.size() == 200);
+  for (int i = 0; i < 200; ++i) {
+    CHECK((table.Find({i}) != nullptr) == (i % 2 == 1));
+    REQUIRE(readers.Find({i}) != nullptr);
+    CHECK(readers.Find({i})->number == i);
+  }
+}
+
+TEST_CASE("a table that was emptied is as good as new") {
+  Table table;
+  for (int i = 0; i < 1000; ++i) table.Put({"key" + std::to_string(i), i});
+  for (int i = 0; i < 1000; ++i) REQUIRE(table.Erase("key" + std::to_string(i)));
+  CHECK(table.size() == 0);
+  table.ForEach([](const Row&) { FAIL("a row"); });
+  table.Put({"a", 1});
+  CHECK(ValueAt(table, "a") == 1);
 }
 
 }  // namespace

@@ -65,6 +65,40 @@ istio::security::Authorization Policy(const std::string& name) {
   return message;
 }
 
+TEST_CASE("of an address that is described twice the last description holds") {
+  Conversation talk;
+  DeltaDiscoveryResponse response = Response(kAddressType);
+  auto& resource = *response.add_resources();
+  resource.set_name("default/web");
+  resource.mutable_resource()->set_type_url(std::string(kAddressType));
+  resource.mutable_resource()->set_value(Pod("pod-a", "\x0a\x01\x01\x01").SerializeAsString() +
+                                         ServiceNamed("web").SerializeAsString());
+  const Decoded<XdsState::Outcome> outcome = talk.Say(response);
+  REQUIRE(outcome.ok());
+  CHECK(outcome->refused.empty());
+  REQUIRE(talk.published.size() == 1);
+  CHECK(talk.published.back()->FindService({"default", "web"}) != nullptr);
+  CHECK(talk.published.back()->workload_count() == 0);
+}
+
+TEST_CASE("nothing of one resource is left in the next") {
+  Conversation talk;
+  DeltaDiscoveryResponse response = Response(kAddressType);
+  istio::workload::Address full = Pod("pod-a", "\x0a\x01\x01\x01");
+  full.mutable_workload()->set_node("node-1");
+  full.mutable_workload()->add_authorization_policies("default/deny");
+  (*full.mutable_workload()->mutable_services())["default/web"].add_ports()->set_service_port(80);
+  Add(response, "pod-a", full);
+  Add(response, "pod-b", Pod("pod-b", "\x0a\x01\x01\x02"));
+  REQUIRE(talk.Say(response).ok());
+  REQUIRE(talk.published.size() == 1);
+  const WorkloadRef next = talk.published.back()->FindWorkload("pod-b");
+  REQUIRE(next != nullptr);
+  CHECK(next->node.empty());
+  CHECK(next->authorization_policies.empty());
+  CHECK(next->services.empty());
+}
+
 TEST_CASE("good resources of a partly bad response are applied, the bad are named in the NACK") {
   Conversation talk;
   DeltaDiscoveryResponse response = Response(kAddressType);

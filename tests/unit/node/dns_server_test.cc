@@ -1,171 +1,28 @@
 #include "node-proxy/dns/server.h"
 
-#include <functional>
-
 #include "node-proxy/dns/frame.h"
 #include "tests/support/run_task.h"
-#include "tests/unit/node/dns_wire.h"
-#include "tests/unit/node/world.h"
+#include "tests/unit/node/dns_world.h"
 
 namespace aquifer::node::dns {
 namespace {
 
 using node::test::World;
+using test::AskByConnection;
+using test::AskByDatagram;
 using test::DnsQuery;
 using test::DnsReply;
+using test::kLocal;
+using test::NameServer;
+using test::Pod;
 using test::ReadReply;
-
-const Ip kLocal = Ip::Loopback4();
-
-redirect::PodSockets Sockets() {
-  return redirect::PodSockets({.mark = 0, .reuse_port = true, .ipv6 = false});
-}
-
-// What a name server says to a query, in this order.
-using Script = std::function<std::vector<std::string>(std::string query, Protocol protocol)>;
-
-// A reply to `query` with this rcode and what follows the question.
-std::string ReplyTo(const std::string& query, int rcode, const std::string& rest = "",
-                    bool truncated = false) {
-  const Bytes question = ReadEnvelope(AsBytes(query))->question;
-  std::string reply = query.substr(0, 2);
-  ByteWriter writer(reply);
-  writer.U8(truncated ? 0x83 : 0x81);
-  writer.U8(static_cast<std::uint8_t>(0x80 | rcode));
-  writer.U16(1);
-  writer.U16(rest.empty() ? 0 : 1);
-  writer.U32(0);
-  writer.Raw(question);
-  return reply + rest;
-}
-
-// One A record that points at the question's name.
-std::string Record(std::uint8_t last) {
-  std::string text;
-  ByteWriter writer(text);
-  writer.U16(0xc00c);
-  writer.U16(1);
-  writer.U16(1);
-  writer.U32(300);
-  writer.U16(4);
-  writer.U32(0x01010100U | last);
-  return text;
-}
-
-// A name server on one port of loopback, by datagram and by connection.
-class NameServer {
- public:
-  explicit NameServer(Script script) : script_(std::move(script)) {
-    Result<UniqueFd> listening = Sockets().ListenAt({kLocal, 0});
-    REQUIRE(listening.ok());
-    listener_ = std::make_unique<io::Listener>(*std::move(listening));
-    Result<UniqueFd> datagrams = Sockets().DatagramsAt({kLocal, listener_->local().port});
-    REQUIRE(datagrams.ok());
-    socket_ = std::make_unique<io::DatagramSocket>(*std::move(datagrams));
-    tasks_.Spawn(Datagrams());
-    tasks_.Spawn(Connections());
-  }
-  Address address() const { return listener_->local(); }
-  int asked = 0;
-
-  Task<void> End() {
-    stop_.RequestStop();
-    co_await tasks_.Join();
-  }
-
- private:
-  Task<void> Datagrams() {
-    std::array<std::uint8_t, 4096> buffer;
-    while ((co_await socket_->WaitReadable(stop_.token())).ok()) {
-      const auto got = socket_->Take(buffer);
-      if (!got) continue;
-      ++asked;
-      const std::string query(AsText(Bytes(buffer).first(got->size)));
-      for (const std::string& reply : script_(query, Protocol::kUdp))
-        CHECK(socket_->SendTo(AsBytes(reply), got->from).ok());
-    }
-  }
-  Task<void> Connections() {
-    while (true) {
-      Result<io::SocketPtr> client = co_await listener_->Accept(stop_.token());
-      if (!client) co_return;
-      const std::string query = co_await node::test::Hear(**client);
-      ++asked;
-      for (const std::string& reply : script_(query.substr(2), Protocol::kTcp))
-        co_await node::test::Say(**client, Framed(reply));
-    }
-  }
-
-  Script script_;
-  std::unique_ptr<io::Listener> listener_;
-  std::unique_ptr<io::DatagramSocket> socket_;
-  StopSource stop_;
-  Scope tasks_;
-};
-
-// The client's pod with its DNS server.
-struct Pod {
-  explicit Pod(World& in, std::vector<Address> servers = {})
-      : world(in), metrics(in.registry), shared(in.config, metrics) {
-    shared.upstreams = Upstreams(ResolvConf{.servers = std::move(servers), .search = {}});
-    world.config.dns_addresses = {{kLocal, 0}};
-    world.Populate(80, 80);
-    endpoint = std::make_shared<PodEndpoint>(
-        world.context, "uid-client",
-        mesh::LocalName{.ns = "default", .name = "client", .service_account = "default"},
-        Sockets());
-    server =
-        std::make_unique<Server>(world.context, shared, *endpoint, drain.token(), stop.token());
-    REQUIRE(server->Bind().ok());
-    server->Serve();
-  }
-  Task<void> End() {
-    stop.RequestStop();
-    co_await server->Finish();
-    server.reset();
-    co_await world.End();
-  }
-  // Counts with these labels, such as `istio_dns_requests_total` and `type="a"`.
-  bool Counted(const std::string& family, const std::string& labels, int count) const {
-    const std::string text = world.registry.Text();
-    return text.find(family + "{" + labels) != std::string::npos &&
-           text.find(labels + "} " + std::to_string(count)) != std::string::npos;
-  }
-
-  World& world;
-  DnsMetrics metrics;
-  WorkerDns shared;
-  StopSource drain;
-  StopSource stop;
-  std::shared_ptr<PodEndpoint> endpoint;
-  std::unique_ptr<Server> server;
-};
+using test::Record;
+using test::ReplyTo;
+using test::Sockets;
 
 std::string Labels(const std::string& type, const std::string& protocol) {
   return "request_query_type=\"" + type + "\",request_protocol=\"" + protocol +
          "\",source_canonical_service=\"unknown\",source_canonical_revision=\"unknown\"";
-}
-
-Task<std::string> AskByDatagram(Address server, std::string query) {
-  Result<UniqueFd> fd = Sockets().UpstreamDatagrams(kLocal);
-  REQUIRE(fd.ok());
-  io::DatagramSocket socket(*std::move(fd));
-  REQUIRE(socket.Connect(server).ok());
-  REQUIRE(socket.Send(AsBytes(query)).ok());
-  TimedStop timed(StopToken(), std::chrono::seconds(20), Reason::kTimeout);
-  const Status ready = co_await socket.WaitReadable(timed.token());
-  REQUIRE(ready.ok());
-  Result<std::string> got = socket.TakeWhole();
-  REQUIRE(got.ok());
-  co_return *std::move(got);
-}
-
-Task<std::string> AskByConnection(io::Socket& socket, std::string query) {
-  co_await node::test::Say(socket, Framed(query));
-  std::string reply;
-  while (reply.size() < 2 || reply.size() < 2U + (AsBytes(reply)[0] << 8 | AsBytes(reply)[1]))
-    reply += co_await node::test::Hear(socket);
-  co_return reply.substr(2);
 }
 
 Task<void> AnswersNames() {
@@ -384,67 +241,11 @@ TEST_CASE("a storm of questions is bounded, and names of the mesh are answered m
   aquifer::test::Run(BoundsWhatIsUnderWay());
 }
 
-Task<void> LeavesNewQuestions() {
-  World world;
-  Pod pod(world);
-  const Address address = pod.server->datagrams();
-  Result<UniqueFd> second = Sockets().DatagramsAt(address);
-  REQUIRE(second.ok());
-  io::DatagramSocket other(*std::move(second));  // of the proxy that takes over
-  pod.drain.RequestStop();
-  co_await pod.server->Finish();
-  // The server is there still, with its socket. From whatever port a question comes, it is not its.
-  for (int i = 0; i < 40; ++i) {
-    Result<UniqueFd> fd = Sockets().UpstreamDatagrams(kLocal);
-    REQUIRE(fd.ok());
-    io::DatagramSocket client(*std::move(fd));
-    REQUIRE(client.Connect(address).ok());
-    REQUIRE(client.Send(AsBytes(DnsQuery({.name = "web.example"}))).ok());
-    TimedStop timed(StopToken(), std::chrono::seconds(5), Reason::kTimeout);
-    const Status ready = co_await other.WaitReadable(timed.token());
-    REQUIRE(ready.ok());
-    std::array<std::uint8_t, 512> buffer;
-    CHECK(other.Take(buffer).ok());
-  }
-  co_await pod.End();
-}
-
-TEST_CASE("a drained server leaves new questions to the proxy that takes over") {
-  aquifer::test::Run(LeavesNewQuestions());
-}
-
-Task<void> AnswersWhatHasCome() {
-  World world;
-  NameServer upstream(
-      [](const std::string& query, Protocol) { return std::vector{ReplyTo(query, 0, Record(9))}; });
-  Pod pod(world, {upstream.address()});
-  Result<UniqueFd> fd = Sockets().UpstreamDatagrams(kLocal);
-  REQUIRE(fd.ok());
-  io::DatagramSocket client(*std::move(fd));
-  REQUIRE(client.Connect(pod.server->datagrams()).ok());
-  for (int i = 0; i < 50; ++i) REQUIRE(client.Send(AsBytes(DnsQuery({.name = "a.org"}))).ok());
-  pod.drain.RequestStop();  // before the server has had a turn
-  for (int i = 0; i < 50; ++i) {
-    TimedStop timed(StopToken(), std::chrono::seconds(5), Reason::kTimeout);
-    Status ready = co_await client.WaitReadable(timed.token());
-    REQUIRE(ready.ok());
-    const Result<std::string> got = client.TakeWhole();
-    REQUIRE(got.ok());
-    CHECK(ReadReply(*got).answers.size() == 1);
-  }
-  co_await pod.End();
-  co_await upstream.End();
-}
-
-TEST_CASE("a draining server answers what has come already") {
-  aquifer::test::Run(AnswersWhatHasCome());
-}
-
 Task<void> LearnsOfTheClient() {
   World world;
   Pod pod(world);
   const std::shared_ptr<PodEndpoint> newcomer = world.Endpoint("newcomer", "default");
-  Server server(world.context, pod.shared, *newcomer, pod.drain.token(), pod.stop.token());
+  Server server(world.context, pod.shared, *newcomer, pod.ending);
   REQUIRE(server.Bind().ok());
   server.Serve();
   Scope asking;
@@ -461,7 +262,7 @@ Task<void> LearnsOfTheClient() {
   co_await asking.Join();
   CHECK(ReadReply(reply).answers.size() == 1);
   CHECK(server.under_way() == 0);
-  pod.stop.RequestStop();
+  pod.ending.Stop(Reason::kStopped);
   co_await server.Finish();
   co_await pod.End();
 }

@@ -4,18 +4,15 @@
 //   127.0.0.4   the far network's gateway
 //   127.0.0.2   the pod behind it, and its application
 #include "hbone/server.h"
-#include "node-proxy/outbound.h"
 #include "tests/support/run_task.h"
-#include "tests/unit/node/world.h"
+#include "tests/unit/node/outbound_world.h"
 
 namespace aquifer::node {
 namespace {
 
 using test::AcceptOne;
-using test::Dial;
 using test::Hear;
 using test::kServerIp;
-using test::kServiceIp;
 using test::ListenAt;
 using test::Say;
 using test::World;
@@ -93,14 +90,9 @@ class Relay final : public hbone::ConnectHandler {
   Scope tasks_;
 };
 
-struct Networks {
+struct Networks : test::Captured {
   explicit Networks(World& w, std::string far_account = "web")
-      : world(w),
-        outbound(ListenAt(kServiceIp)),
-        application(ListenAt(kServerIp)),
-        gateway(w, kGatewayIp, "gateway"),
-        far(w, kServerIp, std::move(far_account)),
-        pod(w.Endpoint("client", "default")) {
+      : Captured(w), gateway(w, kGatewayIp, "gateway"), far(w, kServerIp, std::move(far_account)) {
     world.config.network = "near";
     world.context.classify.network = "near";
     mesh::Workload client = mesh::Pod("client", "127.0.0.1");
@@ -135,40 +127,21 @@ struct Networks {
     world.builder.Put(service);
     world.Publish();
   }
-  Task<io::SocketPtr> Connect() {
-    io::SocketPtr client = co_await Dial(outbound->local());
-    io::SocketPtr accepted = co_await AcceptOne(*outbound);
-    serving.Spawn(ServeOutbound(world.context, pod, std::move(accepted), world.stop.token()));
-    co_return client;
-  }
-  // Connects, is reset, and leaves one line that holds `words`.
-  Task<void> IsReset(std::vector<std::string> words) {
-    const io::SocketPtr client = co_await Connect();
-    CHECK(co_await Hear(*client) == "peer_reset");
-    co_await serving.Join();
-    words.push_back("direction=\"outbound\"");
-    CHECK(world.lines.With(words).size() == 1);
-  }
   std::string authority() const { return "web.example:" + std::to_string(outbound->local().port); }
   Task<void> End() {
-    co_await serving.Join();
-    co_await world.End();
+    co_await Captured::End();
     co_await gateway.End();
     co_await far.End();
   }
 
-  World& world;
-  std::unique_ptr<io::Listener> outbound, application;
   Relay gateway, far;
-  std::shared_ptr<PodEndpoint> pod;
   mesh::Service service;
-  Scope serving;
 };
 
 Task<void> Crosses() {
   World world;
   Networks net(world);
-  const io::SocketPtr client = co_await net.Connect();
+  const io::SocketPtr client = co_await net.NewClient();
   const io::SocketPtr server = co_await AcceptOne(*net.application);
   co_await Say(*client, "ping");
   CHECK(co_await Hear(*server) == "ping");
@@ -215,9 +188,9 @@ TEST_CASE("a connection into another network is a tunnel in a tunnel, each end a
 Task<void> SharesOnlyTheOuter() {
   World world;
   Networks net(world);
-  const io::SocketPtr one = co_await net.Connect();
+  const io::SocketPtr one = co_await net.NewClient();
   const io::SocketPtr its = co_await AcceptOne(*net.application);
-  const io::SocketPtr two = co_await net.Connect();
+  const io::SocketPtr two = co_await net.NewClient();
   const io::SocketPtr other = co_await AcceptOne(*net.application);
   co_await Say(*one, "one");
   co_await Say(*two, "two");
@@ -236,7 +209,7 @@ TEST_CASE("the tunnel to the gateway is shared, the one inside belongs to one co
 Task<void> PassesResets() {
   World world;
   Networks net(world);
-  io::SocketPtr client = co_await net.Connect();
+  io::SocketPtr client = co_await net.NewClient();
   const io::SocketPtr server = co_await AcceptOne(*net.application);
   client->Reset();
   client.reset();
@@ -311,7 +284,7 @@ Task<void> WithoutBaggage() {
   World world;
   Networks net(world);
   world.config.response_baggage = false;
-  const io::SocketPtr client = co_await net.Connect();
+  const io::SocketPtr client = co_await net.NewClient();
   const io::SocketPtr server = co_await AcceptOne(*net.application);
   // Bytes come through: the tunnel is open at both ends.
   std::ignore = co_await client->Write(Chunk::CopyOf("hello"), StopToken());

@@ -1,27 +1,19 @@
 // Endpoints that cannot be reached, and those that have only a host name. Addresses as in world.h;
 // 127.0.0.5 is an endpoint where nobody listens.
-#include "node-proxy/outbound.h"
 #include "tests/support/run_task.h"
-#include "tests/unit/node/world.h"
+#include "tests/unit/node/outbound_world.h"
 
 namespace aquifer::node {
 namespace {
 
 using test::AcceptOne;
-using test::Dial;
 using test::Hear;
 using test::kServerIp;
-using test::kServiceIp;
-using test::ListenAt;
 using test::Say;
 using test::World;
 
-struct Client {
-  explicit Client(World& w)
-      : world(w),
-        outbound(ListenAt(kServiceIp)),
-        application(ListenAt(kServerIp)),
-        pod(w.Endpoint("client", "default")) {
+struct Client : test::Captured {
+  explicit Client(World& w) : Captured(w) {
     world.Populate(outbound->local().port, application->local().port);
     world.builder.RemoveAddress(World::Server(1, 1).uid);
     world.Publish();
@@ -38,11 +30,6 @@ struct Client {
     world.builder.Put(workload);
     world.Publish();
   }
-  Task<void> Connect() {
-    client = co_await Dial(outbound->local());
-    io::SocketPtr accepted = co_await AcceptOne(*outbound);
-    serving.Spawn(ServeOutbound(world.context, pod, std::move(accepted), world.stop.token()));
-  }
   Task<void> Reaches(std::string line) {
     co_await Connect();
     const io::SocketPtr server = co_await AcceptOne(*application);
@@ -53,22 +40,6 @@ struct Client {
     co_await serving.Join();
     CHECK(world.lines.With({"connection complete", std::move(line)}).size() == 1);
   }
-  Task<void> IsReset(std::string line) {
-    co_await Connect();
-    CHECK(co_await Hear(*client) == "peer_reset");
-    co_await serving.Join();
-    CHECK(world.lines.With({"connection complete", std::move(line)}).size() == 1);
-  }
-  Task<void> End() {
-    co_await serving.Join();
-    co_await world.End();
-  }
-
-  World& world;
-  std::unique_ptr<io::Listener> outbound, application;
-  std::shared_ptr<PodEndpoint> pod;
-  io::SocketPtr client;
-  Scope serving;
 };
 
 Task<void> TriesAnother() {
@@ -93,7 +64,7 @@ Task<void> KeepsTheTunnel() {
   dead.protocol = mesh::TunnelProtocol::kHbone;
   client.Put(dead);
   client.Put(client.Endpoint("b-plain", "127.0.0.2"));
-  co_await client.IsReset("dst.workload=\"a-dead\"");
+  co_await client.IsReset({"connection complete", "dst.workload=\"a-dead\""});
   co_await client.End();
 }
 
@@ -107,7 +78,7 @@ Task<void> TriesOnce() {
   client.Put(client.Endpoint("a-dead", "127.0.0.5"));
   client.Put(client.Endpoint("b-dead", "127.0.0.6"));
   client.Put(client.Endpoint("c-live", "127.0.0.2"));
-  co_await client.IsReset("dst.workload=\"b-dead\"");
+  co_await client.IsReset({"connection complete", "dst.workload=\"b-dead\""});
   CHECK(world.Closed("CONNECT") == 1);
   co_await client.End();
 }
@@ -118,7 +89,7 @@ Task<void> NoOther() {
   World world;
   Client client(world);
   client.Put(client.Endpoint("only", "127.0.0.5"));
-  co_await client.IsReset("dst.workload=\"only\"");
+  co_await client.IsReset({"connection complete", "dst.workload=\"only\""});
   co_await client.End();
 }
 
@@ -152,7 +123,7 @@ Task<void> NameUnknown() {
   World world;
   Client client(world);
   client.Put(Named(client, "gone.example.com"));
-  co_await client.IsReset("not found");
+  co_await client.IsReset({"connection complete", "not found"});
   co_await client.End();
 }
 
@@ -166,7 +137,7 @@ Task<void> NameOfOurselves() {
   client.Put(Named(client, "loop.example.com"));
   world.names["loop.example.com"] = {kServerIp};
   world.context.classify.illegal_ports = {client.application->local().port};
-  co_await client.IsReset("come back to the proxy itself");
+  co_await client.IsReset({"connection complete", "come back to the proxy itself"});
   co_await client.End();
 }
 

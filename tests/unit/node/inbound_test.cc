@@ -94,6 +94,29 @@ TEST_CASE("clear text to the proxy's own port is refused") {
   aquifer::test::Run(RefusesOwnPorts());
 }
 
+// Each pod has its own.
+Task<void> LimitsRefusalLines() {
+  World world;
+  world.lines.clock = [] { return std::chrono::system_clock::time_point(); };
+  Clear clear(world);
+  world.context.classify.illegal_ports = {clear.listener->local().port};
+  for (int i = 0; i < 15; ++i) {
+    co_await clear.Connect();
+    CHECK(co_await Hear(*clear.client) == "peer_reset");
+  }
+  co_await clear.serving.Join();
+  CHECK(world.lines.With({"\twarn\t", "connection failed"}).size() == 10);
+  clear.server = world.Endpoint("client", "default");
+  co_await clear.Connect();
+  co_await clear.serving.Join();
+  CHECK(world.lines.With({"\twarn\t", "connection failed"}).size() == 11);
+  co_await world.End();
+}
+
+TEST_CASE("who dials the proxy's own port again and again does not fill the log") {
+  aquifer::test::Run(LimitsRefusalLines());
+}
+
 Task<void> ResetsWhenNobodyListens() {
   World world;
   Clear clear(world);

@@ -1,71 +1,16 @@
 #include "node-proxy/outbound.h"
 
 #include "tests/support/run_task.h"
-#include "tests/unit/node/world.h"
+#include "tests/unit/node/outbound_world.h"
 
 namespace aquifer::node {
 namespace {
 
 using test::AcceptOne;
-using test::Dial;
 using test::Hear;
-using test::kServerIp;
-using test::kServiceIp;
-using test::ListenAt;
+using test::Pair;
 using test::Say;
 using test::World;
-
-// A client of the service web.example, whose proxy is `outbound`; the server's proxy is the
-// world's.
-struct Pair {
-  explicit Pair(World& w)
-      : world(w),
-        outbound(ListenAt(kServiceIp)),
-        application(ListenAt(kServerIp)),
-        client_pod(w.Endpoint("client", "default")),
-        server_pod(w.Endpoint("server", "web")),
-        handler(w.context, *server_pod, false) {
-    world.Populate(outbound->local().port, application->local().port);
-  }
-  Task<void> ServeHbone() {
-    io::SocketPtr accepted = co_await AcceptOne(*world.hbone);
-    co_await ServeInbound(world.context, *server_pod, handler, std::move(accepted), StopToken(),
-                          world.stop.token());
-  }
-  // The application of the client has connected, and its proxy takes it from there.
-  Task<void> Connect() {
-    client = co_await Dial(outbound->local());
-    io::SocketPtr accepted = co_await AcceptOne(*outbound);
-    serving.Spawn(
-        ServeOutbound(world.context, client_pod, std::move(accepted), world.stop.token()));
-  }
-  // Connected to the application through both proxies.
-  Task<void> ConnectThrough() {
-    hbone.Spawn(ServeHbone());
-    co_await Connect();
-    server = co_await AcceptOne(*application);
-  }
-  Task<void> End() {
-    co_await serving.Join();
-    co_await world.End();
-    co_await hbone.Join();
-  }
-  // The service's endpoint, changed.
-  template <class Change>
-  void ChangeServer(Change change) {
-    mesh::Workload changed = World::Server(outbound->local().port, application->local().port);
-    change(changed);
-    world.builder.Put(changed);
-    world.Publish();
-  }
-
-  World& world;
-  std::unique_ptr<io::Listener> outbound, application;
-  std::shared_ptr<PodEndpoint> client_pod, server_pod;
-  InboundHandler handler;
-  io::SocketPtr client, server;
-  Scope serving, hbone;
-};
 
 Task<void> GoesByHbone() {
   World world;
@@ -110,20 +55,11 @@ TEST_CASE("a reset of the client is one of the server's connection") {
   aquifer::test::Run(PassesResets());
 }
 
-// Connects, is reset, and leaves one line that holds `words`.
-Task<void> IsReset(Pair& pair, std::vector<std::string> words) {
-  co_await pair.Connect();
-  CHECK(co_await Hear(*pair.client) == "peer_reset");
-  co_await pair.serving.Join();
-  words.push_back("direction=\"outbound\"");
-  CHECK(pair.world.lines.With(words).size() == 1);
-}
-
 Task<void> NoEndpoint() {
   World world;
   Pair pair(world);
   pair.ChangeServer([](mesh::Workload& server) { server.services.clear(); });
-  co_await IsReset(pair, {"\twarn\t", "connection failed"});
+  co_await pair.IsReset({"\twarn\t", "connection failed"});
   CHECK(world.registry.Text().find("connections_opened") == std::string::npos);
   co_await pair.End();
 }
@@ -138,7 +74,7 @@ Task<void> MissingWaypoint() {
   service.waypoint = mesh::GatewayAddress{mesh::At("10.9.9.9"), 15008};
   world.builder.Put(service);
   world.Publish();
-  co_await IsReset(pair, {"\twarn\t", "waypoint"});
+  co_await pair.IsReset({"\twarn\t", "waypoint"});
   co_await pair.End();
 }
 
@@ -157,7 +93,7 @@ Task<void> WrongIdentity() {
   former.service_account = "former";
   world.builder.Put(former);
   pair.ChangeServer([](mesh::Workload& server) { server.services.clear(); });
-  co_await IsReset(pair, {"\terror\t", "connection complete"});
+  co_await pair.IsReset({"\terror\t", "connection complete"});
   CHECK(world.lines.With({"connection complete", "direction=\"inbound\""}).empty());
   CHECK(world.Closed("TLS_FAILURE") == 1);
   co_await pair.End();
@@ -171,7 +107,7 @@ Task<void> CaRefuses() {
   World world;
   Pair pair(world);
   world.authority.refused.insert("default");
-  co_await IsReset(pair, {"\terror\t", "connection complete"});
+  co_await pair.IsReset({"\terror\t", "connection complete"});
   CHECK(world.Closed("IDENTITY_ERROR") == 1);
   co_await pair.End();
 }
@@ -182,7 +118,7 @@ Task<void> NoProxyThere() {
   World world;
   Pair pair(world);
   world.hbone.reset();
-  co_await IsReset(pair, {"\terror\t", "connection complete"});
+  co_await pair.IsReset({"\terror\t", "connection complete"});
   CHECK(world.Closed("CONNECT") == 1);
   CHECK(world.registry.Text().find("mutual_tls") != std::string::npos);
   co_await pair.End();
@@ -201,8 +137,8 @@ Task<void> Denied() {
   world.builder.Put(policy);
   world.Publish();
   pair.hbone.Spawn(pair.ServeHbone());
-  co_await IsReset(
-      pair, {"\terror\t", "error=\"http status: 401 (explicitly denied by: default/deny-all)\""});
+  co_await pair.IsReset(
+      {"\terror\t", "error=\"http status: 401 (explicitly denied by: default/deny-all)\""});
   CHECK(world.Closed("DENY") == 2);  // by the source's proxy and by the destination's
   CHECK(world.Closed("CONNECT") == 0);
   CHECK(world.registry.Text().find(
@@ -261,7 +197,7 @@ Task<void> OwnPort() {
   Pair pair(world);
   world.builder.RemoveAddress("default/web.example");
   world.Publish();
-  co_await IsReset(pair, {"\twarn\t", "connection failed", "come back to the proxy itself"});
+  co_await pair.IsReset({"\twarn\t", "connection failed", "come back to the proxy itself"});
   TimedStop soon(StopToken(), std::chrono::milliseconds(20), Reason::kTimeout);
   CHECK_FALSE((co_await pair.outbound->Accept(soon.token())).ok());
   co_await pair.End();

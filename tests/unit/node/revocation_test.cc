@@ -1,57 +1,22 @@
 // Revocation lists that change under live HBONE connections, over loopback.
 #include "tests/support/run_task.h"
 #include "tests/unit/certs/crl_signer.h"
-#include "tests/unit/node/world.h"
+#include "tests/unit/node/outbound_world.h"
 
 namespace aquifer::node {
 namespace {
 
-using test::AcceptOne;
-using test::Dial;
 using test::Hear;
-using test::kServerIp;
-using test::kServiceIp;
-using test::ListenAt;
 using test::Say;
 using test::World;
 
-// A client of the service and a server, whose proxies look at the same lists.
-struct Pair {
-  explicit Pair(World& w)
-      : world(w),
-        outbound(ListenAt(kServiceIp)),
-        application(ListenAt(kServerIp)),
-        client_pod(w.Endpoint("client", "default")),
-        server_pod(w.Endpoint("server", "web")),
-        handler(w.context, *server_pod, false),
-        signer(w.authority.ca) {
-    world.Populate(outbound->local().port, application->local().port);
-  }
-  Task<void> ServeHbone() {
-    while (true) {
-      Result<io::SocketPtr> accepted = co_await world.hbone->Accept(world.stop.token());
-      if (!accepted) co_return;
-      hbone.Spawn(ServeInbound(world.context, *server_pod, handler, *std::move(accepted),
-                               StopToken(), world.stop.token()));
-    }
-  }
-  Task<void> Connect() {
-    client = co_await Dial(outbound->local());
-    io::SocketPtr accepted = co_await AcceptOne(*outbound);
-    serving.Spawn(
-        ServeOutbound(world.context, client_pod, std::move(accepted), world.stop.token()));
-  }
-  Task<void> ConnectThrough() {
-    hbone.Spawn(ServeHbone());
-    co_await Connect();
-    server = co_await AcceptOne(*application);
+// Both proxies look at the same lists.
+struct Watched : test::Pair {
+  explicit Watched(World& w) : Pair(w), signer(w.authority.ca) {}
+  Task<void> Talk() {
+    co_await ConnectThrough();
     co_await Say(*client, "ping");
     CHECK(co_await Hear(*server) == "ping");
-  }
-  Task<void> End() {
-    co_await serving.Join();
-    co_await world.End();
-    co_await hbone.Join();
   }
   // The number of the certificate that the store has for `account`.
   std::string SerialOf(const std::string& account) const {
@@ -69,19 +34,13 @@ struct Pair {
                                       "\"} " + std::to_string(count)) != std::string::npos;
   }
 
-  World& world;
-  std::unique_ptr<io::Listener> outbound, application;
-  std::shared_ptr<PodEndpoint> client_pod, server_pod;
-  InboundHandler handler;
   certs::test::CrlSigner signer;
-  io::SocketPtr client, server;
-  Scope serving, hbone;
 };
 
 Task<void> EndsInbound() {
   World world;
-  Pair pair(world);
-  co_await pair.ConnectThrough();
+  Watched pair(world);
+  co_await pair.Talk();
   world.revocations.SetLists(pair.Revoking("default"));
   CHECK(co_await Hear(*pair.server) == "peer_reset");
   CHECK(co_await Hear(*pair.client) == "peer_reset");
@@ -100,8 +59,8 @@ TEST_CASE("an open inbound connection ends when its client's certificate is revo
 
 Task<void> EndsOutbound() {
   World world;
-  Pair pair(world);
-  co_await pair.ConnectThrough();
+  Watched pair(world);
+  co_await pair.Talk();
   world.revocations.SetLists(pair.Revoking("web"));
   CHECK(co_await Hear(*pair.client) == "peer_reset");
   CHECK(co_await Hear(*pair.server) == "peer_reset");
@@ -121,8 +80,8 @@ TEST_CASE("an open outbound connection ends when its server's certificate is rev
 
 Task<void> EndsIdleTunnels() {
   World world;
-  Pair pair(world);
-  co_await pair.ConnectThrough();
+  Watched pair(world);
+  co_await pair.Talk();
   CHECK((co_await pair.client->ShutdownWrite(StopToken())).ok());
   CHECK((co_await pair.server->ShutdownWrite(StopToken())).ok());
   CHECK(co_await Hear(*pair.client) == "FIN");
@@ -146,13 +105,11 @@ TEST_CASE("a pooled tunnel without a stream ends with a revoked certificate too"
 
 Task<void> RejectsInbound() {
   World world;
-  Pair pair(world);
+  Watched pair(world);
   std::ignore = co_await world.certs.Get({"cluster.local", "default", "default"}, StopToken());
   world.revocations.SetLists(pair.Revoking("default"));
   pair.hbone.Spawn(pair.ServeHbone());
-  co_await pair.Connect();
-  CHECK(co_await Hear(*pair.client) == "peer_reset");
-  co_await pair.serving.Join();
+  co_await pair.IsReset();
   co_await World::Until(
       [&] { return !world.lines.With({"HBONE handshake failed", "reason=revoked"}).empty(); });
   CHECK(world.registry.Text().find("istio_crl_policy_rejections_total{reporter=\"destination\"}") !=
@@ -167,13 +124,11 @@ TEST_CASE("a client whose certificate is revoked gets no connection") {
 
 Task<void> RejectsOutbound() {
   World world;
-  Pair pair(world);
+  Watched pair(world);
   std::ignore = co_await world.certs.Get({"cluster.local", "default", "web"}, StopToken());
   world.revocations.SetLists(pair.Revoking("web"));
   pair.hbone.Spawn(pair.ServeHbone());
-  co_await pair.Connect();
-  CHECK(co_await Hear(*pair.client) == "peer_reset");
-  co_await pair.serving.Join();
+  co_await pair.IsReset();
   CHECK(pair.Counted("source", 1));
   CHECK(world.Closed("CERT_REVOKED") == 1);
   co_await pair.End();
@@ -185,12 +140,10 @@ TEST_CASE("nothing is sent to a server whose certificate is revoked") {
 
 Task<void> RefusesUnread() {
   World world;
-  Pair pair(world);
+  Watched pair(world);
   world.revocations.SetLists(nullptr);
   pair.hbone.Spawn(pair.ServeHbone());
-  co_await pair.Connect();
-  CHECK(co_await Hear(*pair.client) == "peer_reset");
-  co_await pair.serving.Join();
+  co_await pair.IsReset();
   CHECK(world.Closed("TLS_FAILURE") == 1);
   co_await pair.End();
 }

@@ -24,7 +24,8 @@ mesh::WorkloadRef Pod(const std::string& name) {
 
 void EndsWell(World& world) {
   {
-    Session session(world.context, obs::Direction::kOutbound, kClient, kServer);
+    Session session(world.context, world.refusal_lines, obs::Direction::kOutbound, kClient,
+                    kServer);
     session.SetSource(Pod("a"));
     session.Open();
     session.totals() = {.a_to_b_bytes = 11, .b_to_a_bytes = 22};
@@ -45,7 +46,7 @@ void TellsOfOpening(World& world) {
   Result<obs::LevelFilter, Refusal> debug = obs::LevelFilter::Parse("access=debug");
   REQUIRE(debug.ok());
   world.lines.logger().SetLevels(*debug);
-  Session session(world.context, obs::Direction::kOutbound, kClient, kServer);
+  Session session(world.context, world.refusal_lines, obs::Direction::kOutbound, kClient, kServer);
   session.Open();
   session.Open();
   const auto lines = world.lines.With({"\tdebug\taccess\tconnection opened\t"});
@@ -59,7 +60,7 @@ TEST_CASE("a connection's opening is a line at debug") {
 
 void Fails(World& world) {
   {
-    Session session(world.context, obs::Direction::kInbound, kClient, kServer);
+    Session session(world.context, world.refusal_lines, obs::Direction::kInbound, kClient, kServer);
     session.Fail(Error{Reason::kPolicyDenied}, "denied by p");
     CHECK(session.failed());
   }
@@ -74,7 +75,7 @@ TEST_CASE("a connection that failed says why in its line and its flag") {
 
 void RejectsEarly(World& world) {
   {
-    Session session(world.context, obs::Direction::kInbound, kClient, kServer);
+    Session session(world.context, world.refusal_lines, obs::Direction::kInbound, kClient, kServer);
     session.SetSource(Pod("a"));
     session.RejectEarly(Error{Reason::kLoop});
   }
@@ -88,9 +89,32 @@ TEST_CASE("what was refused before it was clear what it was for is a warning and
   aquifer::test::Run(InWorld(RejectsEarly));
 }
 
+void RejectsMany(World& world) {
+  std::chrono::system_clock::time_point now{};
+  world.lines.clock = [&now] { return now; };
+  obs::RateLimiter lines(3);
+  const auto reject = [&world, &lines](int times) {
+    for (int i = 0; i < times; ++i) {
+      Session session(world.context, lines, obs::Direction::kInbound, kClient, kServer);
+      session.RejectEarly(Error{Reason::kLoop});
+    }
+  };
+  reject(100);
+  CHECK(world.lines.With({"connection failed"}).size() == 3);
+  CHECK(world.lines.With({"left_out"}).empty());
+  now += std::chrono::seconds(1);
+  reject(1);
+  CHECK(world.lines.With({"connection failed", "left_out=97"}).size() == 1);
+  CHECK(world.lines.With({"connection failed"}).size() == 4);
+}
+
+TEST_CASE("of many early refusals some are told, and then how many were not") {
+  aquifer::test::Run(InWorld(RejectsMany));
+}
+
 void PeerLeaves(World& world) {
   for (const Reason reason : {Reason::kPeerReset, Reason::kPeerClosed, Reason::kPolicyChanged}) {
-    Session session(world.context, obs::Direction::kInbound, kClient, kServer);
+    Session session(world.context, world.refusal_lines, obs::Direction::kInbound, kClient, kServer);
     session.Open();
     session.Finish(Error{reason});
     CHECK(session.failed() == (reason == Reason::kPolicyChanged));
@@ -104,7 +128,7 @@ TEST_CASE("a peer that leaves is an ending, a policy that ends it an error") {
 void Identities(World& world) {
   const auto server = Pod("b");
   {
-    Session session(world.context, obs::Direction::kInbound, kClient, kServer);
+    Session session(world.context, world.refusal_lines, obs::Direction::kInbound, kClient, kServer);
     session.SetDestination(server);
   }
   std::string text = world.registry.Text();
@@ -113,7 +137,7 @@ void Identities(World& world) {
   CHECK(text.find("mutual_tls") == std::string::npos);
   CHECK(world.lines.With({"dst.identity"}).empty());
   {
-    Session session(world.context, obs::Direction::kInbound, kClient, kServer);
+    Session session(world.context, world.refusal_lines, obs::Direction::kInbound, kClient, kServer);
     session.SetDestination(server);
     session.SetDestinationIdentity({"cluster.local", "default", "proven"});
     session.SetSourceIdentity({"cluster.local", "default", "client"});
@@ -134,7 +158,7 @@ TEST_CASE(
 void ProvenBeforeKnown(World& world) {
   const certs::Identity other{"cluster.local", "default", "other"};
   {
-    Session session(world.context, obs::Direction::kInbound, kClient, kServer);
+    Session session(world.context, world.refusal_lines, obs::Direction::kInbound, kClient, kServer);
     session.SetSourceIdentity(other);
     session.SetSource(Pod("a"));
     session.SetDestinationIdentity(Pod("b")->identity());

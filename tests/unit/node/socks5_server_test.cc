@@ -104,6 +104,31 @@ TEST_CASE("a name outside of the mesh is looked up, and the server may speak fir
   aquifer::test::Run(ReachesAName());
 }
 
+Task<void> AnotherPodsNames() {
+  World world;
+  Socks socks(world);
+  Socks other(world);
+  world.names["out.example.com"] = {kServerIp};
+  std::vector<io::SocketPtr> waiting;
+  for (int i = 0; i < 30; ++i) {
+    co_await socks.Greet();
+    co_await Say(*socks.client, Socks::Name("dead" + std::to_string(i) + ".example", 80));
+    waiting.push_back(std::move(socks.client));
+  }
+  co_await World::Until([&] { return world.unanswered == 16; });
+  CHECK(co_await other.Ask("out.example.com", other.application->local().port) == 0);
+  CHECK(world.unanswered == 16);
+  waiting.clear();
+  other.client.reset();
+  world.stop.RequestStop(Reason::kDrained);
+  co_await other.serving.Join();
+  co_await socks.End();
+}
+
+TEST_CASE("a pod that asks for names nobody answers for does not keep another's waiting") {
+  aquifer::test::Run(AnotherPodsNames());
+}
+
 Task<void> SaysWhyNot() {
   World world;
   Socks socks(world);

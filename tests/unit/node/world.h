@@ -6,9 +6,6 @@
 //   127.0.0.3   the address of its service
 #pragma once
 
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include <map>
 #include <set>
 #include <string>
@@ -25,12 +22,16 @@
 #include "node-proxy/inbound_connections.h"
 #include "node-proxy/outbound.h"
 #include "node-proxy/pod_endpoint.h"
-#include "node-proxy/revocation_observer.h"
 #include "node-proxy/session.h"
+#include "proxy/revocation_observer.h"
 #include "tests/support/catch.h"
+#include "tests/support/lines.h"
+#include "tests/support/until.h"
 #include "tests/unit/mesh/fixtures.h"
 
 namespace aquifer::node::test {
+
+using aquifer::test::Lines;
 
 inline const Ip kClientIp = Ip::V4(127, 0, 0, 1);
 inline const Ip kServerIp = Ip::V4(127, 0, 0, 2);
@@ -52,37 +53,6 @@ class Authority final : public certs::Authority {
   }
   const certs::LocalCa ca = certs::LocalCa::Create("test", certs::SystemWallTime());
   std::set<std::string> refused;
-};
-
-// A log that the test can read.
-class Lines {
- public:
-  Lines() : fd_(::memfd_create("log", 0)), logger_(Options(fd_.get())) {}
-  obs::Logger& logger() { return logger_; }
-  // All lines so far that hold each of `words`.
-  std::vector<std::string> With(const std::vector<std::string>& words) {
-    CHECK(logger_.Flush(std::chrono::seconds(5)));
-    std::string text(static_cast<std::size_t>(::lseek(fd_.get(), 0, SEEK_END)), '\0');
-    CHECK(::pread(fd_.get(), text.data(), text.size(), 0) == static_cast<ssize_t>(text.size()));
-    std::vector<std::string> found;
-    for (std::size_t start = 0, end; (end = text.find('\n', start)) != std::string::npos;
-         start = end + 1) {
-      const std::string line = text.substr(start, end - start);
-      bool all = true;
-      for (const std::string& word : words) all = all && line.find(word) != std::string::npos;
-      if (all) found.push_back(line);
-    }
-    return found;
-  }
-
- private:
-  static obs::LoggerOptions Options(int fd) {
-    obs::LoggerOptions options;
-    options.writer.fd = fd;
-    return options;
-  }
-  UniqueFd fd_;
-  obs::Logger logger_;
 };
 
 inline Config TestConfig() {
@@ -176,21 +146,26 @@ struct World {
   }
   io::NameCache::Lookup Lookup() {
     struct Answer {
-      static Task<Result<std::vector<Ip>>> Of(World& world, std::string host) {
+      static Task<Result<std::vector<Ip>>> Of(World& world, std::string host, StopToken stop) {
+        if (host.starts_with("dead")) {
+          ++world.unanswered;
+          Event never;
+          const Status waited = co_await never.Wait(stop);
+          co_return waited.error();
+        }
         const auto found = world.names.find(host);
         if (found == world.names.end()) co_return Error{Reason::kNotFound};
         co_return found->second;
       }
     };
-    return [this](std::string host, StopToken) { return Answer::Of(*this, std::move(host)); };
+    return [this](std::string host, StopToken stop) {
+      return Answer::Of(*this, std::move(host), stop);
+    };
   }
   Task<void> Serve() { std::ignore = co_await store.Run(stop.token()); }
-  // Until `happened` holds; bounded.
   template <class Condition>
   static Task<void> Until(Condition happened) {
-    for (int i = 0; i < 5000 && !happened(); ++i)
-      std::ignore = co_await SleepFor(std::chrono::milliseconds(1), StopToken());
-    CHECK(happened());
+    return aquifer::test::Until(std::move(happened));
   }
   Task<void> End() {
     stop.RequestStop();
@@ -201,6 +176,7 @@ struct World {
 
   Config config = TestConfig();
   Lines lines;
+  obs::RateLimiter refusal_lines{10};  // of no pod
   obs::Registry registry;
   obs::TcpMetrics metrics;
   obs::HboneMetrics hbone_metrics;
@@ -211,11 +187,12 @@ struct World {
   Authority authority;
   certs::CertStore store;
   certs::CertCache certs;
-  certs::Revocations revocations{RevocationObserverOf(&crl_metrics)};
+  certs::Revocations revocations{proxy::RevocationObserverOf(&crl_metrics)};
   hbone::Pool pool{PoolOptions()};
   InboundConnections connections;
-  // What the system's resolver says.
+  // What the system's resolver says; of names that begin with "dead" nothing until the end.
   std::map<std::string, std::vector<Ip>> names;
+  int unanswered = 0;
   obs::OnDemandDnsMetrics on_demand_dns;
   Egress egress;
   List<Session> sessions;

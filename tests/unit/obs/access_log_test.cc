@@ -125,9 +125,10 @@ TEST_CASE("an opened connection is told at debug, without what is not known yet"
 TEST_CASE("an early refusal has addresses, direction and error alone") {
   AccessEntry entry = Full();
   entry.error = "a loop";
+  RateLimiter limiter(1);
   CHECK(
       Logged(LogFormat::kText, Level::kWarn,
-             [&](Logger& log) { LogConnectionFailed(log, entry); }) ==
+             [&](Logger& log) { LogConnectionFailed(log, limiter, entry); }) ==
       "1970-01-01T00:00:00.000000Z\twarn\taccess\tconnection failed\t"
       "src.addr=10.0.0.1:40000 dst.addr=10.0.1.2:15008 direction=\"outbound\" error=\"a loop\"\n");
 }

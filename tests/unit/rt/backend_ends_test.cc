@@ -4,7 +4,6 @@
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
-#include <sys/un.h>
 
 #include <array>
 #include <cerrno>
@@ -46,7 +45,6 @@ struct TcpListener {
   sockaddr_in address{};
 };
 
-UniqueFd UnixSocket() { return UniqueFd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)); }
 UniqueFd TcpSocket() { return UniqueFd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)); }
 
 }  // namespace
@@ -122,40 +120,6 @@ TEST_CASE("of two who share a listener the slower one goes on waiting") {
   waiting.Cancel(slower);
   waiting.Await();
   CHECK(slower.result == -ECANCELED);
-}
-
-TEST_CASE("a Unix listener whose queue is full is waited for") {
-  // Not on io_uring: a thread of the kernel waits there, and a cancellation was seen to miss it.
-  Kernel kernel(BackendKind::kEpoll);
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  const UniqueFd listener = UnixSocket();
-  // A name that the kernel chooses, outside the file system.
-  REQUIRE(::bind(listener.get(), reinterpret_cast<sockaddr*>(&address), sizeof(sa_family_t)) == 0);
-  REQUIRE(::listen(listener.get(), 0) == 0);
-  socklen_t length = sizeof address;
-  REQUIRE(::getsockname(listener.get(), reinterpret_cast<sockaddr*>(&address), &length) == 0);
-  const auto dial = [&address, length](const UniqueFd& from) {
-    Op op = Of(OpKind::kConnect, from.get());
-    op.address = reinterpret_cast<const sockaddr*>(&address);
-    op.address_length = length;
-    return op;
-  };
-  const std::array clients = {UnixSocket(), UnixSocket(), UnixSocket()};
-  Op first = dial(clients[0]);
-  CHECK(kernel.Do(first) == 0);
-  Op given_up = dial(clients[1]);
-  kernel.Submit(given_up);
-  CHECK(kernel.Look() == 0);
-  kernel.Cancel(given_up);
-  kernel.Await();
-  CHECK(given_up.result == -ECANCELED);
-  Op patient = dial(clients[2]);
-  kernel.Submit(patient);
-  CHECK(kernel.Look() == 0);
-  const UniqueFd accepted(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
-  kernel.Await();
-  CHECK(patient.result == 0);
 }
 
 TEST_CASE("files, counters and watches are read") {

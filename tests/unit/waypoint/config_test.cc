@@ -30,6 +30,16 @@ TEST_CASE("settings have defaults where they can") {
   CHECK(config.hbone_port == 15008);
 }
 
+TEST_CASE("revocation lists are looked at where they are") {
+  CHECK(Config().crl_path.empty());
+  app::Environment environment = Whole();
+  environment["CRL_PATH"] = "/etc/crl/ca-crl.pem";
+  const auto loaded = LoadConfig(environment);
+  REQUIRE(loaded.ok());
+  CHECK(loaded->config.crl_path == "/etc/crl/ca-crl.pem");
+  CHECK(loaded->notes.ignored.empty());
+}
+
 TEST_CASE("a bad value is refused under the variable's name") {
   CHECK(RefusalOf("INSTANCE_IP", "x") == "INSTANCE_IP");
   CHECK(RefusalOf("XDS_ADDRESS", "http://c:1") == "XDS_ADDRESS");

@@ -7,11 +7,11 @@
 namespace aquifer::waypoint {
 namespace {
 
+using test::EndAll;
+using test::kOk;
 using test::MakeStreams;
 using test::StreamPair;
 using test::World;
-
-constexpr const char* kOk = "HTTP/1.1 200 OK\r\nserver: gunicorn\r\ncontent-length: 2\r\n\r\nhi";
 
 TEST_CASE("first bytes tell the protocol, and part of them asks for more") {
   CHECK(Sniff("") == Sniffed::kNeedMore);
@@ -73,9 +73,7 @@ Task<void> TalkH2(World& world, std::vector<std::pair<http::RequestHead, std::st
   }
   co_await asking.Join();
   over.RequestStop();
-  co_await serving.Join();
-  co_await world.pool.Shutdown();
-  co_await world.backends.servers.Join();
+  co_await EndAll(world, serving);
 }
 
 http::RequestHead Get(const std::string& path) { return {"GET", "http", "httpbin", path, {}}; }
@@ -227,9 +225,7 @@ TEST_CASE("a drain ends an idle connection and lets a request in progress end") 
       co_await test::ReadAll(*pair.a, received);
       CHECK(received.starts_with("HTTP/1.1 200 OK"));
       CHECK(received.ends_with("hi"));
-      co_await scope.Join();
-      co_await world.pool.Shutdown();
-      co_await world.backends.servers.Join();
+      co_await EndAll(world, scope);
     }
   };
   aquifer::test::RunVirtual(Main::Run());

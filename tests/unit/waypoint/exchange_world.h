@@ -16,6 +16,18 @@
 
 namespace aquifer::waypoint::test {
 
+inline constexpr const char* kOk =
+    "HTTP/1.1 200 OK\r\nserver: gunicorn\r\ncontent-length: 2\r\n\r\nhi";
+inline constexpr const char* kGet = "GET /get HTTP/1.1\r\nhost: httpbin\r\n\r\n";
+
+// A route of the service httpbin.
+inline RoutePtr RouteTo(const std::string& rest) {
+  return RouteOf(R"(parents { service { namespace: "app" hostname: "httpbin" } } )" + rest);
+}
+inline std::string ToHttpbin() {
+  return R"(backends { weight: 1 service { namespace: "app" hostname: "httpbin" port: 8000 } } )";
+}
+
 // What one backend does: for each request in turn the bytes it answers with. "@500 ..." waits 500
 // ms of virtual time first, "!" closes without an answer, "~" resets, "->" closes after the rest.
 struct Script {
@@ -167,6 +179,18 @@ inline Task<void> ReadAll(io::Stream& stream, std::string& out) {
   }
 }
 
+inline Task<void> Say(io::Stream& stream, std::string text) {
+  Chunk chunk = Chunk::CopyOf(text);
+  REQUIRE(co_await stream.Write(std::move(chunk), StopToken()));
+}
+
+// Waits for what the test has in `scope`, and for what it has left behind.
+inline Task<void> EndAll(World& world, Scope& scope) {
+  co_await scope.Join();
+  co_await world.pool.Shutdown();
+  co_await world.backends.servers.Join();
+}
+
 // Sends all of `sent` at once, and gives what comes back until the waypoint closes.
 inline Task<std::string> Talk(World& world, std::string sent) {
   StreamPair pair = MakeStreams(world.drip);
@@ -178,9 +202,7 @@ inline Task<std::string> Talk(World& world, std::string sent) {
   std::string received;
   co_await ReadAll(*pair.a, received);
   (void)co_await pair.a->ShutdownWrite(StopToken());
-  co_await scope.Join();
-  co_await world.pool.Shutdown();
-  co_await world.backends.servers.Join();
+  co_await EndAll(world, scope);
   co_return received;
 }
 

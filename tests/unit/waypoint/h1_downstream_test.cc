@@ -6,20 +6,10 @@ namespace aquifer::waypoint {
 namespace {
 
 using std::chrono::milliseconds;
+using test::EndAll;
+using test::kGet;
+using test::Say;
 using test::World;
-
-constexpr const char* kGet = "GET /get HTTP/1.1\r\nhost: httpbin\r\n\r\n";
-
-Task<void> Say(io::Stream& stream, std::string text) {
-  Chunk chunk = Chunk::CopyOf(text);
-  REQUIRE(co_await stream.Write(std::move(chunk), StopToken()));
-}
-
-Task<void> EndAll(World& world, Scope& scope) {
-  co_await scope.Join();
-  co_await world.pool.Shutdown();
-  co_await world.backends.servers.Join();
-}
 
 // A client that says `sent` and leaves after `stays`; the backend would answer after ten seconds.
 struct Leaving {

@@ -6,18 +6,9 @@
 namespace aquifer::waypoint {
 namespace {
 
+using test::EndAll;
+using test::Say;
 using test::World;
-
-Task<void> Say(io::Stream& stream, std::string text) {
-  Chunk chunk = Chunk::CopyOf(text);
-  REQUIRE(co_await stream.Write(std::move(chunk), StopToken()));
-}
-
-Task<void> EndAll(World& world, Scope& scope) {
-  co_await scope.Join();
-  co_await world.pool.Shutdown();
-  co_await world.backends.servers.Join();
-}
 
 test::AuthorizationPolicy DenyClient() {
   return test::Deny({test::RuleOf(R"(from { principals: "cluster.local/ns/client/sa/curl" } )")});

@@ -1,4 +1,4 @@
-#include "node-proxy/crl_watch.h"
+#include "proxy/crl_watch.h"
 
 #include <openssl/sha.h>
 #include <sys/inotify.h>
@@ -11,7 +11,7 @@
 #include "certs/file.h"
 #include "core/rt/timer.h"
 
-namespace aquifer::node {
+namespace aquifer::proxy {
 namespace {
 
 // Beside what the directory's watch tells: a link may lead out of it.
@@ -145,4 +145,4 @@ void CrlWatch::WarnOfOld() const {
             {{"path", path_}, {"lists", static_cast<std::size_t>(old)}});
 }
 
-}  // namespace aquifer::node
+}  // namespace aquifer::proxy

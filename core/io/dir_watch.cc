@@ -1,4 +1,4 @@
-#include "redirect/dir_watch.h"
+#include "core/io/dir_watch.h"
 
 #include <sys/inotify.h>
 
@@ -9,7 +9,7 @@
 
 #include "core/rt/await.h"
 
-namespace aquifer::redirect {
+namespace aquifer::io {
 namespace {
 
 // Not IN_MODIFY: a file that is being written is half a file.
@@ -54,4 +54,4 @@ Task<Status> DirWatch::Wait(StopToken stop) {
   co_return Status();
 }
 
-}  // namespace aquifer::redirect
+}  // namespace aquifer::io

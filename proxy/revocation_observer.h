@@ -4,7 +4,7 @@
 #include "certs/revocation.h"
 #include "core/obs/crl_metrics.h"
 
-namespace aquifer::node {
+namespace aquifer::proxy {
 
 // `metrics` outlives it; null: nothing is counted.
 inline certs::RevocationObserver RevocationObserverOf(obs::CrlMetrics* metrics) {
@@ -16,4 +16,4 @@ inline certs::RevocationObserver RevocationObserverOf(obs::CrlMetrics* metrics) 
           .on_untracked = [=](certs::PeerRole peer) { metrics->CountUntracked(reporter(peer)); }};
 }
 
-}  // namespace aquifer::node
+}  // namespace aquifer::proxy

@@ -1,4 +1,4 @@
-#include "node-proxy/crl_watch.h"
+#include "proxy/crl_watch.h"
 
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -6,12 +6,14 @@
 #include <filesystem>
 #include <fstream>
 
-#include "core/rt/timer.h"
+#include "certs/local_ca.h"
+#include "core/rt/scope.h"
+#include "tests/support/lines.h"
 #include "tests/support/run_task.h"
+#include "tests/support/until.h"
 #include "tests/unit/certs/crl_signer.h"
-#include "tests/unit/node/world.h"
 
-namespace aquifer::node {
+namespace aquifer::proxy {
 namespace {
 
 namespace fs = std::filesystem;
@@ -51,17 +53,17 @@ struct Running {
   }
   // Until the watch has told of `count` changes; bounded.
   Task<void> Told(std::size_t count) {
-    co_await test::World::Until([&] { return told.size() >= count; });
+    co_await aquifer::test::Until([&] { return told.size() >= count; });
     REQUIRE(told.size() == count);
   }
   bool Has(const std::string& metric) const {
     return registry.Text().find(metric + "\n") != std::string::npos;
   }
   Task<void> Shows(std::string metric) {
-    co_await test::World::Until([&] { return Has(metric); });
+    co_await aquifer::test::Until([&] { return Has(metric); });
   }
 
-  test::Lines lines;
+  aquifer::test::Lines lines;
   obs::Registry registry;
   CrlWatch watch;
   std::vector<certs::CrlSetRef> told;
@@ -178,4 +180,4 @@ TEST_CASE("lists past their next update count, and the log says so") {
 }
 
 }  // namespace
-}  // namespace aquifer::node
+}  // namespace aquifer::proxy

@@ -3,7 +3,8 @@
 //   no file                         nothing is revoked: its ConfigMap is optional in Istio
 //   a file that was never readable  no new HBONE peer is taken, and the proxy is not ready
 //   a file that was readable once   the last good one counts, whatever becomes of it
-// so that a broken file never takes a revocation back. Owned by Proxy, on the control loop.
+// so that a broken file never takes a revocation back. Owned by the program's Proxy, on the control
+// loop.
 #pragma once
 
 #include <functional>
@@ -13,11 +14,11 @@
 #include "certs/crl.h"
 #include "certs/wall_clock.h"
 #include "core/base/file_stamp.h"
+#include "core/io/dir_watch.h"
 #include "core/obs/log.h"
 #include "core/obs/metrics.h"
-#include "redirect/dir_watch.h"
 
-namespace aquifer::node {
+namespace aquifer::proxy {
 
 class CrlWatch {
  public:
@@ -44,7 +45,7 @@ class CrlWatch {
   obs::CounterFamily& reads_;
   const obs::Handle<obs::Gauge> usable_;
   const obs::Handle<obs::Gauge> entries_;
-  redirect::DirWatch directory_;
+  io::DirWatch directory_;
   certs::CrlSetRef lists_ = certs::CrlSet::None();
   bool had_one_ = false;  // lists_ came from the file
   bool looked_ = false;
@@ -52,4 +53,4 @@ class CrlWatch {
   std::string digest_;  // of what was read last, or why it was not
 };
 
-}  // namespace aquifer::node
+}  // namespace aquifer::proxy

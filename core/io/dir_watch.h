@@ -10,7 +10,7 @@
 #include "core/rt/stop.h"
 #include "core/rt/task.h"
 
-namespace aquifer::redirect {
+namespace aquifer::io {
 
 class DirWatch {
  public:
@@ -30,4 +30,4 @@ class DirWatch {
   UniqueFd fd_;
 };
 
-}  // namespace aquifer::redirect
+}  // namespace aquifer::io
