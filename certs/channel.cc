@@ -30,14 +30,37 @@ Result<RootBundleRef, Failure> LoadRoots(const std::string& setting) {
   return *std::move(bundle);
 }
 
+Result<CertificateBundle, Failure> LoadOwn(const ChannelOptions& options, RootBundleRef roots) {
+  const Result<std::string> certificate = RootsFrom(options.certificate)();
+  if (!certificate) return Failed(certificate.error(), "our certificate");
+  const Result<std::string> key_pem = RootsFrom(options.key)();
+  if (!key_pem) return Failed(key_pem.error(), "the key of our certificate");
+  Decoded<PrivateKey> key = PrivateKey::FromPem(*key_pem);
+  const auto refused = [](const Refusal& why) {
+    return Failure{Error{Reason::kTlsFailed}, "our certificate: " + why.ToString()};
+  };
+  if (!key) return refused(key.error());
+  Decoded<CertificateBundle> own =
+      CertificateBundle::Make(*std::move(key), std::span(&*certificate, 1), std::move(roots));
+  if (!own) return refused(own.error());
+  return *std::move(own);
+}
+
+Result<TlsContextRef, Failure> ContextFor(const ChannelOptions& options) {
+  AQ_TRY(RootBundleRef roots, LoadRoots(options.roots));
+  if (options.certificate.empty()) return TlsContext::HostClient(std::move(roots));
+  AQ_TRY(const CertificateBundle own, LoadOwn(options, std::move(roots)));
+  return TlsContext::HostClient(own);
+}
+
 }  // namespace
 
 Channel::~Channel() { AQ_CHECK(tasks_.live() == 0); }
 
 Task<Result<http::H2Connection*, Failure>> Channel::Connect(StopToken stop) {
   while (true) {
-    if (connection_ != nullptr && !connection_->ended() && connection_->available_streams() > 0)
-      co_return connection_.get();
+    const bool runs = connection_ != nullptr && !connection_->ended() && !dropped_;
+    if (runs && connection_->available_streams() > 0) co_return connection_.get();
     if (stop_.requested()) co_return Failed(stop_.token().error(), options_.address);
     if (dialling_) {
       const Status waited = co_await dialled_.Wait(stop);
@@ -47,8 +70,7 @@ Task<Result<http::H2Connection*, Failure>> Channel::Connect(StopToken stop) {
     }
     // One that is ending is still driven by its task: it has to be over before another takes its
     // place.
-    if (connection_ != nullptr && !connection_->ended())
-      co_return Failed(Error{Reason::kOverload}, options_.address);
+    if (runs) co_return Failed(Error{Reason::kOverload}, options_.address);
     dialling_ = true;
     dialled_.Reset();
     Result<std::unique_ptr<http::H2Connection>, Failure> made = co_await Dial(stop);
@@ -56,6 +78,8 @@ Task<Result<http::H2Connection*, Failure>> Channel::Connect(StopToken stop) {
     if (made.ok()) {
       co_await tasks_.Join();
       connection_ = *std::move(made);
+      connection_stop_.emplace(stop_.token());
+      dropped_ = false;
       tasks_.Spawn(Drive(connection_.get()));
     } else {
       dial_failure_ = made.error();
@@ -74,7 +98,7 @@ Task<Result<std::unique_ptr<http::H2Connection>, Failure>> Channel::Dial(StopTok
   const std::optional<std::uint16_t> port =
       ParsePort(std::string_view(options_.address).substr(options_.address.rfind(':') + 1));
   if (!port) co_return Failure{Error{Reason::kBadRequest}, options_.address + ": no port"};
-  AQ_CO_TRY(RootBundleRef roots, LoadRoots(options_.roots));
+  AQ_CO_TRY(TlsContextRef context, ContextFor(options_));
   const Result<std::vector<Ip>> addresses = co_await io::Resolve(host, bounded);
   if (!addresses) co_return Failed(addresses.error(), host);
   Result<io::SocketPtr> socket = Error{Reason::kNotFound};
@@ -84,7 +108,6 @@ Task<Result<std::unique_ptr<http::H2Connection>, Failure>> Channel::Dial(StopTok
   }
   if (!socket) co_return Failed(socket.error(), options_.address);
   io::SetTunnelOptions((*socket)->fd(), options_.keepalive);
-  TlsContextRef context = TlsContext::HostClient(std::move(roots));
   PeerExpectation expectation = HostName{options_.host_name.empty() ? host : options_.host_name};
   Result<TlsStreamPtr, Failure> secure = co_await ClientHandshake(
       *std::move(socket), std::move(context), std::move(expectation), clock_(), bounded);
@@ -95,7 +118,7 @@ Task<Result<std::unique_ptr<http::H2Connection>, Failure>> Channel::Dial(StopTok
 }
 
 Task<void> Channel::Drive(http::H2Connection* connection) {
-  std::ignore = co_await connection->Run(stop_.token());
+  std::ignore = co_await connection->Run(connection_stop_->token());
 }
 
 http::GrpcCallSpec Channel::CallSpec(std::string path) const {
@@ -108,6 +131,12 @@ http::GrpcCallSpec Channel::CallSpec(std::string path) const {
   if (!options_.cluster_id.empty()) spec.metadata.Add("clusterid", options_.cluster_id);
   for (const auto& [name, value] : options_.headers) spec.metadata.Add(name, value);
   return spec;
+}
+
+void Channel::Drop() {
+  if (!connection_stop_) return;
+  dropped_ = true;
+  connection_stop_->RequestStop();
 }
 
 Task<void> Channel::Shutdown() {

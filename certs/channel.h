@@ -1,7 +1,8 @@
-// A gRPC channel to a server that is known by host name (control plane, CA): resolves, dials,
-// checks the server's certificate against the roots of a file that is read anew each time, and runs
-// HTTP/2 over it. Connects when first needed and again after it broke; whoever calls decides when
-// to try again. Control loop.
+// A channel to a server that is known by host name (control plane, CA, API server): resolves,
+// dials, checks the server's certificate against the roots of a file that is read anew each time,
+// shows our own where we have one, and runs HTTP/2 over it, for gRPC or for plain requests.
+// Connects when first needed and again after it broke; whoever calls decides when to try again.
+// Control loop.
 #pragma once
 
 #include <functional>
@@ -24,6 +25,9 @@ struct ChannelOptions {
   std::string host_name;  // what the certificate must say; empty: the host of `address`
   std::string roots;      // as RootsFrom (certs/text_source.h) takes it
   std::string token;      // as TokenFrom takes it
+  // Ours, for a server that asks: PEM or a path, as RootsFrom takes it. Empty: we show none.
+  std::string certificate;
+  std::string key;                             // likewise
   std::map<std::string, std::string> headers;  // sent with each call
   std::string cluster_id;
   Clock::duration connect_timeout = std::chrono::seconds(5);
@@ -44,6 +48,9 @@ class Channel {
   Task<Result<http::H2Connection*, Failure>> Connect(StopToken stop);
   // Authority, metadata and token (read anew) for a call of `path`.
   http::GrpcCallSpec CallSpec(std::string path) const;
+  // Ends the connection there is; the next Connect dials. For one that takes no more calls and may
+  // live on for long.
+  void Drop();
   // Ends the connection; before destruction.
   Task<void> Shutdown();
   const std::string& address() const { return options_.address; }
@@ -55,6 +62,8 @@ class Channel {
   ChannelOptions options_;
   WallClock clock_;
   StopSource stop_;
+  std::optional<StopSource> connection_stop_;  // of the one that was dialled last
+  bool dropped_ = false;
   std::unique_ptr<http::H2Connection> connection_;
   bool dialling_ = false;
   Event dialled_;

@@ -14,8 +14,9 @@ namespace aquifer::certs {
 class PrivateKey {
  public:
   static PrivateKey Generate();
-  // One PKCS#8 "PRIVATE KEY" block, not encrypted: P-256, P-384 or RSA of 2048 to 4096 bits, since
-  // CA keys that operators bring are of all three kinds.
+  // One block, not encrypted: PKCS#8 "PRIVATE KEY", or the older "EC PRIVATE KEY" (RFC 5915) and
+  // "RSA PRIVATE KEY" (RFC 8017) that kubeconfigs hold. P-256, P-384 or RSA of 2048 to 4096 bits,
+  // since keys that operators bring are of all three kinds.
   static Decoded<PrivateKey> FromPem(std::string_view pem);
 
   PrivateKey(const PrivateKey& other) : key_(bssl::UpRef(other.key_)) {}

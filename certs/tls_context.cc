@@ -63,6 +63,15 @@ TlsContextRef TlsContext::HostClient(RootBundleRef roots, std::vector<std::strin
                                       std::move(protocols), KeyExchange::kHybridPreferred));
 }
 
+TlsContextRef TlsContext::HostClient(const CertificateBundle& own,
+                                     std::vector<std::string> protocols) {
+  std::shared_ptr<TlsContext> context(new TlsContext(false, PeerCertificate::kRequired, own.roots(),
+                                                     std::move(protocols),
+                                                     KeyExchange::kHybridPreferred));
+  context->SetCredential(own);
+  return context;
+}
+
 TlsContextRef TlsContext::HostServer(const CertificateBundle& own, PeerCertificate peer,
                                      std::vector<std::string> protocols) {
   std::shared_ptr<TlsContext> context(

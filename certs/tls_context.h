@@ -34,6 +34,9 @@ class TlsContext {
                                   KeyExchange groups = KeyExchange::kHybridPreferred);
   // A client of servers that are known by host name (control plane, CA): no certificate of our own.
   static TlsContextRef HostClient(RootBundleRef roots, std::vector<std::string> protocols = {"h2"});
+  // The same for servers that ask who we are: `own` is shown to those, and its roots count.
+  static TlsContextRef HostClient(const CertificateBundle& own,
+                                  std::vector<std::string> protocols = {"h2"});
   // A server that is known by host name. Peers' certificates, where they are asked for, end in
   // own.roots().
   static TlsContextRef HostServer(const CertificateBundle& own, PeerCertificate peer,

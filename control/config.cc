@@ -1,6 +1,8 @@
 #include "control/config.h"
 
+#include <algorithm>
 #include <functional>
+#include <utility>
 #include <vector>
 
 #include "certs/identity.h"
@@ -29,13 +31,51 @@ bool SetAddress(Address& to, const std::string& value) {
   return address.has_value();
 }
 
-const std::vector<Flag>& Flags() {
-  static const std::vector<Flag> flags = {
+bool SetAccounts(std::set<std::pair<std::string, std::string>>& to, const std::string& list) {
+  to.clear();
+  for (std::size_t at = 0; at <= list.size();) {
+    const std::size_t comma = std::min(list.find(',', at), list.size());
+    const std::string name = list.substr(at, comma - at);
+    const std::size_t slash = std::min(name.find('/'), name.size());
+    const std::string space = name.substr(0, slash);
+    const std::string account = name.substr(std::min(slash + 1, name.size()));
+    if (!IsDnsLabel(space) || !IsDnsSubdomain(account)) return false;
+    to.emplace(space, account);
+    at = comma + 1;
+  }
+  return true;
+}
+
+// What the mesh is made from, and who may ask about it.
+std::vector<Flag> SourceFlags() {
+  return {
       {"--manifests", "DIR",
        "manifests (*.yaml, *.yml, *.json) that make the mesh; followed as they change",
        [](ControlConfig& c, const std::string& v) { return SetText(c.manifests, v); }},
+      {"--kubernetes", "in-cluster|FILE",
+       "the cluster that makes the mesh, instead: that of this pod, or of a kubeconfig",
+       [](ControlConfig& c, const std::string& v) { return SetText(c.kubernetes, v); }},
+      {"--captured-by", "labels|annotation",
+       "what says that a pod is captured: the labels that ask for it (default with --manifests) or "
+       "ambient.istio.io/redirection on the pod (default with --kubernetes)",
+       [](ControlConfig& c, const std::string& v) {
+         using Capture = MeshSettings::Capture;
+         c.mesh.capture = v == "labels" ? Capture::kLabels : Capture::kAnnotation;
+         return v == "labels" || v == "annotation";
+       }},
+      {"--node-accounts", "NAMES",
+       "service accounts of node proxies on a cluster, NAMESPACE/NAME with commas between (default "
+       "aquifer-system/aquifer-node,istio-system/ztunnel,kube-system/ztunnel)",
+       [](ControlConfig& c, const std::string& v) { return SetAccounts(c.node_accounts, v); }},
+      {"--token-audience", "NAME", "whom service accounts' tokens are for (default istio-ca)",
+       [](ControlConfig& c, const std::string& v) { return SetText(c.token_audience, v); }},
       {"--state", "DIR", "the CA's root and the callers' tokens (default /var/lib/aquifer)",
        [](ControlConfig& c, const std::string& v) { return SetText(c.state, v); }},
+  };
+}
+
+std::vector<Flag> ServingFlags() {
+  return {
       {"--listen", "IP:PORT", "xDS and CA over TLS (default 0.0.0.0:15012)",
        [](ControlConfig& c, const std::string& v) { return SetAddress(c.listen, v); }},
       {"--admin", "IP:PORT",
@@ -84,6 +124,14 @@ const std::vector<Flag>& Flags() {
       {"--log-level", "LEVELS", "such as info (default) or info,xds=debug",
        [](ControlConfig& c, const std::string& v) { return SetText(c.log_levels, v); }},
   };
+}
+
+const std::vector<Flag>& Flags() {
+  static const std::vector<Flag> flags = [] {
+    std::vector<Flag> all = SourceFlags();
+    for (Flag& flag : ServingFlags()) all.push_back(std::move(flag));
+    return all;
+  }();
   return flags;
 }
 
@@ -91,8 +139,9 @@ const std::vector<Flag>& Flags() {
 
 std::string HelpText() {
   std::string text =
-      "aquifer-control: the control plane of Aquifer\n\n  aquifer-control --manifests DIR [FLAG "
-      "VALUE]...\n\n";
+      "aquifer-control: the control plane of Aquifer\n\n"
+      "  aquifer-control --manifests DIR [FLAG VALUE]...\n"
+      "  aquifer-control --kubernetes in-cluster|FILE [FLAG VALUE]...\n\n";
   for (const Flag& flag : Flags()) {
     std::string left = std::string("  ") + flag.name + " " + flag.value;
     left.resize(std::max<std::size_t>(left.size() + 1, 28), ' ');
@@ -121,7 +170,13 @@ Decoded<ControlConfig> ParseFlags(std::span<char* const> arguments) {
     if (given.Has(flag.name) && !flag.apply(config, value))
       return Refusal{flag.name, std::string("is not ") + flag.value + ": " + value};
   }
-  if (config.manifests.empty()) return Refusal{"--manifests", "is needed"};
+  if (config.manifests.empty() && config.kubernetes.empty())
+    return Refusal{"--manifests", "or --kubernetes is needed"};
+  if (!config.manifests.empty() && !config.kubernetes.empty())
+    return Refusal{"--kubernetes", "and --manifests exclude each other"};
+  if (config.check && config.manifests.empty()) return Refusal{"--check", "is for --manifests"};
+  if (!config.kubernetes.empty() && !given.Has("--captured-by"))
+    config.mesh.capture = MeshSettings::Capture::kAnnotation;
   return config;
 }
 

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
+#include <utility>
 
 #include "control/reconcile/settings.h"
 #include "core/base/address.h"
@@ -14,7 +16,13 @@
 namespace aquifer::control {
 
 struct ControlConfig {
+  // Where the objects come from: one of the two.
   std::string manifests;
+  std::string kubernetes;  // as FindAccess (control/kube/access.h) takes it
+  // Of a cluster's tokens: whom they are for, and whose pods are node proxies (namespace, account).
+  std::string token_audience = "istio-ca";
+  std::set<std::pair<std::string, std::string>> node_accounts = {
+      {"aquifer-system", "aquifer-node"}, {"istio-system", "ztunnel"}, {"kube-system", "ztunnel"}};
   std::string state = "/var/lib/aquifer";
   Address listen{Ip::Any4(), 15012};
   Address admin{Ip::Any4(), 15014};

@@ -3,6 +3,8 @@
 #include "certs/tls_stream.h"
 #include "certs/wall_clock.h"
 #include "control/admin.h"
+#include "control/source/cluster_follower.h"
+#include "control/source/directory_follower.h"
 #include "core/rt/timer.h"
 
 namespace aquifer::control {
@@ -48,6 +50,14 @@ certs::SubjectNames NamesOf(const ControlConfig& config) {
   return names;
 }
 
+CallerOptions OptionsOf(const ControlConfig& config) {
+  CallerOptions options;
+  options.audience = config.token_audience;
+  options.trust_domain = config.mesh.trust_domain;
+  options.node_accounts = config.node_accounts;
+  return options;
+}
+
 }  // namespace
 
 ControlPlane::ControlPlane(const ControlConfig& config, obs::Logger& log, obs::Registry& registry)
@@ -57,8 +67,9 @@ ControlPlane::ControlPlane(const ControlConfig& config, obs::Logger& log, obs::R
       metrics_(registry),
       controller_(config.mesh, log, metrics_),
       tokens_(config.state + "/tokens"),
-      policy_(tokens_, objects_, config.mesh.trust_domain, log, metrics_),
-      xds_(tokens_, log, registry),
+      callers_(tokens_, objects_, OptionsOf(config), log),
+      policy_(callers_, tokens_, objects_, config.mesh.trust_domain, log, metrics_),
+      xds_(callers_, log, registry),
       grpc_(kMaxRequestBytes),
       pages_(AdminHandler([this] { return publication_; }, log)) {}
 
@@ -73,38 +84,59 @@ Task<Result<void, Refusal>> ControlPlane::Run(StopToken stop) {
   if (outcome.ok()) {
     tasks_.Spawn(RenewLoop(ended.token()));
     tasks_.Spawn(FollowTokenFiles(ended.token()));
-    outcome = co_await FollowManifests(ended.token());
+    outcome = co_await Follow(ended.token());
   }
   ended.RequestStop();
   co_await tasks_.Join();
+  co_await callers_.Shutdown();
   log_.Info("control", "ended");
   co_return outcome;
 }
 
 // The follower's thread reads and reconciles; what comes of it is posted to this loop.
-Task<Result<void, Refusal>> ControlPlane::FollowManifests(StopToken stop) {
-  Loop& loop = Loop::Current();
+Task<Result<void, Refusal>> ControlPlane::Follow(StopToken stop) {
   // What is still posted when we have ended must not touch us.
   const auto alive = std::make_shared<bool>(true);
-  DirectoryFollower follower(config_.manifests, config_.state + "/manifests",
-                             [this, &loop, alive](Observation observation) {
-                               PublicationRef publication =
-                                   controller_.Take(std::move(observation));
-                               loop.Post([this, alive, publication = std::move(publication)] {
-                                 if (*alive) Take(publication);
-                               });
-                             });
-  const Status started = follower.Start();
-  if (!started.ok()) {
-    co_return Refusal{"--manifests",
-                      config_.manifests + " cannot be followed: " + Describe(started.error())};
-  }
-  log_.Info("control", "serving",
-            {{"address", discovery_address().ToString()}, {"manifests", config_.manifests}});
+  Decoded<std::unique_ptr<Follower>> follower = StartFollower(Reconciling(alive));
+  if (!follower.ok()) co_return std::move(follower).error();
   Event never;
   std::ignore = co_await never.Wait(stop);
   *alive = false;
   co_return Result<void, Refusal>();
+}
+
+std::function<void(Observation)> ControlPlane::Reconciling(std::shared_ptr<bool> alive) {
+  return [this, &loop = Loop::Current(), alive](Observation observation) {
+    PublicationRef publication = controller_.Take(std::move(observation));
+    loop.Post([this, alive, publication = std::move(publication)] {
+      if (*alive) Take(publication);
+    });
+  };
+}
+
+Decoded<std::unique_ptr<Follower>> ControlPlane::StartFollower(
+    std::function<void(Observation)> sink) {
+  const bool of_cluster = !config_.kubernetes.empty();
+  const std::string& source = of_cluster ? config_.kubernetes : config_.manifests;
+  std::unique_ptr<Follower> follower;
+  if (of_cluster) {
+    Decoded<ClusterAccess> access = FindAccess(source);
+    if (!access.ok()) return Refusal{"--kubernetes", access.error().ToString()};
+    callers_.ReviewBy(*access);
+    follower = std::make_unique<ClusterFollower>(*std::move(access), std::move(sink), log_);
+  } else {
+    follower =
+        std::make_unique<DirectoryFollower>(source, config_.state + "/manifests", std::move(sink));
+  }
+  const Status started = follower->Start();
+  if (!started.ok()) {
+    return Refusal{of_cluster ? "--kubernetes" : "--manifests",
+                   source + " cannot be followed: " + Describe(started.error())};
+  }
+  log_.Info("control", "serving",
+            {{"address", discovery_address().ToString()},
+             {of_cluster ? "kubernetes" : "manifests", source}});
+  return follower;
 }
 
 Result<void, Refusal> ControlPlane::LoadCa() {
@@ -243,7 +275,8 @@ Task<http::Response> ControlPlane::Admin(const http::Request& request, StopToken
   if (path == "/healthz/ready" || path == "/ready") {
     co_return publication_ != nullptr
         ? http::Response::Text(200, "ready\n")
-        : http::Response::Text(500, "not ready, pending: manifests\n");
+        : http::Response::Text(500, config_.kubernetes.empty() ? "not ready, pending: manifests\n"
+                                                               : "not ready, pending: cluster\n");
   }
   if (!request.peer.ip.is_loopback())
     co_return http::Response::Text(403, "from this machine only\n");

@@ -1,6 +1,6 @@
-// The control plane as a whole: follows the manifests, reconciles, serves xDS and certificates over
-// TLS, and says how it is doing. main() builds one and runs it. One loop, and the thread that reads
-// files and reconciles.
+// The control plane as a whole: follows the manifests or a cluster, reconciles, serves xDS and
+// certificates over TLS, and says how it is doing. main() builds one and runs it. One loop, and the
+// thread that reads files and reconciles.
 #pragma once
 
 #include <map>
@@ -13,6 +13,7 @@
 #include "certs/local_ca.h"
 #include "certs/tls_context.h"
 #include "control/ca_state.h"
+#include "control/callers.h"
 #include "control/config.h"
 #include "control/controller.h"
 #include "control/metrics.h"
@@ -36,14 +37,16 @@ class ControlPlane {
   // Where it listens, once it does: for callers that let the kernel choose the port.
   Address discovery_address() const { return listener_->local(); }
   Address admin_address() const { return admin_->local(); }
-  // Becomes set with the first reading of the manifests.
+  // Becomes set with the first reading of the objects.
   Event& known() { return known_; }
 
  private:
   Result<void, Refusal> LoadCa();
   Result<void, Refusal> RenewServerCertificate();
   Result<void, Refusal> StartServers(StopToken stop);
-  Task<Result<void, Refusal>> FollowManifests(StopToken stop);
+  Task<Result<void, Refusal>> Follow(StopToken stop);
+  std::function<void(Observation)> Reconciling(std::shared_ptr<bool> alive);
+  Decoded<std::unique_ptr<Follower>> StartFollower(std::function<void(Observation)> sink);
   void Take(PublicationRef publication);
   void FollowTokens(const std::set<Caller>& callers);
   Task<void> FollowTokenFiles(StopToken stop);
@@ -65,6 +68,7 @@ class ControlPlane {
   Tokens tokens_;
   std::string token_problem_;  // as logged last
   std::shared_ptr<const ObjectSet> objects_ = std::make_shared<const ObjectSet>();
+  Callers callers_;
   TokenPolicy policy_;
   XdsServer xds_;
   std::optional<certs::CaService> ca_service_;

@@ -105,6 +105,7 @@ void Controller::Count(const ObjectSet& set, const ResourceTable& table) {
   objects(Kind::kHttpRoute, set.http_routes.size());
   objects(Kind::kAuthorizationPolicy, set.authorization_policies.size());
   objects(Kind::kPeerAuthentication, set.peer_authentications.size());
+  objects(Kind::kEndpointSlice, set.endpoint_slices.size());
   for (size_t i = 0; i < kResourceTypeCount; ++i) {
     const auto type = static_cast<ResourceType>(i);
     metrics_.resources.With({{"type", TypeWord(type)}})

@@ -1,6 +1,6 @@
 // Turns each state of the objects into a Publication, and tells the operator what changed:
 // documents refused, conditions, contradictions. Knows no server, and of its source only the
-// Observation: a directory of manifests feeds it today. One thread, that of its source.
+// Observation: a directory of manifests or a cluster feeds it. One thread, that of its source.
 #pragma once
 
 #include <set>
@@ -10,7 +10,7 @@
 #include "control/metrics.h"
 #include "control/publication.h"
 #include "control/reconcile/settings.h"
-#include "control/source/directory.h"
+#include "control/source/observation.h"
 #include "core/obs/log.h"
 
 namespace aquifer::control {

@@ -3,6 +3,7 @@
 
 #include "control/control_plane.h"
 #include "control/reconcile/reconcile.h"
+#include "control/source/directory.h"
 #include "core/app/process.h"
 #include "core/app/program.h"
 

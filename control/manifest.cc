@@ -38,18 +38,6 @@ std::string NameOf(const Json& document, const TypeMeta& type) {
   return name + " " + (space.empty() ? "" : space + "/") + object;
 }
 
-// Which object a document that was refused means to be, if its name and namespace can be relied on.
-std::optional<ObjectKey> KeyOf(const Json& document, const DecoderRow& row) {
-  std::optional<Refusal> refusal;
-  Fields object(&document, "", refusal);
-  Fields metadata = object.Object("metadata");
-  ObjectKey key{row.object_kind, metadata.Text("namespace", "default"),
-                metadata.RequiredText("name")};
-  if (row.scope == Scope::kCluster) key.namespace_name.clear();
-  if (refusal) return std::nullopt;
-  return key;
-}
-
 class Reader {
  public:
   Reader(std::string_view file, Manifest& manifest) : file_(file), manifest_(manifest) {}
@@ -91,7 +79,8 @@ class Reader {
       if (closed) manifest_.closed.push_back(*std::move(closed));
     }
     if (!object.ok())
-      return Refuse(name, {at(object.error().field), object.error().why}, KeyOf(value, *row));
+      return Refuse(name, {at(object.error().field), object.error().why},
+                    KeyOfDocument(value, *row));
     manifest_.objects.push_back(*std::move(object));
   }
 

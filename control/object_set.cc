@@ -9,9 +9,9 @@ static_assert(
     std::is_same_v<std::variant_alternative_t<static_cast<size_t>(Kind::kPod), Object>, Pod>);
 static_assert(std::is_same_v<
               std::variant_alternative_t<static_cast<size_t>(Kind::kGateway), Object>, Gateway>);
-static_assert(std::is_same_v<
-              std::variant_alternative_t<static_cast<size_t>(Kind::kPeerAuthentication), Object>,
-              PeerAuthentication>);
+static_assert(
+    std::is_same_v<std::variant_alternative_t<static_cast<size_t>(Kind::kEndpointSlice), Object>,
+                   EndpointSlice>);
 
 template <class T>
 bool Put(ObjectMap<T>& objects, T object) {
@@ -37,6 +37,7 @@ struct Adder {
   bool operator()(PeerAuthentication object) {
     return Put(set.peer_authentications, std::move(object));
   }
+  bool operator()(EndpointSlice object) { return Put(set.endpoint_slices, std::move(object)); }
 };
 
 }  // namespace
@@ -55,7 +56,8 @@ bool ObjectSet::Add(Object object) { return std::visit(Adder{*this}, std::move(o
 size_t ObjectSet::size() const {
   return namespaces.size() + nodes.size() + service_accounts.size() + pods.size() +
          services.size() + gateway_classes.size() + gateways.size() + http_routes.size() +
-         reference_grants.size() + authorization_policies.size() + peer_authentications.size();
+         reference_grants.size() + authorization_policies.size() + peer_authentications.size() +
+         endpoint_slices.size();
 }
 
 }  // namespace aquifer::control

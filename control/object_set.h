@@ -6,14 +6,16 @@
 #include <utility>
 #include <variant>
 
+#include "control/endpoint_slice.h"
 #include "control/gateway_objects.h"
 #include "control/objects.h"
 #include "control/policy_objects.h"
 
 namespace aquifer::control {
 
-using Object = std::variant<Namespace, Node, ServiceAccount, Pod, Service, GatewayClass, Gateway,
-                            HttpRoute, ReferenceGrant, AuthorizationPolicy, PeerAuthentication>;
+using Object =
+    std::variant<Namespace, Node, ServiceAccount, Pod, Service, GatewayClass, Gateway, HttpRoute,
+                 ReferenceGrant, AuthorizationPolicy, PeerAuthentication, EndpointSlice>;
 
 ObjectKey KeyOf(const Object& object);
 
@@ -33,6 +35,7 @@ struct ObjectSet {
   ObjectMap<ReferenceGrant> reference_grants;
   ObjectMap<AuthorizationPolicy> authorization_policies;
   ObjectMap<PeerAuthentication> peer_authentications;
+  ObjectMap<EndpointSlice> endpoint_slices;
 
   // False if there is one of that key already; the one that is there stays.
   bool Add(Object object);

@@ -53,6 +53,8 @@ std::string_view KindWord(Kind kind) {
       return "AuthorizationPolicy";
     case Kind::kPeerAuthentication:
       return "PeerAuthentication";
+    case Kind::kEndpointSlice:
+      return "EndpointSlice";
   }
   AQ_CHECK(false);
 }

@@ -29,8 +29,9 @@ enum class Kind : std::uint8_t {
   kReferenceGrant,
   kAuthorizationPolicy,
   kPeerAuthentication,
+  kEndpointSlice,
 };
-inline constexpr int kKindCount = static_cast<int>(Kind::kPeerAuthentication) + 1;
+inline constexpr int kKindCount = static_cast<int>(Kind::kEndpointSlice) + 1;
 
 // "HTTPRoute", as in a manifest.
 std::string_view KindWord(Kind kind);
@@ -55,6 +56,8 @@ struct Meta {
   std::int64_t creation_seconds =
       0;                  // since 1970; 0 when nobody wrote it, which makes it the oldest
   bool deleting = false;  // has a deletionTimestamp
+
+  friend bool operator==(const Meta&, const Meta&) = default;
 };
 
 // matchLabels and matchExpressions of one selector; an empty one selects everything.
@@ -78,21 +81,29 @@ std::string_view LabelOf(const Labels& labels, std::string_view key);
 
 struct Namespace {
   Meta meta;
+
+  friend bool operator==(const Namespace&, const Namespace&) = default;
 };
 
 // A machine; its labels say where it stands (topology.kubernetes.io/region and the like).
 struct Node {
   Meta meta;
+
+  friend bool operator==(const Node&, const Node&) = default;
 };
 
 struct ServiceAccount {
   Meta meta;
+
+  friend bool operator==(const ServiceAccount&, const ServiceAccount&) = default;
 };
 
 struct ContainerPort {
   std::string name;
   std::uint16_t port = 0;
   bool tcp = true;
+
+  friend bool operator==(const ContainerPort&, const ContainerPort&) = default;
 };
 
 struct Pod {
@@ -108,6 +119,8 @@ struct Pod {
   std::vector<Ip> ips;
   Phase phase = Phase::kUnstated;
   std::optional<bool> ready;  // the Ready condition, where somebody keeps one
+
+  friend bool operator==(const Pod&, const Pod&) = default;
 };
 
 struct ServicePort {
@@ -117,6 +130,8 @@ struct ServicePort {
   std::string target_name;
   bool tcp = true;
   std::string app_protocol;
+
+  friend bool operator==(const ServicePort&, const ServicePort&) = default;
 };
 
 struct Service {
@@ -133,6 +148,8 @@ struct Service {
   bool internal_traffic_local = false;
   std::string traffic_distribution;
   bool publish_not_ready_addresses = false;
+
+  friend bool operator==(const Service&, const Service&) = default;
 };
 
 }  // namespace aquifer::control

@@ -11,6 +11,7 @@
 
 #include "absl/strings/ascii.h"
 #include "certs/file.h"
+#include "control/callers.h"
 #include "control/reconcile/gateways.h"
 #include "control/resources.h"
 #include "core/http/header.h"
@@ -45,10 +46,6 @@ std::string PathOf(const Caller& caller) {
   const certs::Identity& identity = std::get<WorkloadCaller>(caller).identity;
   if (!IsPlainName(identity.ns) || !IsPlainName(identity.service_account)) return "";
   return "workload/" + identity.ns + "/" + identity.service_account;
-}
-
-bool HasEnded(const Pod& pod) {
-  return pod.phase == Pod::Phase::kSucceeded || pod.phase == Pod::Phase::kFailed;
 }
 
 // The certificate would not say what the request does, so one of both is a mistake.
@@ -143,11 +140,19 @@ Decoded<Tokens::Known> Tokens::Read(const std::string& file) {
   return Known{{}, ContentVersion(text)};
 }
 
-std::optional<Caller> Tokens::CallerOf(const http::RequestHead& head) const {
+std::string_view BearerToken(const http::RequestHead& head) {
   constexpr std::string_view kBearer = "Bearer ";
   const std::string_view field = head.headers.Get("authorization").value_or("");
-  if (!http::EqualsIgnoreCase(field.substr(0, kBearer.size()), kBearer)) return std::nullopt;
-  const std::string_view shown = absl::StripAsciiWhitespace(field.substr(kBearer.size()));
+  if (!http::EqualsIgnoreCase(field.substr(0, kBearer.size()), kBearer)) return "";
+  return absl::StripAsciiWhitespace(field.substr(kBearer.size()));
+}
+
+bool HasEnded(const Pod& pod) {
+  return pod.phase == Pod::Phase::kSucceeded || pod.phase == Pod::Phase::kFailed;
+}
+
+std::optional<Caller> Tokens::CallerOf(const http::RequestHead& head) const {
+  const std::string_view shown = BearerToken(head);
   if (shown.size() < kTokenBytes) return std::nullopt;
   const auto found = by_token_hash_.find(ContentVersion(shown));
   return found == by_token_hash_.end() ? std::nullopt : std::optional(found->second);
@@ -192,13 +197,13 @@ http::GrpcStatus TokenPolicy::Refuse(std::string_view outcome, const std::string
 }
 
 void TokenPolicy::OnMalformed(const http::RequestHead& caller, const http::GrpcStatus& status) {
-  const std::optional<Caller> who = tokens_.CallerOf(caller);
+  const std::optional<Caller> who = callers_.FindKnown(caller);
   Refuse("malformed", who ? ToString(*who) : "unknown", "", status);
 }
 
 Task<Result<certs::Identity, http::GrpcStatus>> TokenPolicy::Authorize(
-    const http::RequestHead& caller, const certs::SigningRequest& request, StopToken) {
-  const std::optional<Caller> who = tokens_.CallerOf(caller);
+    const http::RequestHead& caller, const certs::SigningRequest& request, StopToken stop) {
+  const std::optional<Caller> who = co_await callers_.Find(caller, stop);
   const std::string wanted = request.impersonated ? request.impersonated->ToString() : "";
   if (!who) {
     co_return Refuse("unauthenticated", "unknown", wanted,

@@ -1,6 +1,6 @@
-// Who is calling? In the mode without Kubernetes callers show a token that this control plane made:
-// one for each node, one for each account that a waypoint or gateway runs as, each in a file that
-// only its owner can read:
+// Callers show a token that this control plane made (or, on a cluster, one of a service account:
+// control/callers.h): one for each node, one for each account that a waypoint or gateway runs as,
+// each in a file that only its owner can read:
 //   <state>/tokens/node/<node>
 //   <state>/tokens/workload/<namespace>/<account>
 // A node's token may ask for certificates of the pods that are scheduled there and of nobody else,
@@ -43,6 +43,12 @@ std::string ToString(const Caller& caller);
 // Gateways run as, and those of pods that are labelled as a Gateway's before it is there.
 std::set<Caller> CallersOf(const ObjectSet& objects, const MeshSettings& settings);
 
+// What stands behind "Bearer" in the authorization field; "" if there is none.
+std::string_view BearerToken(const http::RequestHead& head);
+
+// Its phase says that none of its containers runs any more.
+bool HasEnded(const Pod& pod);
+
 class Tokens {
  public:
   // `directory` is made when it is needed.
@@ -72,13 +78,17 @@ class Tokens {
   std::map<Caller, Known> known_;
 };
 
+class Callers;
+
 // What the CA signs for whom, by the objects of the moment.
 class TokenPolicy final : public certs::SigningPolicy {
  public:
   // All references outlive the policy.
-  TokenPolicy(const Tokens& tokens, const std::shared_ptr<const ObjectSet>& objects,
-              std::string trust_domain, obs::Logger& log, ControlMetrics& metrics)
-      : tokens_(tokens),
+  TokenPolicy(Callers& callers, const Tokens& tokens,
+              const std::shared_ptr<const ObjectSet>& objects, std::string trust_domain,
+              obs::Logger& log, ControlMetrics& metrics)
+      : callers_(callers),
+        tokens_(tokens),
         objects_(objects),
         trust_domain_(std::move(trust_domain)),
         log_(log),
@@ -99,6 +109,7 @@ class TokenPolicy final : public certs::SigningPolicy {
                           const std::string& identity, http::GrpcStatus status);
   bool RunsOn(const std::string& node, const certs::Identity& identity) const;
 
+  Callers& callers_;
   const Tokens& tokens_;
   const std::shared_ptr<const ObjectSet>& objects_;  // replaced by its owner
   std::string trust_domain_;

@@ -34,8 +34,8 @@ struct XdsServer::Stream {
   StopSource stop;
 };
 
-XdsServer::XdsServer(const Tokens& tokens, obs::Logger& log, obs::Registry& registry)
-    : tokens_(tokens),
+XdsServer::XdsServer(Callers& callers, obs::Logger& log, obs::Registry& registry)
+    : callers_(callers),
       log_(log),
       rejections_(registry.AddCounter({.name = "aquifer_xds_rejected",
                                        .help = "Responses that a client refused (NACK)",
@@ -66,7 +66,7 @@ std::size_t XdsServer::StreamsOf(const Caller& caller) const {
 }
 
 Task<http::GrpcStatus> XdsServer::Serve(http::GrpcServerCall& call, StopToken stop) {
-  const std::optional<Caller> caller = tokens_.CallerOf(call.request());
+  const std::optional<Caller> caller = co_await callers_.Find(call.request(), stop);
   if (!caller) {
     log_.Limited(limiter_, obs::Level::kWarn, "xds", "stream refused",
                  {{"why", "no token, or one that nobody has"}});

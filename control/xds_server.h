@@ -5,8 +5,8 @@
 #include <memory>
 #include <set>
 
+#include "control/callers.h"
 #include "control/resources.h"
-#include "control/tokens.h"
 #include "control/xds_session.h"
 #include "core/http/grpc_server.h"
 #include "core/obs/log.h"
@@ -18,7 +18,7 @@ namespace aquifer::control {
 class XdsServer {
  public:
   // All references outlive the server.
-  XdsServer(const Tokens& tokens, obs::Logger& log, obs::Registry& registry);
+  XdsServer(Callers& callers, obs::Logger& log, obs::Registry& registry);
 
   void RegisterWith(http::GrpcServer& server);
   // From now on this is served; streams are told what changed.
@@ -32,7 +32,7 @@ class XdsServer {
   Task<void> ReadRequests(http::GrpcServerCall& call, Stream& stream, StopToken stop);
   bool TakeFirst(const XdsSession::Request& request, Stream& stream);
 
-  const Tokens& tokens_;
+  Callers& callers_;
   obs::Logger& log_;
   obs::RateLimiter limiter_{10};
   obs::CounterFamily& rejections_;

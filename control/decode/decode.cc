@@ -21,47 +21,72 @@ constexpr std::array<std::string_view, 6> kAnnotations = {
 };
 
 constexpr DecoderRow kDecoders[] = {
-    {"", "Namespace", Kind::kNamespace, Scope::kCluster, DecodeNamespace, {"v1"}},
-    {"", "Node", Kind::kNode, Scope::kCluster, DecodeNode, {"v1"}},
-    {"", "ServiceAccount", Kind::kServiceAccount, Scope::kNamespaced, DecodeServiceAccount, {"v1"}},
-    {"", "Pod", Kind::kPod, Scope::kNamespaced, DecodePod, {"v1"}},
-    {"", "Service", Kind::kService, Scope::kNamespaced, DecodeService, {"v1"}},
+    {"",
+     "Namespace",
+     "namespaces",
+     Kind::kNamespace,
+     ObjectScope::kCluster,
+     DecodeNamespace,
+     {"v1"}},
+    {"", "Node", "nodes", Kind::kNode, ObjectScope::kCluster, DecodeNode, {"v1"}},
+    {"",
+     "ServiceAccount",
+     "serviceaccounts",
+     Kind::kServiceAccount,
+     ObjectScope::kNamespaced,
+     DecodeServiceAccount,
+     {"v1"}},
+    {"", "Pod", "pods", Kind::kPod, ObjectScope::kNamespaced, DecodePod, {"v1"}},
+    {"", "Service", "services", Kind::kService, ObjectScope::kNamespaced, DecodeService, {"v1"}},
     {kGatewayGroup,
      "GatewayClass",
+     "gatewayclasses",
      Kind::kGatewayClass,
-     Scope::kCluster,
+     ObjectScope::kCluster,
      DecodeGatewayClass,
      {"v1", "v1beta1", "v1alpha2"}},
     {kGatewayGroup,
      "Gateway",
+     "gateways",
      Kind::kGateway,
-     Scope::kNamespaced,
+     ObjectScope::kNamespaced,
      DecodeGateway,
      {"v1", "v1beta1", "v1alpha2"}},
     {kGatewayGroup,
      "HTTPRoute",
+     "httproutes",
      Kind::kHttpRoute,
-     Scope::kNamespaced,
+     ObjectScope::kNamespaced,
      DecodeHttpRoute,
      {"v1", "v1beta1", "v1alpha2"}},
     {kGatewayGroup,
      "ReferenceGrant",
+     "referencegrants",
      Kind::kReferenceGrant,
-     Scope::kNamespaced,
+     ObjectScope::kNamespaced,
      DecodeReferenceGrant,
      {"v1", "v1beta1", "v1alpha2"}},
     {"security.istio.io",
      "AuthorizationPolicy",
+     "authorizationpolicies",
      Kind::kAuthorizationPolicy,
-     Scope::kNamespaced,
+     ObjectScope::kNamespaced,
      DecodeAuthorizationPolicy,
      {"v1", "v1beta1"}},
     {"security.istio.io",
      "PeerAuthentication",
+     "peerauthentications",
      Kind::kPeerAuthentication,
-     Scope::kNamespaced,
+     ObjectScope::kNamespaced,
      DecodePeerAuthentication,
      {"v1", "v1beta1"}},
+    {"discovery.k8s.io",
+     "EndpointSlice",
+     "endpointslices",
+     Kind::kEndpointSlice,
+     ObjectScope::kNamespaced,
+     DecodeEndpointSlice,
+     {"v1"}},
 };
 
 LabelRequirement DecodeRequirement(Fields& fields) {
@@ -84,7 +109,7 @@ LabelRequirement DecodeRequirement(Fields& fields) {
 
 }  // namespace
 
-Meta DecodeMeta(Fields& object, Scope scope) {
+Meta DecodeMeta(Fields& object, ObjectScope scope) {
   Fields fields = object.Object("metadata");
   Meta meta;
   meta.name = fields.RequiredText("name", kMaxNameText);
@@ -92,7 +117,7 @@ Meta DecodeMeta(Fields& object, Scope scope) {
     fields.Refuse("name", "is not a valid object name");
   const std::string namespace_name = fields.Text("namespace", "default", 63);
   if (!IsDnsLabel(namespace_name)) fields.Refuse("namespace", "is not a valid namespace name");
-  if (scope == Scope::kNamespaced) meta.namespace_name = namespace_name;
+  if (scope == ObjectScope::kNamespaced) meta.namespace_name = namespace_name;
   meta.labels = fields.LabelEntries("labels");
   Fields annotations = fields.Object("annotations");
   for (const std::string_view key : kAnnotations) {
@@ -126,6 +151,19 @@ const DecoderRow* FindDecoder(const TypeMeta& type) {
         return candidate.group == type.group && candidate.kind == type.kind;
       });
   return row == std::end(kDecoders) ? nullptr : row;
+}
+
+std::span<const DecoderRow> Decoders() { return kDecoders; }
+
+std::optional<ObjectKey> KeyOfDocument(const Json& document, const DecoderRow& row) {
+  std::optional<Refusal> refusal;
+  Fields object(&document, "", refusal);
+  Fields metadata = object.Object("metadata");
+  ObjectKey key{row.object_kind, metadata.Text("namespace", "default"),
+                metadata.RequiredText("name")};
+  if (row.scope == ObjectScope::kCluster) key.namespace_name.clear();
+  if (refusal) return std::nullopt;
+  return key;
 }
 
 Decoded<Object> DecodeObject(const Json& document, const DecoderRow& row) {

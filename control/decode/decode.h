@@ -3,14 +3,17 @@
 // manifest reader and, later, the API server's watch both end here. Any thread.
 #pragma once
 
+#include <optional>
+#include <span>
+
 #include "control/fields.h"
 #include "control/object_set.h"
 
 namespace aquifer::control {
 
 // metadata. Cluster-wide kinds have no namespace; the others are in "default" when they name none.
-enum class Scope : std::uint8_t { kCluster, kNamespaced };
-Meta DecodeMeta(Fields& object, Scope scope);
+enum class ObjectScope : std::uint8_t { kCluster, kNamespaced };
+Meta DecodeMeta(Fields& object, ObjectScope scope);
 
 // matchLabels and matchExpressions.
 LabelSelector DecodeLabelSelector(Fields& selector);
@@ -27,6 +30,7 @@ Object DecodeHttpRoute(Fields& object, Meta meta);
 Object DecodeReferenceGrant(Fields& object, Meta meta);
 Object DecodeAuthorizationPolicy(Fields& object, Meta meta);
 Object DecodePeerAuthentication(Fields& object, Meta meta);
+Object DecodeEndpointSlice(Fields& object, Meta meta);
 
 // What stands in for an AuthorizationPolicy that was refused: everything is denied at its targets,
 // or in its namespace if these cannot be read either. Empty when it is not known which policy it
@@ -44,14 +48,22 @@ struct TypeMeta {
 struct DecoderRow {
   std::string_view group;
   std::string_view kind;
+  std::string_view plural;  // in the paths of the API server
   Kind object_kind;
-  Scope scope;
+  ObjectScope scope;
   Object (*decode)(Fields&, Meta);
-  std::initializer_list<std::string_view> versions;
+  std::initializer_list<std::string_view> versions;  // best first
 };
+
+// All kinds.
+std::span<const DecoderRow> Decoders();
 
 // The row of that group and kind, whatever the version; null for kinds that are none of ours.
 const DecoderRow* FindDecoder(const TypeMeta& type);
+
+// Which object a document is or, where it was refused, means to be; empty if its name and namespace
+// cannot be relied on.
+std::optional<ObjectKey> KeyOfDocument(const Json& document, const DecoderRow& row);
 
 // A whole document of a known kind.
 Decoded<Object> DecodeObject(const Json& document, const DecoderRow& row);

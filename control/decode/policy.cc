@@ -303,7 +303,7 @@ std::optional<Object> ClosedPolicy(const Json& document) {
   std::optional<Refusal> unnamed;
   Fields object(&document, "", unnamed);
   AuthorizationPolicy policy;
-  policy.meta = DecodeMeta(object, Scope::kNamespaced);
+  policy.meta = DecodeMeta(object, ObjectScope::kNamespaced);
   if (unnamed) return std::nullopt;
   policy.dry_run = LabelOf(policy.meta.annotations, "istio.io/dry-run") == "true";
   std::optional<Refusal> unreadable;

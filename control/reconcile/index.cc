@@ -26,6 +26,30 @@ MeshIndex::MeshIndex(const ObjectSet& objects, const MeshSettings& settings)
     for (const Pod* pod : pods) services_by_pod_[pod].push_back(&service);
     pods_by_service_.emplace(&service, std::move(pods));
   }
+  for (const auto& [key, slice] : objects.endpoint_slices) AddSlice(slice);
+}
+
+// A selector says more than slices do, which only follow it; what they know beside are endpoints
+// that are no pods.
+void MeshIndex::AddSlice(const EndpointSlice& slice) {
+  const Service* service = FindObject(objects_.services, slice.meta.namespace_name, slice.service);
+  if (service == nullptr || service->type == Service::Type::kExternalName) return;
+  for (const EndpointSlice::Endpoint& endpoint : slice.endpoints) {
+    if (endpoint.pod.empty()) {
+      outside_.push_back({service, &slice, &endpoint});
+      continue;
+    }
+    const Pod* pod = FindObject(objects_.pods, slice.meta.namespace_name, endpoint.pod);
+    if (!service->selector.empty() || pod == nullptr || !IsLive(*pod)) continue;
+    if (!slices_.emplace(std::pair(service, pod), &slice).second) continue;
+    services_by_pod_[pod].push_back(service);
+    pods_by_service_[service].push_back(pod);
+  }
+}
+
+const EndpointSlice* MeshIndex::SliceOf(const Service& service, const Pod& pod) const {
+  const auto found = slices_.find({&service, &pod});
+  return found == slices_.end() ? nullptr : found->second;
 }
 
 Labels MeshIndex::NamespaceLabels(std::string_view name) const {
@@ -65,6 +89,16 @@ const std::vector<const Service*>& MeshIndex::ServicesOf(const Pod& pod) const {
   return found == services_by_pod_.end() ? kNone : found->second;
 }
 
+bool MeshIndex::IsCaptured(const Pod& pod) const {
+  if (LabelOf(pod.meta.annotations, "ambient.istio.io/redirection") == "enabled") return true;
+  if (settings_.capture == MeshSettings::Capture::kAnnotation) return false;
+  if (pod.host_network || pod.meta.annotations.contains("sidecar.istio.io/status")) return false;
+  const std::string_view mode = LabelOf(pod.meta.labels, "istio.io/dataplane-mode");
+  if (mode == "ambient") return true;
+  return mode != "none" &&
+         NamespaceLabel(pod.meta.namespace_name, "istio.io/dataplane-mode") == "ambient";
+}
+
 std::string MeshIndex::HostnameOf(std::string_view namespace_name, std::string_view service) const {
   std::string name(service);
   name.append(".").append(namespace_name).append(".svc.").append(settings_.cluster_domain);
@@ -79,14 +113,6 @@ bool IsReady(const Pod& pod) {
   if (pod.meta.deleting) return false;
   if (pod.ready) return *pod.ready;
   return pod.phase == Pod::Phase::kRunning || pod.phase == Pod::Phase::kUnstated;
-}
-
-bool IsCaptured(const Pod& pod, std::string_view namespace_mode) {
-  if (LabelOf(pod.meta.annotations, "ambient.istio.io/redirection") == "enabled") return true;
-  if (pod.host_network || pod.meta.annotations.contains("sidecar.istio.io/status")) return false;
-  const std::string_view mode = LabelOf(pod.meta.labels, "istio.io/dataplane-mode");
-  if (mode == "ambient") return true;
-  return mode != "none" && namespace_mode == "ambient";
 }
 
 }  // namespace aquifer::control

@@ -32,6 +32,18 @@ class MeshIndex {
   std::vector<const Pod*> PodsWith(std::string_view namespace_name, const Labels& labels) const;
   const std::vector<const Pod*>& PodsOf(const Service& service) const;
   const std::vector<const Service*>& ServicesOf(const Pod& pod) const;
+  // Where a service without a selector finds the pod; null for one that selects it.
+  const EndpointSlice* SliceOf(const Service& service, const Pod& pod) const;
+  // Endpoints that are no pods, in the order of their slices.
+  struct Outside {
+    const Service* service;
+    const EndpointSlice* slice;
+    const EndpointSlice::Endpoint* endpoint;
+  };
+  const std::vector<Outside>& outside() const { return outside_; }
+
+  // Whether the pod's traffic goes through the node proxy (MeshSettings::Capture).
+  bool IsCaptured(const Pod& pod) const;
 
   // "httpbin.default.svc.cluster.local".
   std::string HostnameOf(std::string_view namespace_name, std::string_view service) const;
@@ -41,20 +53,20 @@ class MeshIndex {
   using LabelPlace =
       std::tuple<std::string_view, std::string_view, std::string_view>;  // namespace, key, value
 
+  void AddSlice(const EndpointSlice& slice);
+
   const ObjectSet& objects_;
   const MeshSettings& settings_;
   std::vector<const Pod*> live_pods_;
   std::map<LabelPlace, std::vector<const Pod*>> pods_by_label_;
   std::unordered_map<const Service*, std::vector<const Pod*>> pods_by_service_;
   std::unordered_map<const Pod*, std::vector<const Service*>> services_by_pod_;
+  std::map<std::pair<const Service*, const Pod*>, const EndpointSlice*> slices_;
+  std::vector<Outside> outside_;
 };
 
 // Ready as kubelet says; where nobody keeps conditions, a running pod (or one without a phase)
 // counts as ready.
 bool IsReady(const Pod& pod);
-
-// Whether the pod's traffic goes through the node proxy: the CNI agent said so on the pod, or the
-// labels ask for it.
-bool IsCaptured(const Pod& pod, std::string_view namespace_mode);
 
 }  // namespace aquifer::control

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "control/reconcile/connection_policy.h"
+#include "control/reconcile/endpoints.h"
 #include "control/reconcile/gateways.h"
 #include "control/reconcile/index.h"
 #include "control/reconcile/peer_authentication.h"
@@ -164,15 +165,15 @@ class Reconciler {
       const auto workload = MakeWorkload(*pod, index_, waypoint, PoliciesOf(*pod));
       Put(ResourceType::kAddress, workload.uid(), WorkloadResource(workload, *pod, index_));
     }
+    for (auto& [name, resource] : OutsideWorkloads(index_))
+      Put(ResourceType::kAddress, name, std::move(resource));
   }
 
   // A waypoint listens on 15008 itself; captured, its port would be the node proxy's.
   void WarnCaptured(const BoundGateway& gateway) {
     if (gateway.role != GatewayRole::kWaypoint) return;
     for (const Pod* pod : gateway.pods) {
-      if (!IsCaptured(*pod,
-                      index_.NamespaceLabel(pod->meta.namespace_name, "istio.io/dataplane-mode")))
-        continue;
+      if (!index_.IsCaptured(*pod)) continue;
       result_.warnings.push_back("Pod " + ResourceName(pod->meta) + " serves waypoint " +
                                  ResourceName(gateway.object->meta) +
                                  " and is enrolled itself; label it istio.io/dataplane-mode: none");

@@ -12,12 +12,18 @@ struct MeshSettings {
   // past its layer-7 policies, as in Istio.
   enum class MissingWaypoint : std::uint8_t { kRefuse, kBypass };
 
+  // What says that a pod's traffic goes through its node proxy: the annotation that the node's
+  // agent puts on it once that is so, or the labels that ask for it, where nobody writes
+  // annotations.
+  enum class Capture : std::uint8_t { kLabels, kAnnotation };
+
   std::string cluster_id = "Kubernetes";
   std::string trust_domain = "cluster.local";
   std::string network;
   std::string cluster_domain = "cluster.local";  // the suffix of service names
   std::string root_namespace = "istio-system";
   MissingWaypoint missing_waypoint = MissingWaypoint::kRefuse;
+  Capture capture = Capture::kLabels;
 };
 
 inline constexpr std::uint16_t kHbonePort = 15008;

@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "control/reconcile/endpoints.h"
 #include "control/reconcile/serialize.h"
 
 namespace aquifer::control {
@@ -32,10 +33,8 @@ std::string FirstLabel(const Labels& labels, std::initializer_list<std::string_v
 
 void SetTunnel(const Pod& pod, const MeshIndex& index, pb::Workload& workload) {
   const bool native = LabelOf(pod.meta.labels, "networking.istio.io/tunnel") == "http";
-  const std::string_view mode =
-      index.NamespaceLabel(pod.meta.namespace_name, "istio.io/dataplane-mode");
   if (native) workload.set_native_tunnel(true);
-  if (native || IsCaptured(pod, mode)) workload.set_tunnel_protocol(pb::HBONE);
+  if (native || index.IsCaptured(pod)) workload.set_tunnel_protocol(pb::HBONE);
 }
 
 void SetLocality(const Pod& pod, const MeshIndex& index, pb::Workload& workload) {
@@ -162,11 +161,6 @@ pb::IPFamilies FamiliesOf(const Service& service) {
   return v4 ? pb::IPV4_ONLY : v6 ? pb::IPV6_ONLY : pb::AUTOMATIC;
 }
 
-std::string NetworkName(const std::string& network, const std::string& address_bytes) {
-  const auto ip = Ip::FromBytes(std::string_view(address_bytes));
-  return network + "/" + (ip ? ip->ToString() : "");
-}
-
 bool IngressUsesWaypoint(const Service& service, const MeshIndex& index,
                          const WaypointBinding& waypoint) {
   static constexpr std::string_view kKey = "istio.io/ingress-use-waypoint";
@@ -182,8 +176,19 @@ std::string WorkloadUid(const Pod& pod, const MeshSettings& settings) {
   return settings.cluster_id + "//Pod/" + pod.meta.namespace_name + "/" + pod.meta.name;
 }
 
+std::string NetworkName(const std::string& network, const std::string& address_bytes) {
+  const auto ip = Ip::FromBytes(std::string_view(address_bytes));
+  return network + "/" + (ip ? ip->ToString() : "");
+}
+
 std::string ServiceResourceName(const Service& service, const MeshIndex& index) {
   return service.meta.namespace_name + "/" + index.HostnameOf(service);
+}
+
+void BringBy(const Service& service, const MeshIndex& index, Resource& resource) {
+  resource.brought_by.push_back(ServiceResourceName(service, index));
+  for (const Ip& ip : service.cluster_ips)
+    resource.brought_by.push_back(NetworkName(index.settings().network, ip.ByteString()));
 }
 
 pb::Workload MakeWorkload(const Pod& pod, const MeshIndex& index, const WaypointBinding& waypoint,
@@ -215,8 +220,9 @@ pb::Workload MakeWorkload(const Pod& pod, const MeshIndex& index, const Waypoint
   for (std::string& policy : policies) workload.add_authorization_policies(std::move(policy));
   for (const Service* service : index.ServicesOf(pod)) {
     if (service->type == Service::Type::kExternalName) continue;
+    const EndpointSlice* slice = index.SliceOf(*service, pod);
     (*workload.mutable_services())[ServiceResourceName(*service, index)] =
-        EndpointPorts(*service, pod);
+        slice == nullptr ? EndpointPorts(*service, pod) : SlicePorts(*service, *slice);
   }
   return workload;
 }
@@ -251,12 +257,7 @@ Resource WorkloadResource(const pb::Workload& workload, const Pod& pod, const Me
     for (const std::string& bytes : workload.addresses())
       resource.aliases.push_back(NetworkName(workload.network(), bytes));
   }
-  for (const Service* service : index.ServicesOf(pod)) {
-    resource.brought_by.push_back(ServiceResourceName(*service, index));
-    for (const Ip& ip : service->cluster_ips) {
-      resource.brought_by.push_back(NetworkName(workload.network(), ip.ByteString()));
-    }
-  }
+  for (const Service* service : index.ServicesOf(pod)) BringBy(*service, index, resource);
   return resource;
 }
 

@@ -23,6 +23,11 @@ istio::workload::Workload MakeWorkload(const Pod& pod, const MeshIndex& index,
 istio::workload::Service MakeService(const Service& service, const MeshIndex& index,
                                      const WaypointBinding& waypoint);
 
+// "<network>/<ip>": another name of what is at the address.
+std::string NetworkName(const std::string& network, const std::string& address_bytes);
+// The resource comes along with that service.
+void BringBy(const Service& service, const MeshIndex& index, Resource& resource);
+
 // With the names by which an on-demand client may ask for it.
 Resource WorkloadResource(const istio::workload::Workload& workload, const Pod& pod,
                           const MeshIndex& index);

@@ -14,6 +14,7 @@
 #include "control/manifest.h"
 #include "control/object_set.h"
 #include "control/source/last_good.h"
+#include "control/source/observation.h"
 
 namespace aquifer::control {
 
@@ -21,15 +22,6 @@ struct DirectoryLimits {
   size_t files = 4096;
   size_t file_bytes = 4 << 20;
   size_t total_bytes = 64 << 20;
-};
-
-// What a source of objects sees at one moment.
-struct Observation {
-  ObjectSet objects;
-  std::vector<ManifestRefusal> refusals;
-  std::set<std::string> skipped;  // kinds that are not ours
-  size_t closed = 0;  // policies that deny because they are refused and nothing better is known
-  size_t kept = 0;    // objects that are no longer written anywhere, kept because of a refusal
 };
 
 class ManifestDirectory {

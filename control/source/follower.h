@@ -1,44 +1,18 @@
-// Follows a directory of manifests on a thread of its own, because reading and parsing files
-// blocks: reads, waits for a change, reads again. A reading during which something changed is
-// thrown away and made again, so that what is handed on was whole. Owned by main(); the sink runs
-// on the follower's thread.
+// Whatever brings objects: follows its source on a thread of its own and calls its sink there, with
+// the first state of the source that is whole and with each that differs from the one before.
+// Destruction stops and joins.
 #pragma once
 
-#include <functional>
-#include <string>
-#include <thread>
-
-#include "control/source/directory.h"
-#include "control/source/watch.h"
-#include "core/base/unique_fd.h"
+#include "core/base/result.h"
 
 namespace aquifer::control {
 
-class DirectoryFollower {
+class Follower {
  public:
-  // Called after the first reading and after each one that differs from the one before.
-  using Sink = std::function<void(Observation)>;
+  virtual ~Follower() = default;
 
-  // `memory` as of ManifestDirectory.
-  DirectoryFollower(std::string path, std::string memory, Sink sink);
-  // Stops and joins.
-  ~DirectoryFollower();
-
-  // An error if the directory cannot be watched. Once.
-  Status Start();
-
- private:
-  void Run();
-  bool ReadWhole();
-  void AwaitReplacement();
-  bool AwaitChange();
-
-  ManifestDirectory directory_;
-  DirectoryWatch watch_;
-  const Sink sink_;
-  bool behind_ = false;  // something changed during the last reading
-  UniqueFd stop_;        // readable once the thread is to end
-  std::thread thread_;
+  // An error if the source cannot be followed at all. Once.
+  virtual Status Start() = 0;
 };
 
 }  // namespace aquifer::control

@@ -74,8 +74,8 @@ struct Fixture {
   }
   Task<void> Serve(io::SocketPtr socket) {
     io::StreamPtr carrier = std::move(socket);
-    PeerExpectation nobody = OneOf{};
-    auto stream = co_await ServerHandshake(std::move(carrier), context, std::move(nobody), kNow,
+    PeerExpectation expected = clients;
+    auto stream = co_await ServerHandshake(std::move(carrier), context, std::move(expected), kNow,
                                            stop.token());
     if (!stream) co_return;
     io::StreamPtr transport = *std::move(stream);
@@ -100,6 +100,7 @@ struct Fixture {
   std::unique_ptr<io::Listener> listener;
   TlsContextRef context = TlsContext::HostServer(SharedCa().ServerBundle("istiod.istio-system.svc"),
                                                  PeerCertificate::kNone);
+  PeerExpectation clients = OneOf{};
   TestPolicy policy;
   CaService service{SharedCa().ca(), policy, [] { return kNow; }};
   http::GrpcServer server;
@@ -261,6 +262,39 @@ Task<void> RotatesRoots() {
 TEST_CASE("a rewritten file of roots counts for new connections and leaves open ones alone") {
   aquifer::test::Run(RotatesRoots());
 }
+
+Task<void> ShowsItsOwn() {
+  Fixture f;
+  f.context = TlsContext::HostServer(SharedCa().ServerBundle("istiod.istio-system.svc"),
+                                     PeerCertificate::kRequired);
+  f.clients = OneOf{{kClientId}};
+  CHECK(!(co_await f.Fetch(kClientId)).ok());
+  const CertificateBundle own = SharedCa().Bundle(kClientId);
+  f.options.certificate = own.ChainPem();
+  f.options.key = own.key().ToPem();
+  CHECK((co_await f.Fetch(kClientId)).ok());
+  f.options.key = PrivateKey::Generate().ToPem();
+  const auto refused = co_await f.Fetch(kClientId);
+  REQUIRE(!refused.ok());
+  CHECK(refused.error().detail.find("our certificate") != std::string::npos);
+  co_await f.End();
+}
+
+TEST_CASE("a server that asks for a certificate gets ours") { aquifer::test::Run(ShowsItsOwn()); }
+
+Task<void> DialsAfterDrop() {
+  Fixture f;
+  Channel channel(f.options, [] { return kNow; });
+  CaClient client(channel);
+  CHECK((co_await client.Fetch(kClientId, StopToken())).ok());
+  channel.Drop();
+  CHECK((co_await client.Fetch(kClientId, StopToken())).ok());
+  CHECK(f.connections == 2);
+  co_await channel.Shutdown();
+  co_await f.End();
+}
+
+TEST_CASE("a connection that was dropped is dialled anew") { aquifer::test::Run(DialsAfterDrop()); }
 
 Task<void> FetchInto(CaClient& client, Identity identity, int& good) {
   const auto bundle = co_await client.Fetch(identity, StopToken());

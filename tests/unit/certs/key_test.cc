@@ -65,6 +65,38 @@ TEST_CASE("P-384 and RSA of 2048 bits are read") {
   CHECK(PrivateKey::FromPem(ToPkcs8(RsaKey(2048).get())).ok());
 }
 
+std::string Written(std::string_view label, int (*marshal)(CBB*, const EVP_PKEY*),
+                    const EVP_PKEY* key) {
+  bssl::ScopedCBB writer;
+  std::uint8_t* der = nullptr;
+  size_t length = 0;
+  REQUIRE(CBB_init(writer.get(), 256));
+  REQUIRE(marshal(writer.get(), key));
+  REQUIRE(CBB_finish(writer.get(), &der, &length));
+  std::string pem = MakePem(label, {der, length});
+  OPENSSL_free(der);
+  return pem;
+}
+
+TEST_CASE("the forms from before PKCS#8 are read, each with its own label") {
+  const auto ec = EcKey(NID_X9_62_prime256v1);
+  const auto rsa = RsaKey(2048);
+  const auto sec1 = [](CBB* out, const EVP_PKEY* key) {
+    return EC_KEY_marshal_private_key(out, EVP_PKEY_get0_EC_KEY(key), 0);
+  };
+  const auto pkcs1 = [](CBB* out, const EVP_PKEY* key) {
+    return RSA_marshal_private_key(out, EVP_PKEY_get0_RSA(key));
+  };
+  const auto read_ec = PrivateKey::FromPem(Written("EC PRIVATE KEY", sec1, ec.get()));
+  REQUIRE(read_ec.ok());
+  CHECK(EVP_PKEY_cmp(read_ec->get(), ec.get()) == 1);
+  const auto read_rsa = PrivateKey::FromPem(Written("RSA PRIVATE KEY", pkcs1, rsa.get()));
+  REQUIRE(read_rsa.ok());
+  CHECK(EVP_PKEY_cmp(read_rsa->get(), rsa.get()) == 1);
+  CHECK(!PrivateKey::FromPem(Written("RSA PRIVATE KEY", sec1, ec.get())).ok());
+  CHECK(!PrivateKey::FromPem(Written("PRIVATE KEY", pkcs1, rsa.get())).ok());
+}
+
 TEST_CASE("weak keys and curves that nobody uses are refused") {
   CHECK(!PrivateKey::FromPem(ToPkcs8(RsaKey(1024).get())).ok());
   CHECK(!PrivateKey::FromPem(ToPkcs8(EcKey(NID_secp521r1).get())).ok());

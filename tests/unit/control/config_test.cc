@@ -50,7 +50,12 @@ TEST_CASE("flags are read, joined or apart") {
 }
 
 TEST_CASE("a bad flag is named in a sentence") {
-  CHECK(WhyNot({}) == "--manifests: is needed");
+  CHECK(WhyNot({}) == "--manifests: or --kubernetes is needed");
+  CHECK(WhyNot({"--manifests", "m", "--kubernetes", "in-cluster"}) ==
+        "--kubernetes: and --manifests exclude each other");
+  CHECK(WhyNot({"--check", "--kubernetes", "in-cluster"}) == "--check: is for --manifests");
+  CHECK(WhyNot({"--manifests", "m", "--captured-by", "magic"}) ==
+        "--captured-by: is not labels|annotation: magic");
   CHECK(WhyNot({"--manifest", "m"}) == "--manifest: is no flag here");
   CHECK(WhyNot({"--manifests"}) == "--manifests: needs DIR");
   CHECK(WhyNot({"--manifests", ""}) == "--manifests: needs DIR");
@@ -63,6 +68,28 @@ TEST_CASE("a bad flag is named in a sentence") {
         "--io-backend: is not auto|io_uring|epoll: select");
   CHECK(WhyNot({"--manifests", "m", "--log-format", "xml"}) ==
         "--log-format: is not text|json: xml");
+}
+
+TEST_CASE("what says that a pod is captured depends on where the pods come from") {
+  using Capture = MeshSettings::Capture;
+  CHECK(Parse({"--manifests", "m"})->mesh.capture == Capture::kLabels);
+  CHECK(Parse({"--kubernetes", "k"})->mesh.capture == Capture::kAnnotation);
+  CHECK(Parse({"--kubernetes", "k"})->kubernetes == "k");
+  CHECK(Parse({"--kubernetes", "k", "--captured-by", "labels"})->mesh.capture == Capture::kLabels);
+  CHECK(Parse({"--captured-by=annotation", "--manifests", "m"})->mesh.capture ==
+        Capture::kAnnotation);
+}
+
+TEST_CASE("accounts of node proxies are a list of namespaces and names") {
+  const auto config = Parse({"--kubernetes", "k", "--node-accounts", "a/b,c/d"});
+  REQUIRE(config.ok());
+  CHECK(config->node_accounts ==
+        std::set<std::pair<std::string, std::string>>{{"a", "b"}, {"c", "d"}});
+  for (const char* bad : {"a", "a/", "/b", "a/b,", "a/b/c", "A/b"}) {
+    INFO(bad);
+    CHECK(WhyNot({"--kubernetes", "k", "--node-accounts", bad}) ==
+          "--node-accounts: is not NAMES: " + std::string(bad));
+  }
 }
 
 TEST_CASE("help and check need little") {

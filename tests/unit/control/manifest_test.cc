@@ -37,8 +37,10 @@ spec: {from: [{group: gateway.networking.k8s.io, kind: HTTPRoute, namespace: a}]
 {apiVersion: security.istio.io/v1beta1, kind: AuthorizationPolicy, metadata: {name: nothing}, spec: {}}
 ---
 {apiVersion: security.istio.io/v1, kind: PeerAuthentication, metadata: {name: default}, spec: {mtls: {mode: STRICT}}}
+---
+{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: db-1}, addressType: IPv4, endpoints: [{addresses: [10.0.0.9]}]}
 )");
-  CHECK(objects.size() == 11);
+  CHECK(objects.size() == 12);
   CHECK(FindObject(objects.services, "default", "httpbin") != nullptr);
   CHECK(FindObject(objects.namespaces, "", "default")
             ->meta.labels.at("kubernetes.io/metadata.name") == "default");

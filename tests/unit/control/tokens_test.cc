@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include "certs/file.h"
+#include "control/callers.h"
 #include "tests/support/catch.h"
 #include "tests/unit/control/source/files.h"
 #include "tests/unit/control/support.h"
@@ -35,7 +36,10 @@ const char* const kPods = R"(
 
 struct Policy {
   Policy()
-      : log(Quiet()), metrics(registry), policy(tokens, objects, "cluster.local", log, metrics) {
+      : log(Quiet()),
+        metrics(registry),
+        callers(tokens, objects, {}, log),
+        policy(callers, tokens, objects, "cluster.local", log, metrics) {
     REQUIRE(tokens.Follow({OfWorkload("web", "way")}).ok());
   }
   static obs::LoggerOptions Quiet() {
@@ -54,6 +58,7 @@ struct Policy {
   obs::Logger log;
   obs::Registry registry;
   ControlMetrics metrics;
+  Callers callers;
   TokenPolicy policy;
 };
 

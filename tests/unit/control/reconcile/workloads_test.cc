@@ -117,6 +117,18 @@ TEST_CASE("a captured pod is reached by HBONE") {
   }
 }
 
+TEST_CASE("where the node's agent writes annotations, labels alone capture nobody") {
+  MeshSettings settings;
+  settings.capture = MeshSettings::Capture::kAnnotation;
+  const auto captured = [&](const char* metadata) {
+    const auto workload = Mesh(PodYaml(metadata, "", ""), settings).WorkloadOf("web/a");
+    return workload->tunnel_protocol() == pb::HBONE;
+  };
+  CHECK_FALSE(captured(", labels: {istio.io/dataplane-mode: ambient}"));
+  CHECK_FALSE(captured(", annotations: {ambient.istio.io/redirection: pending}"));
+  CHECK(captured(", annotations: {ambient.istio.io/redirection: enabled}"));
+}
+
 TEST_CASE("a pod that serves HBONE itself says so") {
   const pb::Workload w = WorkloadOf(", labels: {networking.istio.io/tunnel: http}");
   CHECK(w.tunnel_protocol() == pb::HBONE);

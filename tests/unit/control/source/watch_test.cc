@@ -4,7 +4,7 @@
 #include <condition_variable>
 #include <mutex>
 
-#include "control/source/follower.h"
+#include "control/source/directory_follower.h"
 #include "tests/support/catch.h"
 #include "tests/unit/control/source/files.h"
 

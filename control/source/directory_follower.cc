@@ -1,4 +1,4 @@
-#include "control/source/follower.h"
+#include "control/source/directory_follower.h"
 
 #include <sys/eventfd.h>
 

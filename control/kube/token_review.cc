@@ -1,0 +1,79 @@
+#include "control/kube/token_review.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "control/kube/json_text.h"
+#include "control/names.h"
+
+namespace aquifer::control {
+namespace {
+
+constexpr JsonLimits kLimits{.bytes = 64 << 10, .values = 2000, .depth = 16};
+constexpr std::string_view kAccountPrefix = "system:serviceaccount:";
+constexpr std::string_view kPodName = "authentication.kubernetes.io/pod-name";
+
+bool IsBase64Url(char c) {
+  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' ||
+         c == '_';
+}
+
+// system:serviceaccount:<namespace>:<name>
+Decoded<ReviewedAccount> AccountOf(std::string_view user) {
+  if (!user.starts_with(kAccountPrefix)) return Refusal{"", "it is no service account's"};
+  user.remove_prefix(kAccountPrefix.size());
+  const size_t colon = std::min(user.find(':'), user.size());
+  ReviewedAccount account;
+  account.namespace_name = std::string(user.substr(0, colon));
+  account.name = std::string(user.substr(std::min(colon + 1, user.size())));
+  if (!IsDnsLabel(account.namespace_name) || !IsDnsSubdomain(account.name))
+    return Refusal{"status.user.username", "is not a service account's"};
+  return account;
+}
+
+}  // namespace
+
+bool LooksLikeJwt(std::string_view token) {
+  int parts = 0;
+  while (true) {
+    const size_t dot = std::min(token.find('.'), token.size());
+    const std::string_view part = token.substr(0, dot);
+    if (part.empty() || !std::all_of(part.begin(), part.end(), IsBase64Url)) return false;
+    ++parts;
+    if (dot == token.size()) return parts == 3;
+    token.remove_prefix(dot + 1);
+  }
+}
+
+std::string TokenReviewBody(std::string_view token, std::string_view audience) {
+  return Json{{"apiVersion", "authentication.k8s.io/v1"},
+              {"kind", "TokenReview"},
+              {"spec", {{"token", token}, {"audiences", Json::array({audience})}}}}
+      .dump();
+}
+
+Decoded<ReviewedAccount> ReadTokenReview(std::string_view body, std::string_view audience) {
+  AQ_TRY(const Json review, ReadJson(body, kLimits));
+  std::optional<Refusal> refusal;
+  Fields root(&review, "", refusal);
+  Fields status = root.Object("status");
+  const bool authenticated = status.Flag("authenticated", false);
+  const std::string error = status.Text("error");
+  const std::vector<std::string> audiences = status.Texts("audiences", 16);
+  Fields user = status.Object("user");
+  const std::string name = user.Text("username");
+  Fields extra = user.Object("extra");
+  const std::vector<std::string> pods = extra.Texts(kPodName, 4, kMaxNameText);
+  if (refusal) return *std::move(refusal);
+  if (!authenticated)
+    return Refusal{"", error.empty() ? "the API server does not know it" : error.substr(0, 200)};
+  // An API server that does not know of audiences vouches for its own only.
+  if (std::find(audiences.begin(), audiences.end(), audience) == audiences.end())
+    return Refusal{"", "it is not for the audience " + std::string(audience)};
+  AQ_TRY(ReviewedAccount account, AccountOf(name));
+  if (pods.size() == 1) account.pod = pods.front();
+  return account;
+}
+
+}  // namespace aquifer::control
