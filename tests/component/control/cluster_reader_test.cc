@@ -279,7 +279,7 @@ Task<void> ChecksTheServer(World& world) {
   const auto answer =
       co_await client.Call(std::move(request), 1000, std::chrono::seconds(30), StopToken());
   REQUIRE(!answer.ok());
-  CHECK(answer.error().error.reason == Reason::kTlsFailed);
+  CHECK(answer.error().error.reason == Reason::kIdentityMismatch);
   co_await client.Shutdown();
 }
 
