@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Pods that come and go, each for one connection, on a node whose addresses are used again at once.
+"""Pods that come and go on both nodes, each for one connection, at addresses that are used again at once.
 
   pod_churn_test.py                    200 pods
   pod_churn_test.py --seconds 120      as many as go in two minutes
@@ -40,7 +40,8 @@ class Short(lib.Namespace):
     """A pod at the address of its slot."""
 
     def __init__(self, churn, slot, number):
-        self.cluster, self.node, self.number = churn.mesh.cluster, churn.mesh.a.node, number
+        self.side = churn.side_of(slot)
+        self.cluster, self.node, self.number = churn.mesh.cluster, self.side.node, number
         self.link = f'c{slot}'
         self.short_name = f'churn-{number}'
         self.name = f'{self.cluster.prefix}{self.short_name}'
@@ -64,7 +65,7 @@ class Short(lib.Namespace):
 
     def manifest(self):
         account = account_of(self.number)
-        text = POD.format(name=self.short_name, account=account, app='short', netns=self.name, node='node-a', address=self.address,
+        text = POD.format(name=self.short_name, account=account, app='short', netns=self.name, node=self.side.name, address=self.address,
                           service=f'10.97.{self.number // 250 % 250}.{self.number % 250 + 1}', service_labels='{}')
         # All of one owner: metrics have that name, and keep the series of each that there was for an hour.
         return text.replace('  annotations:', f'  ownerReferences: [{OWNER}]\n  annotations:')
@@ -98,12 +99,15 @@ class Churn:
 
     def watch(self):
         """What the agent says of its pods, for all slots at once."""
-        path = self.mesh.cluster.folder / 'node-a-status.json'
+        paths = [self.mesh.cluster.folder / f'{side.name}-status.json' for side in self.mesh.sides]
         while not self.over.wait(0.02):
             self.served = {pod['name']: pod['capture'] == 'verified' and pod['proxy'] == 'served'
-                           for pod in json.loads(path.read_text())['pods']}
+                           for path in paths for pod in json.loads(path.read_text())['pods']}
             if time.monotonic() - self.started > LOOK_S * len(self.memory):
                 self.memory.append(self.look_at_memory())
+
+    def side_of(self, slot):
+        return self.mesh.sides[slot % len(self.mesh.sides)]
 
     def slot(self, slot):
         while (number := self.take()) is not None:
@@ -130,18 +134,18 @@ class Churn:
         lib.eventually(lambda: name not in self.served, f'{name} is gone', 60)
         pod.remove()
 
-    def lines(self, process, direction):
+    def lines(self, processes, direction):
         """Client's address, number of the pod (none where it is not named) and account of each finished connection of such pods."""
-        found = [(address, int(pod or 0), f'account-{account}') for address, pod, account, way in LINE.findall(process.log())
-                 if way == direction]
+        found = [(address, int(pod or 0), f'account-{account}') for process in processes
+                 for address, pod, account, way in LINE.findall(process.log()) if way == direction]
         for address, pod, account in found:
             lib.check(pod == 0 or account == account_of(pod), f'{account} is not of churn-{pod} at {address} ({direction})')
         return found
 
     def check_identities(self):
-        near, far = self.mesh.a.proxy, self.mesh.b.proxy
-        for process, direction in ((near, 'outbound'), (far, 'inbound')):
-            lib.eventually(lambda: len(self.lines(process, direction)) >= self.next, f'a line of each pod ({direction})', 20)
+        near, far = [side.proxy for side in self.mesh.sides], [self.mesh.b.proxy]
+        for processes, direction in ((near, 'outbound'), (far, 'inbound')):
+            lib.eventually(lambda: len(self.lines(processes, direction)) >= self.next, f'a line of each pod ({direction})', 20)
         # An address with its port may come again with another pod: then there is a line of each.
         lib.equal(sorted(line[:2] for line in self.lines(near, 'outbound')), sorted(self.connections), 'who had which address and port')
         lib.equal(collections.Counter(account for _, _, account in self.lines(far, 'inbound')),
@@ -157,7 +161,7 @@ class Churn:
 
 
 def served_by(mesh):
-    return [mesh.a.proxy, mesh.b.proxy, mesh.a.agent]
+    return [mesh.a.proxy, mesh.b.proxy, mesh.a.agent, mesh.b.agent]
 
 
 def what_is_left(process):
@@ -182,9 +186,10 @@ def pods_come_and_go():
         for process, then in zip(processes, before):
             lib.eventually(lambda: all(what_is_left(process)[what] <= count for what, count in then.items()),
                            f'what {process.log_path.stem} holds is {then} as before', 30)
-        lib.equal(metric(mesh.a, 'workload_manager_active_proxy_count'), 2.0, 'pods served in the end')
+        for side in mesh.sides:
+            lib.equal(metric(side, 'workload_manager_active_proxy_count'), 2.0, 'pods served in the end')
         churn.memory.append(churn.look_at_memory())
-        print('  resident MB of the proxies and the agent, by pods so far: ' + ', '.join(f'{pods}: {mb}' for pods, mb in churn.memory))
+        print('  resident MB of the proxies and the agents, by pods so far: ' + ', '.join(f'{pods}: {mb}' for pods, mb in churn.memory))
         churn.check_memory()
         for process in processes:
             lib.equal(process.stop(), 0, f'the exit status of {process.log_path.stem}')
