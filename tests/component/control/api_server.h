@@ -12,8 +12,8 @@
 
 #include "certs/local_ca.h"
 #include "certs/tls_context.h"
-#include "control/fields.h"
-#include "control/kube/access.h"
+#include "control/kube/client.h"
+#include "control/kube/values.h"
 #include "core/http/h2_connection.h"
 #include "core/io/socket.h"
 #include "core/rt/scope.h"

@@ -4,15 +4,13 @@
 // within the same budget of nodes, so that nested anchors cannot multiply. No state; any thread.
 #pragma once
 
-#include <nlohmann/json.hpp>
 #include <string_view>
 #include <vector>
 
 #include "core/base/result.h"
+#include "kube/fields.h"
 
-namespace aquifer::control {
-
-using Json = nlohmann::json;
+namespace aquifer::kube {
 
 struct YamlLimits {
   size_t text_bytes = 4 << 20;
@@ -32,4 +30,4 @@ struct YamlDocument {
 // text.
 std::vector<YamlDocument> ReadYaml(std::string_view text, const YamlLimits& limits);
 
-}  // namespace aquifer::control
+}  // namespace aquifer::kube

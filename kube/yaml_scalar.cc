@@ -1,4 +1,4 @@
-#include "control/yaml_scalar.h"
+#include "kube/yaml_scalar.h"
 
 #include <algorithm>
 #include <array>
@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <optional>
 
-namespace aquifer::control {
+namespace aquifer::kube {
 namespace {
 
 using nlohmann::json;
@@ -104,4 +104,4 @@ std::string PrintableText(std::string_view text) {
   return shown;
 }
 
-}  // namespace aquifer::control
+}  // namespace aquifer::kube

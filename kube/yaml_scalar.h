@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-namespace aquifer::control {
+namespace aquifer::kube {
 
 // The value of an unquoted scalar under the rules that kubectl's YAML reader follows (YAML 1.1
 // booleans and octal numbers included).
@@ -17,4 +17,4 @@ bool IsUtf8(std::string_view bytes);
 // At most 64 bytes of `text`, without anything that could break a log line.
 std::string PrintableText(std::string_view text);
 
-}  // namespace aquifer::control
+}  // namespace aquifer::kube

@@ -8,9 +8,9 @@
 #include <string>
 #include <string_view>
 
-#include "control/kube/json_text.h"
+#include "kube/json_text.h"
 
-namespace aquifer::control {
+namespace aquifer::kube {
 
 struct WatchEvent {
   enum class Type : std::uint8_t { kAdded, kModified, kDeleted, kBookmark, kError };
@@ -41,4 +41,4 @@ class WatchReader {
 // metadata.resourceVersion, which is opaque text; "" if there is none that can be sent back.
 std::string ResourceVersionOf(const Json& object);
 
-}  // namespace aquifer::control
+}  // namespace aquifer::kube

@@ -1,16 +1,17 @@
-#include "control/kube/access.h"
+#include "kube/access.h"
 
 #include <cstdlib>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "certs/file.h"
-#include "control/fields.h"
-#include "control/names.h"
-#include "control/yaml.h"
 #include "core/base/address.h"
+#include "kube/fields.h"
+#include "kube/names.h"
+#include "kube/yaml.h"
 
-namespace aquifer::control {
+namespace aquifer::kube {
 namespace {
 
 constexpr size_t kMaxKubeconfigBytes = 1 << 20;
@@ -79,7 +80,8 @@ class Kubeconfig {
     }
     std::string_view name = host;
     if (name.starts_with('[') && name.ends_with(']')) name = name.substr(1, name.size() - 2);
-    const bool good = (Ip::Parse(name) || IsDnsSubdomain(LowerCase(name))) && ParsePort(port);
+    const bool good =
+        (Ip::Parse(name) || IsDnsSubdomain(absl::AsciiStrToLower(name))) && ParsePort(port);
     if (!good || access_.path.find_first_of("?#% ") != std::string::npos)
       return cluster.Refuse("server", "is not of the form https://host:port");
     access_.host_name = std::string(name);
@@ -171,4 +173,4 @@ Decoded<ClusterAccess> FindAccess(const std::string& setting) {
   return Refusal{setting, access.error().ToString()};
 }
 
-}  // namespace aquifer::control
+}  // namespace aquifer::kube

@@ -1,12 +1,12 @@
-#include "control/kube/watch_events.h"
+#include "kube/watch_events.h"
 
 #include <algorithm>
 #include <array>
 #include <utility>
 
-#include "control/yaml_scalar.h"
+#include "kube/yaml_scalar.h"
 
-namespace aquifer::control {
+namespace aquifer::kube {
 namespace {
 
 using Type = WatchEvent::Type;
@@ -78,4 +78,4 @@ std::string ResourceVersionOf(const Json& object) {
   return IsResourceVersion(text) ? text : "";
 }
 
-}  // namespace aquifer::control
+}  // namespace aquifer::kube

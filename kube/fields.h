@@ -15,7 +15,7 @@
 
 #include "core/base/result.h"
 
-namespace aquifer::control {
+namespace aquifer::kube {
 
 using Json = nlohmann::json;
 using TextMap = std::map<std::string, std::string, std::less<>>;
@@ -93,4 +93,4 @@ class Fields {
   std::vector<std::string_view> asked_;
 };
 
-}  // namespace aquifer::control
+}  // namespace aquifer::kube

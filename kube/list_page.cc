@@ -1,11 +1,11 @@
-#include "control/kube/list_page.h"
+#include "kube/list_page.h"
 
 #include <algorithm>
 #include <utility>
 
-#include "control/kube/watch_events.h"
+#include "kube/watch_events.h"
 
-namespace aquifer::control {
+namespace aquifer::kube {
 namespace {
 
 constexpr size_t kMaxMessage = 400;
@@ -80,4 +80,4 @@ std::string QueryValue(std::string_view text) {
   return out;
 }
 
-}  // namespace aquifer::control
+}  // namespace aquifer::kube

@@ -1,11 +1,11 @@
-#include "control/kube/access.h"
+#include "kube/access.h"
 
 #include <map>
 
 #include "absl/strings/escaping.h"
 #include "tests/support/catch.h"
 
-namespace aquifer::control {
+namespace aquifer::kube {
 namespace {
 
 const std::string kPem = "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n";
@@ -128,4 +128,4 @@ TEST_CASE("a kubeconfig that is not there is named") {
   CHECK(FindAccess("/nowhere/config").error().field == "/nowhere/config");
 }
 
-}  // namespace aquifer::control
+}  // namespace aquifer::kube

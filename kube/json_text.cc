@@ -1,9 +1,9 @@
-#include "control/kube/json_text.h"
+#include "kube/json_text.h"
 
 #include <string>
 #include <utility>
 
-namespace aquifer::control {
+namespace aquifer::kube {
 namespace {
 
 // Says to the parser what to keep. It has no way to stop it: behind a limit everything is let go
@@ -50,4 +50,4 @@ Decoded<Json> ReadJson(std::string_view text, const JsonLimits& limits) {
   return value;
 }
 
-}  // namespace aquifer::control
+}  // namespace aquifer::kube

@@ -1,18 +1,19 @@
-#include "control/kube/kind_follower.h"
+#include "kube/kind_follower.h"
 
 #include <algorithm>
 #include <utility>
 
-#include "control/kube/list_page.h"
 #include "core/rt/timer.h"
+#include "kube/list_page.h"
 
-namespace aquifer::control {
+namespace aquifer::kube {
 namespace {
 
 constexpr JsonLimits kPageLimits{.bytes = 32 << 20, .values = 1'000'000, .depth = 64};
 constexpr int kMaxPages = 100'000;
 constexpr auto kPageTimeout = std::chrono::seconds(60);
 constexpr auto kWatchGrace = std::chrono::seconds(30);
+constexpr const char* kTooMany = "there are more objects than are kept";
 constexpr int kNotFound = 404;
 constexpr int kGone = 410;
 
@@ -25,11 +26,11 @@ bool IsBusy(int status) { return status == 429 || status == 503; }
 
 }  // namespace
 
-KindFollower::KindFollower(const DecoderRow& row, ApiClient& client, ClusterObjects& objects,
-                           obs::Logger& log, const FollowOptions& options, std::uint64_t seed)
-    : row_(row),
+KindFollower::KindFollower(KindSpec spec, ApiClient& client, KindSink& sink, obs::Logger& log,
+                           const FollowOptions& options, std::uint64_t seed)
+    : spec_(std::move(spec)),
       client_(client),
-      objects_(objects),
+      sink_(sink),
       log_(log),
       options_(options),
       random_(seed),
@@ -59,12 +60,13 @@ Task<Clock::duration> KindFollower::Step(StopToken stop) {
 }
 
 std::string KindFollower::PathOf(std::string_view version) const {
-  std::string path = row_.group.empty() ? "/api/" : "/apis/" + std::string(row_.group) + "/";
-  return path.append(version).append("/").append(row_.plural);
+  std::string path = spec_.group.empty() ? "/api/" : "/apis/" + spec_.group + "/";
+  path.append(version).append("/").append(spec_.plural).append("?");
+  return spec_.query.empty() ? path : path + spec_.query + "&";
 }
 
 Task<KindFollower::Outcome> KindFollower::List(StopToken stop) {
-  for (const std::string_view version : row_.versions) {
+  for (const std::string& version : spec_.versions) {
     const Outcome listed = co_await ListVersion(version, stop);
     const bool not_served = !listed.ok() && listed.error().status == kNotFound;
     if (not_served) continue;
@@ -74,26 +76,29 @@ Task<KindFollower::Outcome> KindFollower::List(StopToken stop) {
     }
     co_return listed;
   }
-  const bool doubtful = objects_.CountOf(row_.object_kind) > 0 && ++absences_ < options_.absences;
-  if (row_.group.empty() || doubtful)
+  const bool doubtful = sink_.HasObjects() && ++absences_ < options_.absences;
+  if (spec_.group.empty() || doubtful)
     co_return ApiFailure{.status = kNotFound, .detail = "the API server does not serve it"};
-  if (!absent_) objects_.Replace(objects_.Begin(row_));
+  if (!absent_) {
+    sink_.BeginList();
+    sink_.FinishList();
+  }
   absent_ = true;
   co_return Outcome();
 }
 
 Task<KindFollower::Outcome> KindFollower::ListVersion(std::string_view version, StopToken stop) {
-  ClusterObjects::Listing listing = objects_.Begin(row_);
-  const std::string base = PathOf(version) + "?limit=" + std::to_string(page_objects_);
+  sink_.BeginList();
+  const std::string base = PathOf(version) + "limit=" + std::to_string(page_objects_);
   std::string path = base;
   for (int pages = 0; pages < kMaxPages; ++pages) {
-    const Result<std::string, ApiFailure> next = co_await ListPageInto(listing, path, stop);
+    const Result<std::string, ApiFailure> next = co_await TakeListPage(path, stop);
     if (!next.ok()) {
       if (next.error().too_large) page_objects_ = std::max<size_t>(page_objects_ / 4, 1);
       co_return next.error();
     }
     if (next->empty()) {
-      objects_.Replace(std::move(listing));
+      sink_.FinishList();
       version_ = version;
       position_ = next_position_;
       co_return Outcome();
@@ -104,8 +109,7 @@ Task<KindFollower::Outcome> KindFollower::ListVersion(std::string_view version, 
 }
 
 // The continue token of the next page.
-Task<Result<std::string, ApiFailure>> KindFollower::ListPageInto(ClusterObjects::Listing& listing,
-                                                                 std::string path, StopToken stop) {
+Task<Result<std::string, ApiFailure>> KindFollower::TakeListPage(std::string path, StopToken stop) {
   ApiRequest request{.path = std::move(path)};
   AQ_CO_TRY(const std::string body,
             co_await client_.Call(std::move(request), kPageLimits.bytes, kPageTimeout, stop));
@@ -116,8 +120,7 @@ Task<Result<std::string, ApiFailure>> KindFollower::ListPageInto(ClusterObjects:
     co_return failure;
   }
   for (const Json& item : page->items) {
-    if (!listing.Add(item))
-      co_return Broken("more than " + std::to_string(ClusterObjects::kMaxObjects) + " objects");
+    if (!sink_.AddListed(item)) co_return Broken(kTooMany);
   }
   next_position_ = page->resource_version;
   co_return page->next;
@@ -127,8 +130,7 @@ Task<KindFollower::Outcome> KindFollower::Watch(StopToken stop) {
   const std::int64_t least = options_.watch_time.count();
   const std::int64_t seconds =
       std::uniform_int_distribution<std::int64_t>(least, 2 * least)(random_);
-  ApiRequest request{.path = PathOf(version_) +
-                             "?watch=1&allowWatchBookmarks=true&timeoutSeconds=" +
+  ApiRequest request{.path = PathOf(version_) + "watch=1&allowWatchBookmarks=true&timeoutSeconds=" +
                              std::to_string(seconds) + "&resourceVersion=" + QueryValue(position_)};
   TimedStop timed(stop, std::chrono::seconds(seconds) + kWatchGrace, Reason::kTimeout);
   AQ_CO_TRY(const std::unique_ptr<ApiStream> stream,
@@ -167,13 +169,13 @@ KindFollower::Outcome KindFollower::TakeEvent(const WatchEvent& event) {
     }
     case WatchEvent::Type::kAdded:
     case WatchEvent::Type::kModified:
-      if (!objects_.Put(row_, event.object)) {
+      if (!sink_.Put(event.object)) {
         position_.clear();
-        return Broken("more than " + std::to_string(ClusterObjects::kMaxObjects) + " objects");
+        return Broken(kTooMany);
       }
       break;
     case WatchEvent::Type::kDeleted:
-      objects_.Remove(row_, event.object);
+      sink_.Remove(event.object);
       break;
     case WatchEvent::Type::kBookmark:
       break;
@@ -189,11 +191,12 @@ Clock::duration KindFollower::Failed(const ApiFailure& failure) {
   if (failure.status == kGone) return Backoff();
   std::string problem = "cannot be followed in all namespaces: " + failure.ToString();
   if (problem != problem_) {
-    log_.Error("kubernetes", "a kind cannot be followed",
-               {{"kind", row_.kind}, {"server", client_.address()}, {"error", failure.ToString()}});
+    log_.Error(
+        "kubernetes", "a kind cannot be followed",
+        {{"kind", spec_.kind}, {"server", client_.address()}, {"error", failure.ToString()}});
   }
   problem_ = problem;
-  objects_.SetProblem(row_, std::move(problem));
+  sink_.SetProblem(std::move(problem));
   return Backoff();
 }
 
@@ -207,9 +210,10 @@ Clock::duration KindFollower::Backoff() {
 }
 
 void KindFollower::Works() {
-  if (!problem_.empty()) log_.Info("kubernetes", "a kind is followed again", {{"kind", row_.kind}});
+  if (!problem_.empty())
+    log_.Info("kubernetes", "a kind is followed again", {{"kind", spec_.kind}});
   problem_.clear();
-  objects_.SetProblem(row_, "");
+  sink_.SetProblem("");
 }
 
-}  // namespace aquifer::control
+}  // namespace aquifer::kube

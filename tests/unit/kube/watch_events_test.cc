@@ -1,9 +1,9 @@
-#include "control/kube/watch_events.h"
+#include "kube/watch_events.h"
 
-#include "control/kube/list_page.h"
+#include "kube/list_page.h"
 #include "tests/support/catch.h"
 
-namespace aquifer::control {
+namespace aquifer::kube {
 namespace {
 
 const std::string kBody =
@@ -118,4 +118,4 @@ TEST_CASE("a failure is told in the server's words on one line, whatever they ar
   CHECK(FailureMessage(std::string(5000, 'x')).size() == 400);
 }
 
-}  // namespace aquifer::control
+}  // namespace aquifer::kube

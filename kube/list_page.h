@@ -5,9 +5,9 @@
 #include <string>
 #include <string_view>
 
-#include "control/kube/json_text.h"
+#include "kube/json_text.h"
 
-namespace aquifer::control {
+namespace aquifer::kube {
 
 struct ListPage {
   Json items;                    // a list of mappings
@@ -27,4 +27,4 @@ int StatusCode(const Json& status);
 // Text as a value in the query of a URL (RFC 3986, section 2.1).
 std::string QueryValue(std::string_view text);
 
-}  // namespace aquifer::control
+}  // namespace aquifer::kube

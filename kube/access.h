@@ -10,7 +10,7 @@
 
 #include "core/base/result.h"
 
-namespace aquifer::control {
+namespace aquifer::kube {
 
 struct ClusterAccess {
   std::string address;      // host:port
@@ -39,4 +39,4 @@ inline constexpr std::string_view kInCluster = "in-cluster";
 // The word in-cluster, or the path of a kubeconfig.
 Decoded<ClusterAccess> FindAccess(const std::string& setting);
 
-}  // namespace aquifer::control
+}  // namespace aquifer::kube

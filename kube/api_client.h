@@ -8,9 +8,9 @@
 #include <string>
 
 #include "certs/channel.h"
-#include "control/kube/access.h"
+#include "kube/access.h"
 
-namespace aquifer::control {
+namespace aquifer::kube {
 
 // Why a request has no good answer.
 struct ApiFailure {
@@ -63,4 +63,4 @@ class ApiClient {
   certs::Channel channel_;
 };
 
-}  // namespace aquifer::control
+}  // namespace aquifer::kube

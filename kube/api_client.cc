@@ -1,11 +1,11 @@
-#include "control/kube/api_client.h"
+#include "kube/api_client.h"
 
 #include <utility>
 
-#include "control/kube/list_page.h"
 #include "core/rt/timer.h"
+#include "kube/list_page.h"
 
-namespace aquifer::control {
+namespace aquifer::kube {
 namespace {
 
 constexpr size_t kMaxFailureBytes = 64 << 10;
@@ -51,7 +51,7 @@ http::RequestHead ApiClient::HeadOf(const ApiRequest& request) const {
   // The channel knows how to say who we are.
   head.headers = channel_.CallSpec("").metadata;
   head.headers.Add("accept", "application/json");
-  head.headers.Add("user-agent", "aquifer-control");
+  head.headers.Add("user-agent", "aquifer");
   if (!request.body.empty()) {
     head.headers.Add("content-type", request.content_type);
     head.headers.Add("content-length", std::to_string(request.body.size()));
@@ -117,4 +117,4 @@ Task<Result<std::string, ApiFailure>> ApiClient::Call(ApiRequest request, size_t
   }
 }
 
-}  // namespace aquifer::control
+}  // namespace aquifer::kube

@@ -1,4 +1,4 @@
-#include "control/yaml.h"
+#include "kube/yaml.h"
 
 #include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/exceptions.h>
@@ -12,9 +12,9 @@
 #include <string>
 #include <utility>
 
-#include "control/yaml_scalar.h"
+#include "kube/yaml_scalar.h"
 
-namespace aquifer::control {
+namespace aquifer::kube {
 namespace {
 
 struct Chunk {
@@ -272,4 +272,4 @@ std::vector<YamlDocument> ReadYaml(std::string_view text, const YamlLimits& limi
   return documents;
 }
 
-}  // namespace aquifer::control
+}  // namespace aquifer::kube

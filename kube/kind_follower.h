@@ -13,12 +13,12 @@
 #include <random>
 #include <string>
 
-#include "control/kube/api_client.h"
-#include "control/kube/cluster_objects.h"
-#include "control/kube/watch_events.h"
 #include "core/obs/log.h"
+#include "kube/api_client.h"
+#include "kube/kind.h"
+#include "kube/watch_events.h"
 
-namespace aquifer::control {
+namespace aquifer::kube {
 
 struct FollowOptions {
   Clock::duration first_backoff = std::chrono::milliseconds(200);
@@ -36,7 +36,7 @@ struct FollowOptions {
 class KindFollower {
  public:
   // All references outlive the follower.
-  KindFollower(const DecoderRow& row, ApiClient& client, ClusterObjects& objects, obs::Logger& log,
+  KindFollower(KindSpec spec, ApiClient& client, KindSink& sink, obs::Logger& log,
                const FollowOptions& options, std::uint64_t seed);
 
   // Until `stop`.
@@ -48,19 +48,19 @@ class KindFollower {
   Task<Clock::duration> Step(StopToken stop);
   Task<Outcome> List(StopToken stop);
   Task<Outcome> ListVersion(std::string_view version, StopToken stop);
-  Task<Result<std::string, ApiFailure>> ListPageInto(ClusterObjects::Listing& listing,
-                                                     std::string path, StopToken stop);
+  Task<Result<std::string, ApiFailure>> TakeListPage(std::string path, StopToken stop);
   Task<Outcome> Watch(StopToken stop);
   Outcome TakeEvents(WatchReader& reader);
   Outcome TakeEvent(const WatchEvent& event);
   Clock::duration Failed(const ApiFailure& failure);
   Clock::duration Backoff();
   void Works();
+  // With the beginning of a query.
   std::string PathOf(std::string_view version) const;
 
-  const DecoderRow& row_;
+  const KindSpec spec_;
   ApiClient& client_;
-  ClusterObjects& objects_;
+  KindSink& sink_;
   obs::Logger& log_;
   const FollowOptions options_;
   std::mt19937_64 random_;
@@ -75,4 +75,4 @@ class KindFollower {
   TimePoint failed_at_{};
 };
 
-}  // namespace aquifer::control
+}  // namespace aquifer::kube

@@ -1,11 +1,11 @@
-#include "control/fields.h"
+#include "kube/fields.h"
 
 #include <algorithm>
 
-#include "control/names.h"
-#include "control/yaml_scalar.h"
+#include "kube/names.h"
+#include "kube/yaml_scalar.h"
 
-namespace aquifer::control {
+namespace aquifer::kube {
 namespace {
 
 std::string_view TypeWord(const Json& value) {
@@ -210,4 +210,4 @@ std::int64_t Fields::CheckNumber(const Json& value, std::string_view key, std::i
   return low;
 }
 
-}  // namespace aquifer::control
+}  // namespace aquifer::kube

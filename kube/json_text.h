@@ -5,9 +5,9 @@
 
 #include <string_view>
 
-#include "control/fields.h"
+#include "kube/fields.h"
 
-namespace aquifer::control {
+namespace aquifer::kube {
 
 struct JsonLimits {
   size_t bytes = 8 << 20;
@@ -17,4 +17,4 @@ struct JsonLimits {
 
 Decoded<Json> ReadJson(std::string_view text, const JsonLimits& limits);
 
-}  // namespace aquifer::control
+}  // namespace aquifer::kube

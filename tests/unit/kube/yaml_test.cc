@@ -1,11 +1,11 @@
-#include "control/yaml.h"
+#include "kube/yaml.h"
 
 #include <string>
 
-#include "control/yaml_scalar.h"
+#include "kube/yaml_scalar.h"
 #include "tests/support/catch.h"
 
-namespace aquifer::control {
+namespace aquifer::kube {
 namespace {
 
 Json ValueOf(std::string_view text) {
@@ -162,4 +162,4 @@ TEST_CASE("foreign text in a message is short and printable") {
   CHECK(PrintableText(std::string(100, 'x')) == std::string(64, 'x') + "...");
 }
 
-}  // namespace aquifer::control
+}  // namespace aquifer::kube
