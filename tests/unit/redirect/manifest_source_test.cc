@@ -1,4 +1,4 @@
-#include "redirect/pod_source.h"
+#include "redirect/manifest_source.h"
 
 #include <cstdlib>
 #include <filesystem>
@@ -45,10 +45,12 @@ class Directory {
     std::ofstream(path_ / name) << text;
   }
   void Remove(const std::string& name) const { std::filesystem::remove(path_ / name); }
-  PodSource Source() const { return PodSource({.directory = path_, .node_name = "node1"}); }
+  ManifestSource Source() const {
+    return ManifestSource({.directory = path_, .node_name = "node1"});
+  }
   // Takes every file for one that has been there for long.
-  PodSource LaterSource(size_t total_bytes = 64 << 20) const {
-    return PodSource(
+  ManifestSource LaterSource(size_t total_bytes = 64 << 20) const {
+    return ManifestSource(
         {.directory = path_, .node_name = "node1", .total_bytes = total_bytes, .now = [] {
            return std::chrono::system_clock::now() + std::chrono::hours(1);
          }});
@@ -59,7 +61,7 @@ class Directory {
   std::filesystem::path path_;
 };
 
-std::vector<std::string> Uids(const PodSource& source) {
+std::vector<std::string> Uids(const ManifestSource& source) {
   std::vector<std::string> uids;
   for (const auto& [uid, pod] : source.wanted()) uids.push_back(uid);
   return uids;
@@ -77,8 +79,8 @@ TEST_CASE("a pod of this node in a labelled namespace is wanted with its namespa
   Directory directory;
   directory.Write("a.yaml", kAmbient);
   directory.Write("b.yaml", PodText("cart"));
-  PodSource source = directory.Source();
-  source.Scan();
+  ManifestSource source = directory.Source();
+  source.Look();
   CHECK(source.complete());
   REQUIRE(Uids(source) == Names{"shop/cart"});
   const WantedPod& pod = source.wanted().begin()->second;
@@ -174,8 +176,8 @@ TEST_CASE("a pod to be captured without a namespace is refused by name") {
   directory.Write("a.yaml", std::string(kAmbient) +
                                 "---\nkind: Pod\napiVersion: v1\nmetadata: {name: a, namespace: "
                                 "shop}\nspec: {nodeName: node1}\n");
-  PodSource source = directory.Source();
-  source.Scan();
+  ManifestSource source = directory.Source();
+  source.Look();
   CHECK(source.wanted().empty());
   CHECK(source.complete());
   REQUIRE(source.refusals().size() == 1);
@@ -186,30 +188,30 @@ TEST_CASE("what a file held stays while it cannot be read whole") {
   Directory directory;
   directory.Write("a.yaml", kAmbient);
   directory.Write("b.yaml", PodText("a") + "---\n" + PodText("b"));
-  PodSource source = directory.Source();
-  source.Scan();
+  ManifestSource source = directory.Source();
+  source.Look();
   REQUIRE(Uids(source) == Names{"shop/a", "shop/b"});
   directory.Write("b.yaml", PodText("a") + "---\nkind: [");
-  source.Scan();
+  source.Look();
   CHECK(Uids(source) == Names{"shop/a", "shop/b"});
   CHECK_FALSE(source.complete());
   directory.Write("b.yaml", PodText("b"));
-  source.Scan();
+  source.Look();
   CHECK(Uids(source) == Names{"shop/b"});
   CHECK(source.complete());
   directory.Write("a.yaml", "kind: {");
-  source.Scan();
+  source.Look();
   CHECK(Uids(source) == Names{"shop/b"});
 }
 
 TEST_CASE("a directory that cannot be read changes nothing, and is not taken for an empty one") {
   Directory directory;
   directory.Write("a.yaml", kAmbient + ("---\n" + PodText("a")));
-  PodSource source = directory.Source();
-  source.Scan();
+  ManifestSource source = directory.Source();
+  source.Look();
   REQUIRE(Uids(source) == Names{"shop/a"});
   std::filesystem::rename(directory.path(), directory.path().string() + "-away");
-  source.Scan();
+  source.Look();
   CHECK(Uids(source) == Names{"shop/a"});
   CHECK_FALSE(source.complete());
   std::filesystem::rename(directory.path().string() + "-away", directory.path());
@@ -233,15 +235,15 @@ TEST_CASE("a file is read again only when it has changed, and what was wrong wit
   Directory directory;
   directory.Write("a.yaml", kAmbient);
   directory.Write("b.yaml", PodText("a") + "---\nkind: [");
-  PodSource source = directory.LaterSource();
-  source.Scan();
-  source.Scan();
+  ManifestSource source = directory.LaterSource();
+  source.Look();
+  source.Look();
   CHECK(source.reads() == 2);
   CHECK(Uids(source) == Names{"shop/a"});
   CHECK(source.refusals().size() == 1);
   CHECK_FALSE(source.complete());
   directory.Write("b.yaml", PodText("b"));
-  source.Scan();
+  source.Look();
   CHECK(source.reads() == 3);
   CHECK(Uids(source) == Names{"shop/b"});
   CHECK(source.complete());
@@ -250,10 +252,10 @@ TEST_CASE("a file is read again only when it has changed, and what was wrong wit
 TEST_CASE("a file that changed a moment ago is read again even if it looks the same") {
   Directory directory;
   directory.Write("a.yaml", kAmbient + ("---\n" + PodText("a")));
-  PodSource source = directory.Source();
-  source.Scan();
+  ManifestSource source = directory.Source();
+  source.Look();
   directory.Write("a.yaml", kAmbient + ("---\n" + PodText("b")));
-  source.Scan();
+  source.Look();
   CHECK(source.reads() == 2);
   CHECK(Uids(source) == Names{"shop/b"});
 }
@@ -262,19 +264,19 @@ TEST_CASE("bytes too many cost nothing that is captured, wherever they sort") {
   Directory directory;
   directory.Write("b.yaml", kAmbient);
   directory.Write("c.yaml", PodText("c"));
-  PodSource source = directory.LaterSource(std::string(kAmbient).size() + PodText("c").size());
-  source.Scan();
+  ManifestSource source = directory.LaterSource(std::string(kAmbient).size() + PodText("c").size());
+  source.Look();
   REQUIRE(Uids(source) == Names{"shop/c"});
   directory.Write("a.yaml", PodText("a"));
   directory.Write("c.yaml", PodText("a-longer-name"));
-  source.Scan();
+  source.Look();
   CHECK(Uids(source) == Names{"shop/a", "shop/c"});
   REQUIRE(source.refusals().size() == 1);
   CHECK(source.refusals()[0].field == "c.yaml");
   CHECK_FALSE(source.complete());
   directory.Remove("a.yaml");
   directory.Write("c.yaml", PodText("d"));
-  source.Scan();
+  source.Look();
   CHECK(Uids(source) == Names{"shop/d"});
   CHECK(source.complete());
 }
@@ -283,10 +285,10 @@ TEST_CASE("a removed file takes its pods with it") {
   Directory directory;
   directory.Write("a.yaml", kAmbient);
   directory.Write("b.yaml", PodText("a"));
-  PodSource source = directory.Source();
-  source.Scan();
+  ManifestSource source = directory.Source();
+  source.Look();
   directory.Remove("b.yaml");
-  source.Scan();
+  source.Look();
   CHECK(source.wanted().empty());
   CHECK(source.complete());
 }
@@ -299,8 +301,8 @@ TEST_CASE("only manifests are read, and a pipe with a manifest's name does not h
   directory.Write("d.json", "{}");
   directory.Write("e.yml", PodText("yml"));
   std::filesystem::create_directory(directory.path() / "f.yaml");
-  PodSource source = directory.Source();
-  source.Scan();
+  ManifestSource source = directory.Source();
+  source.Look();
   CHECK(Uids(source) == Names{"shop/yml"});
   REQUIRE(source.refusals().size() == 1);
   CHECK(source.refusals()[0].ToString() == "f.yaml: is not a regular file");

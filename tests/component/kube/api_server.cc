@@ -1,13 +1,12 @@
-#include "tests/component/control/api_server.h"
+#include "tests/component/kube/api_server.h"
 
 #include <algorithm>
 
 #include "certs/tls_stream.h"
 #include "certs/wall_clock.h"
-#include "control/decode/decode.h"
 #include "tests/support/catch.h"
 
-namespace aquifer::control {
+namespace aquifer::kube {
 namespace {
 
 const std::string kTokenReviews = "/apis/authentication.k8s.io/v1/tokenreviews";
@@ -49,11 +48,6 @@ ApiServer::ApiServer()
   auto listener = io::Listener::Listen({Ip::Loopback4(), 0});
   REQUIRE(listener.ok());
   listener_ = *std::move(listener);
-  for (const DecoderRow& row : Decoders()) {
-    const std::string group =
-        row.group.empty() ? "/api/v1/" : "/apis/" + std::string(row.group) + "/v1/";
-    Serve(group + std::string(row.plural));
-  }
   connection_stops_.emplace_back(stop_.token());
   tasks_.Spawn(AcceptLoop());
 }
@@ -165,13 +159,14 @@ Task<void> ApiServer::ServeStream(http::H2StreamPtr stream, StopToken stop) {
   Query query = QueryOf(std::string_view(target).substr(std::min(mark + 1, target.size())));
   const auto token = stream->request().headers.Get("authorization");
   const auto answer = answers_.find(path);
+  const bool patch = stream->request().method == "PATCH";
   int status = 200;
   std::string message;
   if (token != std::string("Bearer ") + kToken) {
     status = 401;
   } else if (answer != answers_.end() && answer->second.first != 0) {
     std::tie(status, message) = answer->second;
-  } else if (!served_.contains(path) && path != kTokenReviews) {
+  } else if (!patch && !served_.contains(path) && path != kTokenReviews) {
     status = 404;
   }
   news_.Wake();
@@ -181,9 +176,13 @@ Task<void> ApiServer::ServeStream(http::H2StreamPtr stream, StopToken stop) {
     co_await Reply(*stream, status, std::move(body), stop);
   } else if (path == kTokenReviews) {
     co_await ReviewToken(*stream, stop);
+  } else if (patch) {
+    co_await Patch(*stream, path, stop);
   } else if (query.contains("watch")) {
+    counts_[path].selector = query["fieldSelector"];
     co_await Watch(*stream, path, std::move(query), stop);
   } else {
+    counts_[path].selector = query["fieldSelector"];
     std::string body = ListPage(path, query);
     co_await Reply(*stream, 200, std::move(body), stop);
   }
@@ -202,20 +201,65 @@ void ApiServer::Vouch(const std::string& token, const std::string& status_json) 
   vouched_[token] = Json::parse(status_json);
 }
 
-Task<void> ApiServer::ReviewToken(http::H2Stream& stream, StopToken stop) {
+Task<std::optional<std::string>> ApiServer::ReadBody(http::H2Stream& stream, StopToken stop) {
   std::string body;
   while (true) {
     const Result<Chunk> chunk = co_await stream.Read(stop);
-    if (!chunk.ok()) co_return;
-    if (chunk->empty()) break;
+    if (!chunk.ok()) co_return std::nullopt;
+    if (chunk->empty()) co_return body;
     body.append(chunk->text());
   }
+}
+
+Task<void> ApiServer::ReviewToken(http::H2Stream& stream, StopToken stop) {
+  const std::optional<std::string> body = co_await ReadBody(stream, stop);
+  if (!body) co_return;
   ++reviews_;
-  Json review = Json::parse(body);
+  Json review = Json::parse(*body);
   const auto vouched = vouched_.find(review["spec"]["token"].get<std::string>());
   review["status"] = vouched == vouched_.end() ? Json{{"error", "unknown"}} : vouched->second;
   std::string answer = review.dump();
   co_await Reply(stream, 201, std::move(answer), stop);
+}
+
+const Json* ApiServer::Find(const std::string& path, const std::string& name) {
+  const auto& objects = resources_[path].objects;
+  const auto found = objects.find(name);
+  return found == objects.end() ? nullptr : &found->second;
+}
+
+Task<void> ApiServer::Patch(http::H2Stream& stream, std::string path, StopToken stop) {
+  const auto type = stream.request().headers.Get("content-type");
+  const std::string content_type(type.value_or(""));
+  const std::optional<std::string> body = co_await ReadBody(stream, stop);
+  if (!body) co_return;
+  const Json patch = Json::parse(*body);
+  patches_.push_back({path, content_type, patch});
+  const std::pair<int, std::string> answer = ApplyPatch(path, patch);
+  news_.Wake();
+  std::string text = answer.second;
+  co_await Reply(stream, answer.first, std::move(text), stop);
+}
+
+// Of <collection>/namespaces/<namespace>/<plural>/<name>[/<subresource>].
+std::pair<int, std::string> ApiServer::ApplyPatch(const std::string& path, const Json& patch) {
+  static const std::string kNamespaces = "/namespaces/";
+  const size_t at = path.find(kNamespaces);
+  REQUIRE(at != std::string::npos);
+  const size_t plural = path.find('/', at + kNamespaces.size()) + 1;
+  const size_t name = path.find('/', plural) + 1;
+  const std::string collection = path.substr(0, at) + "/" + path.substr(plural, name - 1 - plural);
+  auto& objects = resources_[collection].objects;
+  const auto found = objects.find(path.substr(name, path.find('/', name) - name));
+  if (found == objects.end()) return {404, StatusBody(404, "no such object")};
+  Json& object = found->second;
+  const Json& metadata = patch["metadata"];
+  if (metadata.contains("uid") && metadata["uid"] != object["metadata"]["uid"])
+    return {409, StatusBody(409, "the UID in the precondition is another")};
+  object.merge_patch(patch);
+  object["metadata"]["resourceVersion"] = std::to_string(++version_);
+  Note(collection, "MODIFIED", object);
+  return {200, object.dump()};
 }
 
 std::string ApiServer::ListPage(const std::string& path, const Query& query) {
@@ -275,4 +319,4 @@ Task<void> ApiServer::Watch(http::H2Stream& stream, std::string path, Query quer
   std::ignore = co_await stream.ShutdownWrite(stop);
 }
 
-}  // namespace aquifer::control
+}  // namespace aquifer::kube

@@ -1,4 +1,4 @@
-#include "redirect/pod_source.h"
+#include "redirect/manifest_source.h"
 
 #include <dirent.h>
 
@@ -10,10 +10,13 @@
 #include <utility>
 
 #include "core/base/folder_file.h"
+#include "core/rt/timer.h"
 
 namespace aquifer::redirect {
 namespace {
 
+constexpr Clock::duration kArmPause = std::chrono::seconds(1);
+constexpr Clock::duration kSettle = std::chrono::milliseconds(20);  // several files at once
 constexpr size_t kMaxFiles = 4096;
 constexpr size_t kMaxFileBytes = 4 * 1024 * 1024;
 
@@ -53,19 +56,26 @@ void KeepMissing(const PodManifests& before, PodManifests& now) {
 
 }  // namespace
 
-bool IsEnrolled(const PodManifest& pod, const std::string* namespace_mode,
-                const std::string& node_name) {
-  if (pod.node != node_name || pod.host_network || pod.has_sidecar) return false;
-  if (pod.mode && *pod.mode == "none") return false;
-  if (pod.mode && *pod.mode == "ambient") return true;
-  return namespace_mode != nullptr && *namespace_mode == "ambient";
+ManifestSource::ManifestSource(ManifestSourceOptions options)
+    : options_(std::move(options)), watch_(options_.directory) {}
+
+Task<void> ManifestSource::Follow(Event& changed, StopToken stop) {
+  while (!stop.requested()) {
+    if (!watch_.armed() && !watch_.Arm()) {
+      std::ignore = co_await SleepFor(kArmPause, stop);
+      continue;
+    }
+    changed.Set();  // for what changed before the watch was armed
+    std::ignore = co_await watch_.Wait(stop);
+    std::ignore = co_await SleepFor(kSettle, stop);
+  }
 }
 
-void PodSource::Refuse(const std::string& field, const std::string& why) {
+void ManifestSource::Refuse(const std::string& field, const std::string& why) {
   refusals_.push_back({field, why});
 }
 
-void PodSource::Scan() {
+void ManifestSource::Look() {
   refusals_.clear();
   const auto names = ListManifests(options_.directory);
   complete_ = names.ok();
@@ -97,15 +107,16 @@ void PodSource::Scan() {
   Select();
 }
 
-PodSource::FileRef PodSource::Before(const std::string& name) const {
+ManifestSource::FileRef ManifestSource::Before(const std::string& name) const {
   const auto found = files_.find(name);
   return found == files_.end() ? nullptr : found->second;
 }
 
 // Null for a file that was removed since it was listed. One that could not be read has no stamp, so
 // that it is tried again.
-PodSource::FileRef PodSource::ReadFile(const std::string& name,
-                                       const std::optional<FileStamp>& stamp, size_t total_bytes) {
+ManifestSource::FileRef ManifestSource::ReadFile(const std::string& name,
+                                                 const std::optional<FileStamp>& stamp,
+                                                 size_t total_bytes) {
   auto file = std::make_shared<File>();
   PodManifests& now = file->manifests;
   const FileRef before = Before(name);
@@ -133,7 +144,7 @@ PodSource::FileRef PodSource::ReadFile(const std::string& name,
   return file;
 }
 
-void PodSource::RefuseOfFiles() {
+void ManifestSource::RefuseOfFiles() {
   for (const auto& [name, file] : files_) {
     for (const Refusal& refusal : file->manifests.refusals) {
       Refuse(name + (refusal.field.empty() ? "" : ": " + refusal.field), refusal.why);
@@ -142,7 +153,7 @@ void PodSource::RefuseOfFiles() {
   }
 }
 
-void PodSource::Select() {
+void ManifestSource::Select() {
   std::map<std::string, std::string> modes;
   for (const auto& [name, file] : files_) {
     for (const NamespaceManifest& ns : file->manifests.namespaces) {
@@ -159,7 +170,7 @@ void PodSource::Select() {
   }
 }
 
-void PodSource::Want(const PodManifest& pod) {
+void ManifestSource::Want(const PodManifest& pod) {
   const std::string name = pod.info.ns + "/" + pod.info.name;
   if (pod.netns.empty()) {
     Refuse("Pod " + name,

@@ -1,30 +1,32 @@
-// An API server in this process, as far as a controller sees one: lists in pages, watches that go
-// on from a resourceVersion, over HTTP/2 and TLS on loopback, with the ways in which real ones
-// fail. One thread: its Loop's.
+// An API server in this process, as far as its clients see one: lists in pages, watches that go on
+// from a resourceVersion, merge patches, over HTTP/2 and TLS on loopback, with the ways in which
+// real ones fail. Selectors are noted, not followed. One thread: its Loop's.
 #pragma once
 
 #include <list>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "certs/local_ca.h"
 #include "certs/tls_context.h"
-#include "control/kube/client.h"
-#include "control/kube/values.h"
 #include "core/http/h2_connection.h"
 #include "core/io/socket.h"
 #include "core/rt/scope.h"
+#include "kube/access.h"
+#include "kube/fields.h"
 
-namespace aquifer::control {
+namespace aquifer::kube {
 
 class ApiServer {
  public:
   static constexpr const char* kToken = "let-me-in";
 
-  // Serves the kinds of the core group, and Gateway API and Istio's in version v1. At once.
+  // Answers at once; kinds are served once Serve has named them.
   ApiServer();
   Task<void> End();
   ClusterAccess access() const;
@@ -60,9 +62,19 @@ class ApiServer {
     int watches = 0;  // that were answered with 200
     int refused = 0;
     std::string position;  // of the last watch
+    std::string selector;  // of fields, of the last list or watch
   };
   Counts& CountsOf(const std::string& path) { return counts_[path]; }
   int connections() const { return connections_; }
+  struct Patched {
+    std::string path;
+    std::string content_type;
+    Json body;
+  };
+  // What was asked for, done or not.
+  const std::vector<Patched>& patches() const { return patches_; }
+  // Null if there is none.
+  const Json* Find(const std::string& path, const std::string& name);
   // Woken by each request and each change.
   Event& news() { return news_; }
 
@@ -79,7 +91,10 @@ class ApiServer {
   Task<void> AcceptLoop();
   Task<void> ServeConnection(io::SocketPtr socket);
   Task<void> ServeStream(http::H2StreamPtr stream, StopToken stop);
+  Task<std::optional<std::string>> ReadBody(http::H2Stream& stream, StopToken stop);
   Task<void> ReviewToken(http::H2Stream& stream, StopToken stop);
+  Task<void> Patch(http::H2Stream& stream, std::string path, StopToken stop);
+  std::pair<int, std::string> ApplyPatch(const std::string& path, const Json& patch);
   Task<void> Reply(http::H2Stream& stream, int status, std::string body, StopToken stop);
   std::string ListPage(const std::string& path, const std::map<std::string, std::string>& query);
   Task<void> Watch(http::H2Stream& stream, std::string path,
@@ -97,6 +112,7 @@ class ApiServer {
   std::map<std::string, std::pair<int, std::string>> answers_;
   std::map<std::string, Counts> counts_;
   std::map<std::string, Json> vouched_;
+  std::vector<Patched> patches_;
   int reviews_ = 0;
   int version_ = 100;
   int oldest_ = 0;
@@ -107,4 +123,4 @@ class ApiServer {
   Scope tasks_;
 };
 
-}  // namespace aquifer::control
+}  // namespace aquifer::kube
