@@ -84,11 +84,13 @@ void ClusterSource::Choose(TimePoint now) {
   if (!namespaces_.problem().empty())
     choice_refusals_.push_back({"namespaces", namespaces_.problem()});
   chosen_.clear();
+  known_.clear();
   std::map<std::string, RedirectionNotes::Noted> noted;
   for (const auto& [name, entry] : pods_.entries()) {
     if (entry.refusal) Refuse({.name = name.second, .ns = name.first}, *entry.refusal);
     if (!entry.object) continue;
     const PodManifest& pod = entry.object->pod;
+    known_.insert(pod.uid);
     noted.emplace(pod.uid, RedirectionNotes::Noted{pod.info, entry.object->redirection});
     if (!IsChosen(*entry.object)) continue;
     if (entry.object->doubt) Refuse(pod.info, *entry.object->doubt);
@@ -169,6 +171,18 @@ void ClusterSource::Select() {
     pod.netns = sandbox->second.path;
     pod.sandbox = sandbox->second.netns;
   }
+}
+
+// No process has the number 0: the pod is looked for until it has one, and may turn out to be
+// elsewhere.
+Verdict ClusterSource::Place(const std::string& uid, const NetnsRef& netns,
+                             const std::string& path) {
+  if (!chosen_.contains(uid))
+    return complete_ && known_.contains(uid) ? Verdict::kUnwanted : Verdict::kUnknown;
+  PodProcesses::Process& known = sandboxes_[uid];
+  if (known.netns == nullptr || known.netns->id() != netns->id())
+    known = {.pid = 0, .path = path, .netns = netns};
+  return Verdict::kWanted;
 }
 
 // The numbers of processes that the earlier run wrote down may be those of others by now.

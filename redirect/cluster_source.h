@@ -46,6 +46,7 @@ class ClusterSource final : public PodSource {
   bool complete() const override { return complete_; }
   bool answered() const override { return complete_; }
   std::vector<WantedPod> Recover(std::vector<WantedPod> former) override;
+  Verdict Place(const std::string& uid, const NetnsRef& netns, const std::string& path) override;
   void Tell(const std::string& uid, Redirection redirection) override {
     notes_.Want(uid, redirection);
   }
@@ -75,6 +76,7 @@ class ClusterSource final : public PodSource {
 
   bool stale_ = true;  // objects have changed since the last choice
   bool complete_ = false;
+  std::set<std::string> known_;                             // UIDs of all pods
   std::map<std::string, Chosen> chosen_;                    // by uid
   std::map<std::string, PodProcesses::Process> sandboxes_;  // of those that were found
   std::set<std::string> missed_;                            // by the last search

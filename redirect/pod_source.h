@@ -29,6 +29,9 @@ struct WantedPod {
 // How far a pod has come: pending is captured without a proxy that serves it.
 enum class Redirection : std::uint8_t { kNone, kPending, kEnabled };
 
+// What a source knows of a pod by now.
+enum class Verdict : std::uint8_t { kUnknown, kUnwanted, kWanted };
+
 class PodSource {
  public:
   virtual ~PodSource() = default;
@@ -49,6 +52,11 @@ class PodSource {
 
   // Of the pods that an earlier run had captured those whose namespace can be found, with that.
   virtual std::vector<WantedPod> Recover(std::vector<WantedPod> former) { return former; }
+  // Where the namespace of a pod is that has no process yet; of use only if the pod is wanted.
+  virtual Verdict Place(const std::string& /*uid*/, const NetnsRef& /*netns*/,
+                        const std::string& /*path*/) {
+    return Verdict::kUnknown;
+  }
   // What has become of a pod that was captured.
   virtual void Tell(const std::string& /*uid*/, Redirection /*redirection*/) {}
 };

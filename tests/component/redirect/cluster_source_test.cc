@@ -3,6 +3,8 @@
 // them.
 #include "redirect/cluster_source.h"
 
+#include <fcntl.h>
+
 #include <optional>
 
 #include "core/rt/scope.h"
@@ -313,6 +315,31 @@ Task<void> Recovers(World& world) {
   co_return;
 }
 
+Task<void> PlacesPods(World& world) {
+  world.proc.Start(100, "0::/other\n", "fresh", 1);
+  const auto fresh =
+      Netns::FromFd(UniqueFd(::open((world.proc.path() + "/fresh").c_str(), O_RDONLY)));
+  REQUIRE(fresh.ok());
+  const auto place = [&](const std::string& name) {
+    return world.source->Place(UidOf(name), *fresh, "fresh");
+  };
+  world.server.Put(kPods, PodJson("a"));
+  world.server.Put(kPods, PodJson("b", R"("labels":{"istio.io/dataplane-mode":"none"})"));
+  world.Start();
+  CHECK(place("a") == Verdict::kUnknown);
+  co_await world.Until([](World& w) { return w.source->complete(); });
+  CHECK(place("c") == Verdict::kUnknown);
+  CHECK(place("b") == Verdict::kUnwanted);
+  CHECK(place("a") == Verdict::kWanted);
+  world.source->Look();
+  CHECK(world.Wanted() == Names{"a"});
+  CHECK(world.source->wanted().at(UidOf("a")).sandbox->id() == world.proc.IdOf("fresh"));
+  world.StartPod(101, "a");
+  co_await world.Until([](World& w) {
+    return w.source->wanted().at(UidOf("a")).sandbox->id() == w.proc.IdOf("netns-a");
+  });
+}
+
 }  // namespace
 
 TEST_CASE("pods of the node are wanted in the namespace of their processes") { Tell(&FindsPods); }
@@ -329,6 +356,7 @@ TEST_CASE("what becomes of a pod is written on it and taken off it") { Tell(&Not
 TEST_CASE("a pod that nobody told of keeps what is written on it") { Tell(&NotesWhatIsOurs); }
 TEST_CASE("what could not be written is tried again") { Tell(&NotesAgain); }
 TEST_CASE("nothing more is written on a pod that has gone") { Tell(&ForgetsPods); }
+TEST_CASE("a pod without a process is where it is placed, until it has one") { Tell(&PlacesPods); }
 TEST_CASE("pods of an earlier run are found by their UIDs, not by numbers of processes") {
   Tell(&Recovers);
 }
