@@ -54,7 +54,10 @@ std::string_view Take(std::string_view& text, char mark) {
 
 std::optional<std::string> UidOfPath(std::string_view path) {
   while (!path.empty()) {
-    if (auto uid = UidOfLevel(Take(path, '/'))) return uid;
+    const std::string_view level = Take(path, '/');
+    // Below it, users of the machine name groups as they like.
+    if (level == "user.slice") return std::nullopt;
+    if (auto uid = UidOfLevel(level)) return uid;
   }
   return std::nullopt;
 }

@@ -52,6 +52,13 @@ TEST_CASE("a container cannot pass for another pod by a group below its own") {
                "11111111_2222_3333_4444_555555555555.slice") == kUid);
 }
 
+TEST_CASE("a user of the machine cannot pass for a pod") {
+  CHECK_FALSE(
+      InPath("/user.slice/user-1000.slice/user@1000.service/pod" + kUid + "/c").has_value());
+  CHECK_FALSE(
+      InPath("/../../user.slice/user-1000.slice/kubepods-pod" + kSlice + ".slice/c").has_value());
+}
+
 TEST_CASE("what is of no pod has no UID") {
   for (const std::string& path : std::vector<std::string>{
            std::string("/"), std::string("/init.scope"), std::string("/user.slice/user-0.slice"),
