@@ -117,34 +117,10 @@ Task<void> Agent::KeepCaptured(StopToken stop) {
     if (tick) VerifySome();
     TellSource();
     WriteStatus();
-    turned_.Wake();
     TimedStop timed(stop, leaving_.empty() ? next_tick_ - now : kGrace, Reason::kTimeout);
     std::ignore = co_await wake_.Wait(timed.token());
     wake_.Reset();
   }
-}
-
-Task<Result<bool, Refusal>> Agent::Enrol(std::string uid, NetnsRef netns, std::string path,
-                                         StopToken stop) {
-  while (true) {
-    const Verdict verdict = source_->Place(uid, netns, path);
-    if (verdict == Verdict::kUnwanted) co_return false;
-    if (verdict == Verdict::kWanted && !IsProven(uid, netns->id())) Look();
-    if (verdict == Verdict::kWanted && IsProven(uid, netns->id())) co_return true;
-    const Status waited = co_await turned_.Wait(stop);
-    if (waited) continue;
-    const auto capture = captures_.find(uid);
-    if (capture == captures_.end()) co_return Refusal{uid, "the pod is not known"};
-    if (!capture->second.verified()) co_return Refusal{uid, capture->second.problem()};
-    co_return Refusal{uid, "is captured, and no proxy serves it"};
-  }
-}
-
-bool Agent::IsProven(const std::string& uid, const NetnsId& netns) const {
-  const auto found = captures_.find(uid);
-  if (found == captures_.end() || !found->second.verified()) return false;
-  return found->second.netns()->id() == netns &&
-         server_.StandingOf(uid).standing == ZdsAgent::Standing::kServed;
 }
 
 void Agent::Look() {

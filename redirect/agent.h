@@ -43,11 +43,6 @@ class Agent {
   // Until stopped.
   Task<void> Run(StopToken stop);
 
-  // A pod that starts: its namespace, a path to it, and its UID as the source has it. True once it
-  // is captured and served, false if it is not to be; else why not, when `stop` asks. While Run.
-  Task<Result<bool, Refusal>> Enrol(std::string uid, NetnsRef netns, std::string path,
-                                    StopToken stop);
-
  private:
   // Captured, and no longer wanted.
   struct Leaving {
@@ -72,7 +67,6 @@ class Agent {
   std::vector<const Capture*> OthersInNamespace(const Capture& capture) const;
   bool IsTakenOver(const Capture& capture) const;
   void Follow(Capture& capture, Capture::Change change);
-  bool IsProven(const std::string& uid, const NetnsId& netns) const;
   void TellSource();
   void LogRefusals();
   void RegisterMetrics();
@@ -104,7 +98,6 @@ class Agent {
   bool look_ = false;  // the source may have changed
   TimePoint next_tick_;
   Event wake_;
-  Event turned_;  // woken after each turn
 };
 
 }  // namespace aquifer::redirect

@@ -72,7 +72,7 @@ Task<void> ClusterSource::Remind(Event& changed, StopToken stop) {
 
 void ClusterSource::Look() {
   const TimePoint now = Loop::Current().now();
-  if (std::exchange(stale_, false)) Choose(now);
+  if (std::exchange(stale_, false) || objects_changed_.is_set()) Choose(now);
   if (now >= next_search_) Seek(now);
   Select();
 }
@@ -84,21 +84,15 @@ void ClusterSource::Choose(TimePoint now) {
   if (!namespaces_.problem().empty())
     choice_refusals_.push_back({"namespaces", namespaces_.problem()});
   chosen_.clear();
-  known_.clear();
   std::map<std::string, RedirectionNotes::Noted> noted;
   for (const auto& [name, entry] : pods_.entries()) {
     if (entry.refusal) Refuse({.name = name.second, .ns = name.first}, *entry.refusal);
     if (!entry.object) continue;
     const PodManifest& pod = entry.object->pod;
-    known_.insert(pod.uid);
     noted.emplace(pod.uid, RedirectionNotes::Noted{pod.info, entry.object->redirection});
     if (!IsChosen(*entry.object)) continue;
     if (entry.object->doubt) Refuse(pod.info, *entry.object->doubt);
-    WantedPod wanted{
-        .uid = pod.uid,
-        .info = pod.info,
-        .rules = {.inbound = !pod.bypass_inbound, .dns = options_.dns && pod.dns_capture}};
-    chosen_.emplace(pod.uid, Chosen{std::move(wanted), entry.object->running});
+    chosen_.emplace(pod.uid, Chosen{WantedOf(pod), entry.object->running});
   }
   notes_.Observe(noted);
   if (complete_)
@@ -120,6 +114,24 @@ bool ClusterSource::IsChosen(const ClusterPod& pod) const {
 
 void ClusterSource::Refuse(const PodInfo& pod, const Refusal& refusal) {
   choice_refusals_.push_back({FieldOf(pod), refusal.ToString()});
+}
+
+WantedPod ClusterSource::WantedOf(const PodManifest& pod) const {
+  WantedPod wanted;
+  wanted.uid = pod.uid;
+  wanted.info = pod.info;
+  wanted.rules = {.inbound = !pod.bypass_inbound, .dns = options_.dns && pod.dns_capture};
+  return wanted;
+}
+
+std::optional<PodVerdict> ClusterSource::Find(const PodKey& key) const {
+  const auto found = pods_.entries().find({key.ns, key.name});
+  if (!complete_ || found == pods_.entries().end() || !found->second.object) return std::nullopt;
+  const ClusterPod& pod = *found->second.object;
+  const auto ns = namespaces_.entries().find({"", key.ns});
+  const bool known = ns != namespaces_.entries().end() && ns->second.object;
+  if (!known || pod.pod.uid != key.uid || pod.pod.node != options_.node_name) return std::nullopt;
+  return PodVerdict{.enrolled = IsChosen(pod), .pod = WantedOf(pod.pod)};
 }
 
 // A pod that has no process at the moment keeps the namespace it had: a runtime may let go of all
@@ -159,10 +171,12 @@ void ClusterSource::Select() {
   refusals_ = choice_refusals_;
   if (search_refusal_) refusals_.push_back(*search_refusal_);
   wanted_.clear();
+  without_netns_.clear();
   for (const auto& [uid, chosen] : chosen_) {
     const auto sandbox = sandboxes_.find(uid);
     if (sandbox == sandboxes_.end()) {
       waits_.Set();
+      without_netns_.emplace(uid, chosen.pod);
       if (chosen.running && missed_.contains(uid))
         refusals_.push_back({FieldOf(chosen.pod.info), "none of its processes is found"});
       continue;
@@ -173,30 +187,22 @@ void ClusterSource::Select() {
   }
 }
 
-// No process has the number 0: the pod is looked for until it has one, and may turn out to be
-// elsewhere.
-Verdict ClusterSource::Place(const std::string& uid, const NetnsRef& netns,
-                             const std::string& path) {
-  if (!chosen_.contains(uid))
-    return complete_ && known_.contains(uid) ? Verdict::kUnwanted : Verdict::kUnknown;
-  PodProcesses::Process& known = sandboxes_[uid];
-  if (known.netns == nullptr || known.netns->id() != netns->id())
-    known = {.pid = 0, .path = path, .netns = netns};
-  return Verdict::kWanted;
-}
-
-// The numbers of processes that the earlier run wrote down may be those of others by now.
+// The numbers of processes that the earlier run wrote down may be those of others by now. A name
+// that the runtime gave a namespace stays that one's.
 std::vector<WantedPod> ClusterSource::Recover(std::vector<WantedPod> former) {
   std::set<std::string> uids;
   for (const WantedPod& pod : former) uids.insert(pod.uid);
   const auto found = processes_.Find(uids);
   std::vector<WantedPod> recovered;
   for (WantedPod& pod : former) {
-    if (!found || !found->contains(pod.uid)) continue;
-    const PodProcesses::Process& process = found->at(pod.uid);
-    sandboxes_[pod.uid] = process;
-    pod.netns = process.path;
-    pod.sandbox = process.netns;
+    if (found && found->contains(pod.uid)) {
+      const PodProcesses::Process& process = found->at(pod.uid);
+      sandboxes_[pod.uid] = process;
+      pod.netns = process.path;
+      pod.sandbox = process.netns;
+    } else if (pod.netns.ends_with("/ns/net")) {
+      continue;
+    }
     recovered.push_back(std::move(pod));
   }
   return recovered;

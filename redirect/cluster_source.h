@@ -42,11 +42,12 @@ class ClusterSource final : public PodSource {
   void Look() override;
   Task<void> Follow(Event& changed, StopToken stop) override;
   const std::map<std::string, WantedPod>& wanted() const override { return wanted_; }
+  const std::map<std::string, WantedPod>& without_netns() const override { return without_netns_; }
+  std::optional<PodVerdict> Find(const PodKey& key) const override;
   const std::vector<Refusal>& refusals() const override { return refusals_; }
   bool complete() const override { return complete_; }
   bool answered() const override { return complete_; }
   std::vector<WantedPod> Recover(std::vector<WantedPod> former) override;
-  Verdict Place(const std::string& uid, const NetnsRef& netns, const std::string& path) override;
   void Tell(const std::string& uid, Redirection redirection) override {
     notes_.Want(uid, redirection);
   }
@@ -59,6 +60,7 @@ class ClusterSource final : public PodSource {
 
   void Choose(TimePoint now);
   bool IsChosen(const ClusterPod& pod) const;
+  WantedPod WantedOf(const PodManifest& pod) const;
   void Refuse(const PodInfo& pod, const Refusal& refusal);
   void Seek(TimePoint now);
   void Select();
@@ -76,11 +78,11 @@ class ClusterSource final : public PodSource {
 
   bool stale_ = true;  // objects have changed since the last choice
   bool complete_ = false;
-  std::set<std::string> known_;                             // UIDs of all pods
   std::map<std::string, Chosen> chosen_;                    // by uid
   std::map<std::string, PodProcesses::Process> sandboxes_;  // of those that were found
   std::set<std::string> missed_;                            // by the last search
   std::map<std::string, WantedPod> wanted_;
+  std::map<std::string, WantedPod> without_netns_;
   std::vector<Refusal> choice_refusals_;
   std::optional<Refusal> search_refusal_;
   std::vector<Refusal> refusals_;

@@ -24,6 +24,9 @@ struct ManifestSourceOptions {
   std::string node_name;
   // Whether the node's proxies serve DNS at all.
   bool dns = false;
+  // Whether a container runtime may say where a pod's network namespace is, so that a manifest need
+  // not.
+  bool netns_from_plugin = false;
   size_t total_bytes = 64 << 20;  // of all manifests, as for the control plane
   std::chrono::system_clock::time_point (*now)() = &std::chrono::system_clock::now;
 };
@@ -37,6 +40,9 @@ class ManifestSource final : public PodSource {
   void Look() override;
   Task<void> Follow(Event& changed, StopToken stop) override;
   const std::map<std::string, WantedPod>& wanted() const override { return wanted_; }
+  const std::map<std::string, WantedPod>& without_netns() const override { return without_netns_; }
+  // As of the last look. A namespace without a manifest has no label, once all could be read.
+  std::optional<PodVerdict> Find(const PodKey& key) const override;
   const std::vector<Refusal>& refusals() const override { return refusals_; }
   bool complete() const override { return complete_; }
   bool answered() const override { return true; }
@@ -57,12 +63,16 @@ class ManifestSource final : public PodSource {
   void Refuse(const std::string& field, const std::string& why);
   void RefuseOfFiles();
   void Select();
+  const std::string* ModeOf(const std::string& ns) const;
+  WantedPod WantedOf(const PodManifest& pod) const;
   void Want(const PodManifest& pod);
 
   const ManifestSourceOptions options_;
   io::DirWatch watch_;
   std::map<std::string, FileRef> files_;
+  std::map<std::string, std::string> modes_;  // of namespaces
   std::map<std::string, WantedPod> wanted_;
+  std::map<std::string, WantedPod> without_netns_;
   std::vector<Refusal> refusals_;
   bool complete_ = false;
   size_t reads_ = 0;

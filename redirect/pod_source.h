@@ -12,30 +12,15 @@
 #include "core/rt/event.h"
 #include "core/rt/stop.h"
 #include "core/rt/task.h"
-#include "redirect/netns.h"
-#include "redirect/rule_text.h"
-#include "redirect/zds.h"
+#include "redirect/pod_lookup.h"
 
 namespace aquifer::redirect {
-
-struct WantedPod {
-  std::string uid;
-  PodInfo info;
-  std::string netns;  // name or path
-  RuleOptions rules;
-  NetnsRef sandbox;  // that namespace, where the source holds it; else it is opened by `netns`
-};
 
 // How far a pod has come: pending is captured without a proxy that serves it.
 enum class Redirection : std::uint8_t { kNone, kPending, kEnabled };
 
-// What a source knows of a pod by now.
-enum class Verdict : std::uint8_t { kUnknown, kUnwanted, kWanted };
-
-class PodSource {
+class PodSource : public PodLookup {
  public:
-  virtual ~PodSource() = default;
-
   // Before the first look, so that no change after it is missed.
   virtual void Arm() {}
   virtual void Look() = 0;
@@ -44,6 +29,8 @@ class PodSource {
 
   // By uid, as of the last look.
   virtual const std::map<std::string, WantedPod>& wanted() const = 0;
+  // Those that are to be captured as well and whose network namespace is not known here.
+  virtual const std::map<std::string, WantedPod>& without_netns() const = 0;
   virtual const std::vector<Refusal>& refusals() const = 0;
   // Whether the last look saw everything, so that what it lacks is really gone.
   virtual bool complete() const = 0;
@@ -52,11 +39,6 @@ class PodSource {
 
   // Of the pods that an earlier run had captured those whose namespace can be found, with that.
   virtual std::vector<WantedPod> Recover(std::vector<WantedPod> former) { return former; }
-  // Where the namespace of a pod is that has no process yet; of use only if the pod is wanted.
-  virtual Verdict Place(const std::string& /*uid*/, const NetnsRef& /*netns*/,
-                        const std::string& /*path*/) {
-    return Verdict::kUnknown;
-  }
   // What has become of a pod that was captured.
   virtual void Tell(const std::string& /*uid*/, Redirection /*redirection*/) {}
 };

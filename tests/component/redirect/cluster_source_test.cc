@@ -3,8 +3,6 @@
 // them.
 #include "redirect/cluster_source.h"
 
-#include <fcntl.h>
-
 #include <optional>
 
 #include "core/rt/scope.h"
@@ -306,38 +304,36 @@ Task<void> Recovers(World& world) {
   world.Start();
   std::vector<WantedPod> former = {
       {.uid = UidOf("a"), .info = {"a", "web", "sa"}, .netns = "/proc/7/ns/net"},
-      {.uid = UidOf("b"), .info = {"b", "web", "sa"}, .netns = "/proc/100/ns/net"}};
+      {.uid = UidOf("b"), .info = {"b", "web", "sa"}, .netns = "/proc/100/ns/net"},
+      {.uid = UidOf("c"), .info = {"c", "web", "sa"}, .netns = "/run/netns/cni-1"}};
   const std::vector<WantedPod> found = world.source->Recover(std::move(former));
-  REQUIRE(found.size() == 1);
+  REQUIRE(found.size() == 2);
+  CHECK(found[1].netns == "/run/netns/cni-1");
+  CHECK(found[1].sandbox == nullptr);
   CHECK(found[0].info.name == "a");
   CHECK(found[0].netns == world.proc.path() + "/100/ns/net");
   CHECK(found[0].sandbox->id() == world.proc.IdOf("netns-a"));
   co_return;
 }
 
-Task<void> PlacesPods(World& world) {
-  world.proc.Start(100, "0::/other\n", "fresh", 1);
-  const auto fresh =
-      Netns::FromFd(UniqueFd(::open((world.proc.path() + "/fresh").c_str(), O_RDONLY)));
-  REQUIRE(fresh.ok());
-  const auto place = [&](const std::string& name) {
-    return world.source->Place(UidOf(name), *fresh, "fresh");
+Task<void> Judges(World& world) {
+  const auto find = [&](const std::string& name, const std::string& uid) {
+    return world.source->Find({.ns = "web", .name = name, .uid = uid});
   };
   world.server.Put(kPods, PodJson("a"));
   world.server.Put(kPods, PodJson("b", R"("labels":{"istio.io/dataplane-mode":"none"})"));
   world.Start();
-  CHECK(place("a") == Verdict::kUnknown);
+  CHECK_FALSE(find("a", UidOf("a")).has_value());
   co_await world.Until([](World& w) { return w.source->complete(); });
-  CHECK(place("c") == Verdict::kUnknown);
-  CHECK(place("b") == Verdict::kUnwanted);
-  CHECK(place("a") == Verdict::kWanted);
-  world.source->Look();
-  CHECK(world.Wanted() == Names{"a"});
-  CHECK(world.source->wanted().at(UidOf("a")).sandbox->id() == world.proc.IdOf("fresh"));
-  world.StartPod(101, "a");
-  co_await world.Until([](World& w) {
-    return w.source->wanted().at(UidOf("a")).sandbox->id() == w.proc.IdOf("netns-a");
-  });
+  REQUIRE(find("a", UidOf("a")).has_value());
+  CHECK(find("a", UidOf("a"))->enrolled);
+  CHECK(find("a", UidOf("a"))->pod.info == PodInfo{"a", "web", "default"});
+  REQUIRE(find("b", UidOf("b")).has_value());
+  CHECK_FALSE(find("b", UidOf("b"))->enrolled);
+  CHECK_FALSE(find("a", UidOf("b")).has_value());  // an older pod of that name
+  CHECK_FALSE(find("c", UidOf("c")).has_value());
+  REQUIRE(world.source->without_netns().size() == 1);
+  CHECK(world.source->without_netns().begin()->first == UidOf("a"));
 }
 
 }  // namespace
@@ -356,7 +352,7 @@ TEST_CASE("what becomes of a pod is written on it and taken off it") { Tell(&Not
 TEST_CASE("a pod that nobody told of keeps what is written on it") { Tell(&NotesWhatIsOurs); }
 TEST_CASE("what could not be written is tried again") { Tell(&NotesAgain); }
 TEST_CASE("nothing more is written on a pod that has gone") { Tell(&ForgetsPods); }
-TEST_CASE("a pod without a process is where it is placed, until it has one") { Tell(&PlacesPods); }
+TEST_CASE("there is a verdict on a pod once it and its namespace are known") { Tell(&Judges); }
 TEST_CASE("pods of an earlier run are found by their UIDs, not by numbers of processes") {
   Tell(&Recovers);
 }
