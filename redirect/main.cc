@@ -1,14 +1,9 @@
 // aquifer-cni: the node agent, and capture of a single network namespace by hand. Reads its
 // arguments and starts what they ask for; nothing else.
-#include <algorithm>
 #include <array>
 #include <cstdio>
-#include <cstdlib>
 #include <filesystem>
-#include <memory>
 #include <optional>
-#include <random>
-#include <set>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -20,10 +15,9 @@
 #include "core/app/program.h"
 #include "core/app/setting_values.h"
 #include "redirect/agent.h"
-#include "redirect/cluster_source.h"
-#include "redirect/manifest_source.h"
 #include "redirect/netns.h"
 #include "redirect/rules.h"
+#include "redirect/source_flags.h"
 
 namespace aquifer::redirect {
 namespace {
@@ -82,10 +76,10 @@ using app::Flag;
 constexpr Flag kDnsCapture = {"--dns-capture", ""};
 constexpr std::array<Flag, 2> kEnrolFlags = {kDnsCapture, {"--no-inbound", ""}};
 constexpr std::array<Flag, 11> kAgentFlags = {kDnsCapture,
-                                              {"--manifests", "DIR"},
-                                              {"--kubernetes", "WHERE"},
-                                              {"--exclude-namespaces", "NAMES"},
-                                              {"--proc", "PATH"},
+                                              kManifests,
+                                              kKubernetes,
+                                              kExcludeNamespaces,
+                                              kProc,
                                               {"--node-name", "NAME"},
                                               {"--zds-socket", "PATH"},
                                               {"--status-file", "PATH"},
@@ -158,61 +152,13 @@ Task<Result<void, Refusal>> Serve(Agent& agent, const AgentOptions& options, obs
   co_return Result<void, Refusal>();
 }
 
-std::set<std::string> ExcludedNamespaces(const Arguments& arguments) {
-  const char* const own = std::getenv("POD_NAMESPACE");
-  const std::string absent = own == nullptr ? "kube-system" : "kube-system," + std::string(own);
-  std::string names = arguments.Value("--exclude-namespaces", absent);
-  std::set<std::string> excluded;
-  while (!names.empty()) {
-    const size_t end = std::min(names.find(','), names.size());
-    if (end > 0) excluded.insert(names.substr(0, end));
-    names.erase(0, end + 1);
-  }
-  return excluded;
-}
-
-// The refusal's field is the flag.
-Decoded<std::unique_ptr<PodSource>> SourceOf(const Arguments& arguments, obs::Logger& log) {
-  const std::string node = arguments.Value("--node-name", "");
-  const bool dns = arguments.Has("--dns-capture");
-  if (arguments.Has("--manifests")) {
-    ManifestSourceOptions options;
-    options.directory = arguments.Value("--manifests", "");
-    options.node_name = node;
-    options.dns = dns;
-    return std::unique_ptr<PodSource>(std::make_unique<ManifestSource>(std::move(options)));
-  }
-  Decoded<kube::ClusterAccess> access = kube::FindAccess(arguments.Value("--kubernetes", ""));
-  if (!access.ok()) return Refusal{"--kubernetes", access.error().ToString()};
-  ClusterSourceOptions options;
-  options.access = *std::move(access);
-  options.node_name = node;
-  options.dns = dns;
-  options.excluded_namespaces = ExcludedNamespaces(arguments);
-  PodProcesses processes(arguments.Value("--proc", "/proc"));
-  std::random_device seed;
-  return std::unique_ptr<PodSource>(
-      std::make_unique<ClusterSource>(std::move(options), std::move(processes), log, seed()));
-}
-
-// Why the flags make no sense together; empty if they do.
-std::string Contradiction(const Arguments& arguments) {
-  if (!arguments.plain().empty()) return arguments.plain()[0] + ": is no flag here";
-  if (!arguments.Has("--node-name")) return "--node-name is needed";
-  if (arguments.Has("--manifests") == arguments.Has("--kubernetes"))
-    return "one of --manifests and --kubernetes is needed";
-  for (const std::string only : {"--exclude-namespaces", "--proc"}) {
-    if (arguments.Has(only) && !arguments.Has("--kubernetes"))
-      return only + " goes with --kubernetes";
-  }
-  return "";
-}
-
 int RunAgentCommand(const std::vector<std::string_view>& words) {
   const auto arguments = Arguments::Parse(words, kAgentFlags);
   if (!arguments) return kProgram.Misused(arguments.error().ToString());
-  const std::string contradiction = Contradiction(*arguments);
-  if (!contradiction.empty()) return kProgram.Misused(contradiction);
+  if (!arguments->plain().empty())
+    return kProgram.Misused(arguments->plain()[0] + ": is no flag here");
+  if (const auto usable = CheckSourceFlags(*arguments); !usable)
+    return kProgram.Misused(usable.error().ToString());
   const auto levels = obs::LevelFilter::Parse(arguments->Value("--log-level", "info"));
   if (!levels) return kProgram.Misused("--log-level " + levels.error().ToString());
   const auto backend = app::ReadIoBackend(arguments->Value("--io-backend", "auto"));
