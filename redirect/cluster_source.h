@@ -48,6 +48,7 @@ class ClusterSource final : public PodSource {
   bool complete() const override { return complete_; }
   bool answered() const override { return complete_; }
   std::vector<WantedPod> Recover(std::vector<WantedPod> former) override;
+  void Drop(const std::string& uid) override { sandboxes_.erase(uid); }
   void Tell(const std::string& uid, Redirection redirection) override {
     notes_.Want(uid, redirection);
   }

@@ -39,6 +39,8 @@ class PodSource : public PodLookup {
 
   // Of the pods that an earlier run had captured those whose namespace can be found, with that.
   virtual std::vector<WantedPod> Recover(std::vector<WantedPod> former) { return former; }
+  // The runtime has taken down the network namespace of that pod.
+  virtual void Drop(const std::string& /*uid*/) {}
   // What has become of a pod that was captured.
   virtual void Tell(const std::string& /*uid*/, Redirection /*redirection*/) {}
 };

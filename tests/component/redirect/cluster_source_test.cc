@@ -198,6 +198,10 @@ Task<void> KeepsNamespaces(World& world) {
   world.StartPod(101, "b");
   co_await world.Until([](World& w) { return w.Wanted() == Names{"a", "b"}; });
   CHECK(world.source->wanted().at(UidOf("a")).sandbox->id() == world.proc.IdOf("netns-a"));
+  // The runtime takes it down.
+  world.source->Drop(UidOf("a"));
+  world.source->Look();
+  CHECK(world.Wanted() == Names{"b"});
   // A new sandbox of the same pod.
   world.proc.Start(102, "0::/kubepods/pod" + UidOf("a") + "/c\n", "second", 200);
   world.server.Put(kPods, PodJson("c"));
