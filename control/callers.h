@@ -10,7 +10,7 @@
 #include <string>
 #include <utility>
 
-#include "control/kube/api_client.h"
+#include "control/kube/client.h"
 #include "control/kube/token_review.h"
 #include "control/tokens.h"
 

@@ -18,7 +18,7 @@ namespace aquifer::control {
 struct ControlConfig {
   // Where the objects come from: one of the two.
   std::string manifests;
-  std::string kubernetes;  // as FindAccess (control/kube/access.h) takes it
+  std::string kubernetes;  // as FindAccess (kube/access.h) takes it
   // Of a cluster's tokens: whom they are for, and whose pods are node proxies (namespace, account).
   std::string token_audience = "istio-ca";
   std::set<std::pair<std::string, std::string>> node_accounts = {

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "control/decode/decode.h"
-#include "control/yaml_scalar.h"
+#include "control/kube/values.h"
 
 namespace aquifer::control {
 namespace {

@@ -9,8 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "control/kube/values.h"
 #include "control/object_set.h"
-#include "control/yaml.h"
 
 namespace aquifer::control {
 

@@ -9,8 +9,7 @@ namespace aquifer::control {
 namespace {
 
 bool IsDigit(char c) { return c >= '0' && c <= '9'; }
-bool IsLowerAlnum(char c) { return IsDigit(c) || (c >= 'a' && c <= 'z'); }
-bool IsAlnum(char c) { return IsLowerAlnum(c) || (c >= 'A' && c <= 'Z'); }
+bool IsAlnum(char c) { return IsDigit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 bool IsHexDigit(char c) { return IsDigit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
 bool Within(char c, std::string_view set) { return set.find(c) != std::string_view::npos; }
 
@@ -53,39 +52,12 @@ std::int64_t DaysFromCivil(std::int64_t year, std::int64_t month, std::int64_t d
 
 }  // namespace
 
-bool IsDnsLabel(std::string_view text) {
-  if (text.empty() || text.size() > 63) return false;
-  if (!IsLowerAlnum(text.front()) || !IsLowerAlnum(text.back())) return false;
-  return std::all_of(text.begin(), text.end(), [](char c) { return IsLowerAlnum(c) || c == '-'; });
-}
-
-bool IsDnsSubdomain(std::string_view text) {
-  if (text.empty() || text.size() > 253) return false;
-  while (true) {
-    const size_t dot = text.find('.');
-    const std::string_view part = text.substr(0, dot);
-    // Object names may have parts longer than a DNS label; only the whole is bounded.
-    if (part.empty() || !IsLowerAlnum(part.front()) || !IsLowerAlnum(part.back())) return false;
-    if (!std::all_of(part.begin(), part.end(), [](char c) { return IsLowerAlnum(c) || c == '-'; }))
-      return false;
-    if (dot == std::string_view::npos) return true;
-    text.remove_prefix(dot + 1);
-  }
-}
-
 bool IsWildcard(std::string_view hostname) { return hostname.starts_with("*."); }
 
 bool IsHostname(std::string_view text) {
   if (text.size() > 253) return false;
   if (IsWildcard(text)) text.remove_prefix(2);
   return IsDnsSubdomain(text) && !Ip::Parse(text);
-}
-
-bool IsLabelValue(std::string_view text) {
-  if (text.empty()) return true;
-  if (text.size() > 63 || !IsAlnum(text.front()) || !IsAlnum(text.back())) return false;
-  return std::all_of(text.begin(), text.end(),
-                     [](char c) { return IsAlnum(c) || Within(c, "-_."); });
 }
 
 bool IsHttpToken(std::string_view text) {

@@ -7,18 +7,17 @@
 #include <string>
 #include <string_view>
 
+#include "kube/names.h"
+
 namespace aquifer::control {
 
-// RFC 1123 as Kubernetes reads it: lower case letters, digits and '-', at most 63 bytes.
-bool IsDnsLabel(std::string_view text);
-// Labels joined by dots, at most 253 bytes: the form of most object names.
-bool IsDnsSubdomain(std::string_view text);
+using kube::IsDnsLabel;
+using kube::IsDnsSubdomain;
+using kube::IsLabelValue;
+
 // A subdomain, or "*." and a subdomain (Gateway API, type Hostname); never an IP address.
 bool IsHostname(std::string_view text);
 bool IsWildcard(std::string_view hostname);
-// Of a label: up to 63 bytes, letters, digits, '-', '_' and '.', alphanumeric at both ends; or
-// empty.
-bool IsLabelValue(std::string_view text);
 // A token of RFC 9110, section 5.6.2: header names and methods.
 bool IsHttpToken(std::string_view text);
 // A path as an Exact or PathPrefix match may have it: it can only mean one resource.

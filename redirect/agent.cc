@@ -17,9 +17,8 @@ constexpr size_t kMaxLines = 50;  // for refusals of one reading
 constexpr Clock::duration kTick = std::chrono::seconds(1);
 // Each pod's rules are read back once in this many ticks.
 constexpr size_t kVerifyTicks = 10;
-// A pod must be missing from the manifests for so long before its capture ends: a file may have
-// been read while it was being written.
-constexpr Clock::duration kSettle = std::chrono::milliseconds(20);  // several files at once
+// A pod must be missing from the source for so long before its capture ends: a file may have been
+// read while it was being written.
 constexpr Clock::duration kGrace = std::chrono::milliseconds(150);
 // A proxy that does not answer must not hold a pod in the mesh.
 constexpr Clock::duration kLongestLeave = std::chrono::seconds(10);
@@ -38,31 +37,39 @@ std::string ProxyWord(const ZdsAgent::PodStanding& standing) {
   return "";
 }
 
+Redirection RedirectionOf(const Capture& capture, const ZdsAgent::PodStanding& standing) {
+  if (!capture.verified()) return Redirection::kNone;
+  const bool served = standing.standing == ZdsAgent::Standing::kServed;
+  return served ? Redirection::kEnabled : Redirection::kPending;
+}
+
 }  // namespace
 
-Agent::Agent(AgentOptions options, obs::Logger& log)
+Agent::Agent(AgentOptions options, std::unique_ptr<PodSource> source, obs::Logger& log)
     : options_(std::move(options)),
       log_(log),
-      source_(
-          {.directory = options_.manifests, .node_name = options_.node_name, .dns = options_.dns}),
-      server_({.path = options_.zds_socket}, log),
-      watch_(options_.manifests) {
+      source_(std::move(source)),
+      server_({.path = options_.zds_socket}, log) {
   RegisterMetrics();
 }
 
 Task<void> Agent::Run(StopToken stop) {
   AdoptFormerRun();
-  // Everything is in place before the first proxy gets its snapshot: a pod left out of one is let
-  // go.
-  std::ignore = watch_.Arm();
+  source_->Arm();
   Look();
   Scope scope;
-  scope.Spawn(server_.Run(stop));
+  scope.Spawn(ServeProxies(stop));
   if (admin_ != nullptr) scope.Spawn(admin_->Run(stop));
-  scope.Spawn(WatchManifests(stop));
+  scope.Spawn(source_->Follow(source_changed_, stop));
+  scope.Spawn(WatchSource(stop));
   scope.Spawn(WatchProxies(stop));
   co_await KeepCaptured(stop);
   co_await scope.Join();
+}
+
+// Everything is in place before the first proxy gets its snapshot: a pod left out of one is let go.
+Task<void> Agent::ServeProxies(StopToken stop) {
+  if (co_await ready_.Wait(stop)) co_await server_.Run(stop);
 }
 
 // Pods that an earlier run captured and that are no longer wanted must be released: nobody serves
@@ -80,22 +87,20 @@ void Agent::AdoptFormerRun() {
     log_.Warn(kScope, "the status of the last run is lost", {{"error", pods.error().ToString()}});
     return;
   }
-  for (const WantedPod& pod : *pods) {
+  const std::vector<WantedPod> recovered = source_->Recover(*pods);
+  for (const WantedPod& pod : recovered) {
     former_.emplace(pod.uid, pod);
     captures_[pod.uid].Adopt(pod);
   }
+  // That was all that proxies may know.
+  if (recovered.size() == pods->size()) ready_.Set();
 }
 
-Task<void> Agent::WatchManifests(StopToken stop) {
-  while (!stop.requested()) {
-    if (!watch_.armed() && !watch_.Arm()) {
-      std::ignore = co_await SleepFor(kTick, stop);
-      continue;
-    }
-    look_ = true;  // for what changed before the watch was armed
+Task<void> Agent::WatchSource(StopToken stop) {
+  while (co_await source_changed_.Wait(stop)) {
+    source_changed_.Reset();
+    look_ = true;
     wake_.Set();
-    std::ignore = co_await watch_.Wait(stop);
-    std::ignore = co_await SleepFor(kSettle, stop);
   }
 }
 
@@ -110,6 +115,7 @@ Task<void> Agent::KeepCaptured(StopToken stop) {
     if (tick) next_tick_ = now + kTick;
     if (std::exchange(look_, false) || tick || !leaving_.empty()) Look();
     if (tick) VerifySome();
+    TellSource();
     WriteStatus();
     TimedStop timed(stop, leaving_.empty() ? next_tick_ - now : kGrace, Reason::kTimeout);
     std::ignore = co_await wake_.Wait(timed.token());
@@ -118,8 +124,8 @@ Task<void> Agent::KeepCaptured(StopToken stop) {
 }
 
 void Agent::Look() {
-  source_.Scan();
-  looked_ = true;
+  source_->Look();
+  if (source_->answered()) ready_.Set();
   LogRefusals();
   Choose();
   for (const auto& [uid, pod] : wanted_) captures_[uid].Want(pod);
@@ -129,8 +135,8 @@ void Agent::Look() {
 }
 
 void Agent::Choose() {
-  wanted_ = source_.wanted();
-  if (source_.complete()) former_.clear();
+  wanted_ = source_->wanted();
+  if (source_->complete()) former_.clear();
   wanted_.insert(former_.begin(), former_.end());
 }
 
@@ -234,6 +240,7 @@ bool Agent::Release(Capture& capture, Leaving& leaving) {
   const bool waited = Loop::Current().now() - leaving.since > kLongestLeave;
   if (server_.AnyHolds(pod.uid) && !waited) return false;
   if (!IsTakenOver(capture) && !Done(capture, capture.Release())) return false;
+  source_->Tell(pod.uid, Redirection::kNone);
   log_.Info(kScope, "pod released", {{"pod", NameOf(pod)}});
   return true;
 }
@@ -252,11 +259,16 @@ bool Agent::IsTakenOver(const Capture& capture) const {
                      [&](const Capture* other) { return wanted_.contains(other->wanted().uid); });
 }
 
+void Agent::TellSource() {
+  for (const auto& [uid, capture] : captures_)
+    source_->Tell(uid, RedirectionOf(capture, server_.StandingOf(uid)));
+}
+
 // Each once, as long as it is there.
 void Agent::LogRefusals() {
   std::set<std::string> found;
   size_t lines = 0;
-  for (const Refusal& refusal : source_.refusals()) {
+  for (const Refusal& refusal : source_->refusals()) {
     std::string text = refusal.ToString();
     if (!told_refusals_.contains(text) && !found.contains(text)) {
       ++refusals_found_;
@@ -281,7 +293,7 @@ std::string Agent::StatusText() const {
                            .problem = capture.problem(),
                            .proxy = ProxyWord(server_.StandingOf(uid))});
   }
-  status.refusals = source_.refusals();
+  status.refusals = source_->refusals();
   return StatusToJson(status);
 }
 

@@ -14,7 +14,6 @@
 #include "core/base/address.h"
 #include "core/base/result.h"
 #include "core/http/server.h"
-#include "core/io/dir_watch.h"
 #include "core/obs/log.h"
 #include "core/obs/metrics.h"
 #include "core/obs/rate_limiter.h"
@@ -28,18 +27,16 @@
 namespace aquifer::redirect {
 
 struct AgentOptions {
-  std::string manifests;
   std::string node_name;
   std::string zds_socket = "/var/run/ztunnel/ztunnel.sock";
   std::string status_file;       // none if empty
   std::optional<Address> admin;  // metrics and readiness; nowhere if empty
-  bool dns = false;
 };
 
 class Agent {
  public:
   // The logger outlives the agent.
-  Agent(AgentOptions options, obs::Logger& log);
+  Agent(AgentOptions options, std::unique_ptr<PodSource> source, obs::Logger& log);
 
   // Makes the socket for proxies, and the one for metrics. The refusal names what cannot be bound.
   Result<void, Refusal> Listen();
@@ -47,13 +44,14 @@ class Agent {
   Task<void> Run(StopToken stop);
 
  private:
-  // Captured, and missing from the manifests.
+  // Captured, and no longer wanted.
   struct Leaving {
     TimePoint since;
     bool passing = false;  // nothing new is captured, and proxies were told
   };
 
-  Task<void> WatchManifests(StopToken stop);
+  Task<void> ServeProxies(StopToken stop);
+  Task<void> WatchSource(StopToken stop);
   Task<void> WatchProxies(StopToken stop);
   Task<void> KeepCaptured(StopToken stop);
 
@@ -69,6 +67,7 @@ class Agent {
   std::vector<const Capture*> OthersInNamespace(const Capture& capture) const;
   bool IsTakenOver(const Capture& capture) const;
   void Follow(Capture& capture, Capture::Change change);
+  void TellSource();
   void LogRefusals();
   void RegisterMetrics();
   Task<http::Response> Answer(const http::Request& request);
@@ -79,12 +78,12 @@ class Agent {
   const AgentOptions options_;
   obs::Logger& log_;
   obs::RateLimiter limiter_{5};
-  PodSource source_;
-  // Pods of an earlier run, wanted until the manifests could be read whole once.
+  const std::unique_ptr<PodSource> source_;
+  Event source_changed_;
+  // Pods of an earlier run, wanted until the source was complete once.
   std::map<std::string, WantedPod> former_;
   std::map<std::string, WantedPod> wanted_;
   CniServer server_;
-  io::DirWatch watch_;
   RuleVerifier verifier_;
   std::map<std::string, Capture> captures_;  // by uid
   std::map<std::string, Leaving> leaving_;
@@ -94,9 +93,9 @@ class Agent {
   obs::Registry registry_;
   std::vector<obs::Registry::Callback> metrics_;
   std::unique_ptr<http::Server> admin_;
-  bool looked_ = false;  // the manifests have been read
+  Event ready_;  // proxies can be told of all pods
   std::string status_;
-  bool look_ = false;  // the manifests may have changed
+  bool look_ = false;  // the source may have changed
   TimePoint next_tick_;
   Event wake_;
 };

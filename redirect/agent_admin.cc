@@ -26,8 +26,8 @@ Task<http::Response> Agent::Answer(const http::Request& request) {
   if (path == "/metrics") co_return http::Response::Text(200, registry_.Text());
   if (path != "/healthz/ready" && path != "/ready")
     co_return http::Response::Text(404, "not found; there are /metrics and /healthz/ready\n");
-  co_return looked_ ? http::Response::Text(200, "ready\n")
-                    : http::Response::Text(500, "not ready, pending: manifests\n");
+  co_return source_->answered() ? http::Response::Text(200, "ready\n")
+                                : http::Response::Text(500, "not ready, pending: pods\n");
 }
 
 // Asked for on the agent's own loop, which serves the page.
@@ -44,7 +44,7 @@ void Agent::RegisterMetrics() {
       "Manifests refused and contradictions found", [this] { return refusals_found_; });
   add(MetricType::kGauge, "aquifer_cni_problems",
       "Manifests refused now, and pods that contradict each other",
-      [this] { return source_.refusals().size(); });
+      [this] { return source_->refusals().size(); });
   add(MetricType::kGauge, "aquifer_cni_pods", "Pods that are to be captured, or are leaving",
       [this] { return captures_.size(); });
   add(MetricType::kGauge, "aquifer_cni_pods_captured", "Pods whose rules were proven",

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include "core/app/arguments.h"
@@ -16,6 +17,7 @@
 #include "redirect/agent.h"
 #include "redirect/netns.h"
 #include "redirect/rules.h"
+#include "redirect/source_flags.h"
 
 namespace aquifer::redirect {
 namespace {
@@ -23,11 +25,12 @@ namespace {
 constexpr std::string_view kHelp =
     R"(aquifer-cni: brings pods of this node into the mesh, and out of it
 
-  aquifer-cni agent --manifests DIR --node-name NAME [--zds-socket PATH]
+  aquifer-cni agent (--manifests DIR | --kubernetes in-cluster|FILE) --node-name NAME
+                    [--exclude-namespaces NAMES] [--proc PATH] [--zds-socket PATH]
                     [--status-file PATH] [--admin IP:PORT] [--dns-capture] [--log-level LEVELS]
                     [--io-backend auto|io_uring|epoll]
-      Captures the pods of this node that the manifests enrol, hands them to the node proxy, and goes
-      on doing so as the manifests change. SIGTERM ends the agent and leaves the pods as they are.
+      Captures the pods of this node that are enrolled, hands them to the node proxy, and goes on
+      doing so as they change. SIGTERM ends the agent and leaves the pods as they are.
   aquifer-cni enrol NETNS [--dns-capture] [--no-inbound]
       Puts the rules of a captured pod into force in one network namespace.
   aquifer-cni remove NETNS
@@ -39,10 +42,17 @@ constexpr std::string_view kHelp =
 NETNS is a name as of "ip netns", or a path such as /proc/PID/ns/net. All but help and version need root.
 
 agent
-  --manifests DIR      Namespace and Pod manifests (*.yaml, *.yml, *.json). A pod is captured if its label
-                       istio.io/dataplane-mode is "ambient", or its namespace's is and its own is not
-                       "none"; never with hostNetwork or a sidecar. The annotation aquifer.io/netns of
-                       the pod names its network namespace.
+  A pod is captured if its label istio.io/dataplane-mode is "ambient", or its namespace's is and its own
+  is not "none"; never with hostNetwork or a sidecar.
+  --manifests DIR      Namespace and Pod manifests (*.yaml, *.yml, *.json). The annotation
+                       aquifer.io/netns of the pod names its network namespace.
+  --kubernetes WHERE   The API server's: "in-cluster" (a pod's service account), or a kubeconfig. Network
+                       namespaces are those of the pods' processes; what becomes of a pod is written on
+                       it as the annotation ambient.istio.io/redirection.
+  --exclude-namespaces NAMES
+                       With --kubernetes: no pod of these is captured, separated by commas (default
+                       kube-system and what POD_NAMESPACE says, the agent's own).
+  --proc PATH          With --kubernetes: the host's /proc (default /proc).
   --node-name NAME     Only pods with this spec.nodeName.
   --zds-socket PATH    Where node proxies connect (default /var/run/ztunnel/ztunnel.sock).
   --status-file PATH   JSON: the pods, and whether each was proven to be captured. Kept there, it also
@@ -65,14 +75,17 @@ using app::Flag;
 // Of each command that has any.
 constexpr Flag kDnsCapture = {"--dns-capture", ""};
 constexpr std::array<Flag, 2> kEnrolFlags = {kDnsCapture, {"--no-inbound", ""}};
-constexpr std::array<Flag, 8> kAgentFlags = {kDnsCapture,
-                                             {"--manifests", "DIR"},
-                                             {"--node-name", "NAME"},
-                                             {"--zds-socket", "PATH"},
-                                             {"--status-file", "PATH"},
-                                             {"--admin", "IP:PORT"},
-                                             {"--log-level", "LEVELS"},
-                                             {"--io-backend", "NAME"}};
+constexpr std::array<Flag, 11> kAgentFlags = {kDnsCapture,
+                                              kManifests,
+                                              kKubernetes,
+                                              kExcludeNamespaces,
+                                              kProc,
+                                              {"--node-name", "NAME"},
+                                              {"--zds-socket", "PATH"},
+                                              {"--status-file", "PATH"},
+                                              {"--admin", "IP:PORT"},
+                                              {"--log-level", "LEVELS"},
+                                              {"--io-backend", "NAME"}};
 
 // Runs `inside` in the namespace that the one plain argument names.
 template <class Inside>
@@ -133,7 +146,7 @@ int Verify(const std::vector<std::string_view>& words) {
 Task<Result<void, Refusal>> Serve(Agent& agent, const AgentOptions& options, obs::Logger& log,
                                   StopToken stop) {
   AQ_CO_TRY_STATUS(agent.Listen());
-  log.Info("agent", "started", {{"node", options.node_name}, {"manifests", options.manifests}});
+  log.Info("agent", "started", {{"node", options.node_name}});
   co_await agent.Run(stop);
   log.Info("agent", "ended; pods stay captured");
   co_return Result<void, Refusal>();
@@ -144,9 +157,8 @@ int RunAgentCommand(const std::vector<std::string_view>& words) {
   if (!arguments) return kProgram.Misused(arguments.error().ToString());
   if (!arguments->plain().empty())
     return kProgram.Misused(arguments->plain()[0] + ": is no flag here");
-  for (const std::string needed : {"--manifests", "--node-name"}) {
-    if (!arguments->Has(needed)) return kProgram.Misused(needed + " is needed");
-  }
+  if (const auto usable = CheckSourceFlags(*arguments); !usable)
+    return kProgram.Misused(usable.error().ToString());
   const auto levels = obs::LevelFilter::Parse(arguments->Value("--log-level", "info"));
   if (!levels) return kProgram.Misused("--log-level " + levels.error().ToString());
   const auto backend = app::ReadIoBackend(arguments->Value("--io-backend", "auto"));
@@ -154,18 +166,18 @@ int RunAgentCommand(const std::vector<std::string_view>& words) {
   const std::optional<Address> admin = Address::Parse(arguments->Value("--admin", ""));
   if (arguments->Has("--admin") && !admin) return kProgram.Misused("--admin is not IP:PORT");
   const AgentOptions options{
-      .manifests = arguments->Value("--manifests", ""),
       .node_name = arguments->Value("--node-name", ""),
       .zds_socket = arguments->Value("--zds-socket", AgentOptions().zds_socket),
       .status_file = arguments->Value("--status-file", ""),
-      .admin = admin,
-      .dns = arguments->Has("--dns-capture")};
+      .admin = admin};
   std::error_code ignored;  // what is wrong shows when the socket is made
   std::filesystem::create_directories(std::filesystem::path(options.zds_socket).parent_path(),
                                       ignored);
   app::Process process(
       {.program = "aquifer-cni", .scope = "agent", .log_levels = *levels, .io_backend = *backend});
-  Agent agent(options, process.log());
+  Decoded<std::unique_ptr<PodSource>> source = SourceOf(*arguments, process.log());
+  if (!source) return kProgram.Failed(source.error().ToString());
+  Agent agent(options, *std::move(source), process.log());
   return process.Run([&](StopToken stop) { return Serve(agent, options, process.log(), stop); });
 }
 

@@ -12,11 +12,6 @@ constexpr size_t kMaxDocuments = 4096;
 constexpr size_t kMaxItems = 4096;  // of one List
 constexpr size_t kMaxTextBytes = 4096;
 
-constexpr std::string_view kModeLabel = "istio.io/dataplane-mode";
-constexpr std::string_view kSidecarAnnotation = "sidecar.istio.io/status";
-constexpr std::string_view kBypassAnnotation = "ambient.istio.io/bypass-inbound-capture";
-constexpr std::string_view kDnsAnnotation = "ambient.istio.io/dns-capture";
-
 bool IsSeparator(std::string_view line) {
   return line.starts_with("---") && (line.size() == 3 || line.find_first_of(" \t\r", 3) == 3);
 }
@@ -175,6 +170,14 @@ void ReadDocument(const std::string& text, const std::string& where, PodManifest
 }
 
 }  // namespace
+
+bool IsEnrolled(const PodManifest& pod, const std::string* namespace_mode,
+                const std::string& node_name) {
+  if (pod.node != node_name || pod.host_network || pod.has_sidecar) return false;
+  if (pod.mode && *pod.mode == "none") return false;
+  if (pod.mode && *pod.mode == "ambient") return true;
+  return namespace_mode != nullptr && *namespace_mode == "ambient";
+}
 
 PodManifests ReadPodManifests(std::string_view text) {
   PodManifests out;

@@ -16,6 +16,10 @@ namespace aquifer::redirect {
 // Which network namespace is the pod's: a name as of ip-netns(8), or an absolute path. Ours, for
 // machines without Kubernetes; there, the container runtime says.
 inline constexpr std::string_view kNetnsAnnotation = "aquifer.io/netns";
+inline constexpr std::string_view kModeLabel = "istio.io/dataplane-mode";
+inline constexpr std::string_view kSidecarAnnotation = "sidecar.istio.io/status";
+inline constexpr std::string_view kBypassAnnotation = "ambient.istio.io/bypass-inbound-capture";
+inline constexpr std::string_view kDnsAnnotation = "ambient.istio.io/dns-capture";
 
 struct PodManifest {
   PodInfo info;
@@ -39,6 +43,11 @@ struct PodManifests {
   std::vector<NamespaceManifest> namespaces;
   std::vector<Refusal> refusals;  // fields start with the document: "document 2: metadata.name"
 };
+
+// Label istio.io/dataplane-mode: the pod's own beats its namespace's. Never a pod of the host's
+// network, nor one that brings a sidecar, nor one of another node.
+bool IsEnrolled(const PodManifest& pod, const std::string* namespace_mode,
+                const std::string& node_name);
 
 PodManifests ReadPodManifests(std::string_view text);
 

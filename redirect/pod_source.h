@@ -1,79 +1,48 @@
-// Which pods of this node are to be captured, from a directory of ordinary manifests: the stand-in
-// for a Kubernetes API server. What was good is not lost to a mistake: while a file cannot be read,
-// or has documents that are refused, its pods and namespaces stay as they were. A file that has not
-// changed is not read again. Blocking file I/O; one thread.
+// Where the agent learns which pods of this node are to be captured, and whom it tells what has
+// become of them: a directory of manifests or the API server of a cluster. Owned by the agent; one
+// thread: its Loop's.
 #pragma once
 
-#include <chrono>
+#include <cstdint>
 #include <map>
-#include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
-#include "core/base/file_stamp.h"
-#include "redirect/pod_manifest.h"
-#include "redirect/rule_text.h"
+#include "core/base/result.h"
+#include "core/rt/event.h"
+#include "core/rt/stop.h"
+#include "core/rt/task.h"
+#include "redirect/pod_lookup.h"
 
 namespace aquifer::redirect {
 
-struct WantedPod {
-  std::string uid;
-  PodInfo info;
-  std::string netns;  // name or path
-  RuleOptions rules;
-};
+// How far a pod has come: pending is captured without a proxy that serves it.
+enum class Redirection : std::uint8_t { kNone, kPending, kEnabled };
 
-struct PodSourceOptions {
-  std::string directory;
-  std::string node_name;
-  // Whether the node's proxies serve DNS at all.
-  bool dns = false;
-  size_t total_bytes = 64 << 20;  // of all manifests, as for the control plane
-  std::chrono::system_clock::time_point (*now)() = &std::chrono::system_clock::now;
-};
-
-// Label istio.io/dataplane-mode: the pod's own beats its namespace's. Never a pod of the host's
-// network, nor one that brings a sidecar, nor one of another node.
-bool IsEnrolled(const PodManifest& pod, const std::string* namespace_mode,
-                const std::string& node_name);
-
-class PodSource {
+class PodSource : public PodLookup {
  public:
-  explicit PodSource(PodSourceOptions options) : options_(std::move(options)) {}
+  // Before the first look, so that no change after it is missed.
+  virtual void Arm() {}
+  virtual void Look() = 0;
+  // Sets `changed` when another look is worth it. Until stopped.
+  virtual Task<void> Follow(Event& changed, StopToken stop) = 0;
 
-  // Reads the directory. Fields of the refusals start with the file.
-  void Scan();
-  // By uid, as of the last scan.
-  const std::map<std::string, WantedPod>& wanted() const { return wanted_; }
-  const std::vector<Refusal>& refusals() const { return refusals_; }
-  // Whether the last scan could read everything, so that what it lacks is really gone.
-  bool complete() const { return complete_; }
-  // How many files have been read since the start.
-  size_t reads() const { return reads_; }
+  // By uid, as of the last look.
+  virtual const std::map<std::string, WantedPod>& wanted() const = 0;
+  // Those that are to be captured as well and whose network namespace is not known here.
+  virtual const std::map<std::string, WantedPod>& without_netns() const = 0;
+  virtual const std::vector<Refusal>& refusals() const = 0;
+  // Whether the last look saw everything, so that what it lacks is really gone.
+  virtual bool complete() const = 0;
+  // Whether there was anything to look at yet. Before that, proxies would be told of too few pods.
+  virtual bool answered() const = 0;
 
- private:
-  struct File {
-    FileStamp stamp;   // of the content that was read, if it was
-    size_t bytes = 0;  // of the content that the manifests are from
-    PodManifests manifests;
-  };
-  using FileRef = std::shared_ptr<const File>;
-
-  FileRef Before(const std::string& name) const;
-  FileRef ReadFile(const std::string& name, const std::optional<FileStamp>& stamp,
-                   size_t total_bytes);
-  void Refuse(const std::string& field, const std::string& why);
-  void RefuseOfFiles();
-  void Select();
-  void Want(const PodManifest& pod);
-
-  const PodSourceOptions options_;
-  std::map<std::string, FileRef> files_;
-  std::map<std::string, WantedPod> wanted_;
-  std::vector<Refusal> refusals_;
-  bool complete_ = false;
-  size_t reads_ = 0;
+  // Of the pods that an earlier run had captured those whose namespace can be found, with that.
+  virtual std::vector<WantedPod> Recover(std::vector<WantedPod> former) { return former; }
+  // The runtime has taken down the network namespace of that pod.
+  virtual void Drop(const std::string& /*uid*/) {}
+  // What has become of a pod that was captured.
+  virtual void Tell(const std::string& /*uid*/, Redirection /*redirection*/) {}
 };
 
 }  // namespace aquifer::redirect

@@ -6,7 +6,7 @@
 #include <optional>
 #include <span>
 
-#include "control/fields.h"
+#include "control/kube/values.h"
 #include "control/object_set.h"
 
 namespace aquifer::control {

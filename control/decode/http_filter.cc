@@ -5,8 +5,8 @@
 #include <set>
 #include <utility>
 
+#include "control/kube/values.h"
 #include "control/names.h"
-#include "control/yaml_scalar.h"
 
 namespace aquifer::control {
 namespace {

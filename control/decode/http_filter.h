@@ -2,8 +2,8 @@
 // Any thread.
 #pragma once
 
-#include "control/fields.h"
 #include "control/gateway_objects.h"
+#include "control/kube/values.h"
 
 namespace aquifer::control {
 

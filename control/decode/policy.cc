@@ -6,8 +6,8 @@
 #include <utility>
 
 #include "control/decode/decode.h"
+#include "control/kube/values.h"
 #include "control/names.h"
-#include "control/yaml_scalar.h"
 
 namespace aquifer::control {
 namespace {

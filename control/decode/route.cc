@@ -6,8 +6,8 @@
 
 #include "control/decode/decode.h"
 #include "control/decode/http_filter.h"
+#include "control/kube/values.h"
 #include "control/names.h"
-#include "control/yaml_scalar.h"
 #include "mesh/regex.h"
 
 namespace aquifer::control {

@@ -17,8 +17,8 @@ ClusterReader::ClusterReader(const ClusterAccess& access, Sink sink, obs::Logger
                              const FollowOptions& options, std::uint64_t seed)
     : sink_(std::move(sink)), log_(log), client_(access, &certs::SystemWallTime) {
   for (const DecoderRow& row : Decoders()) {
-    KindFollower& follower = followers_.emplace_back(row, client_, objects_, log_, options, seed++);
-    tasks_.Spawn(follower.Run(stop_.token()));
+    Followed& followed = followed_.emplace_back(*this, row, options, seed++);
+    tasks_.Spawn(followed.follower.Run(stop_.token()));
   }
   tasks_.Spawn(HandOn(stop_.token()));
 }

@@ -7,7 +7,8 @@
 #include <functional>
 #include <list>
 
-#include "control/kube/kind_follower.h"
+#include "control/kube/client.h"
+#include "control/kube/cluster_kind.h"
 #include "core/rt/scope.h"
 
 namespace aquifer::control {
@@ -27,6 +28,16 @@ class ClusterReader {
   Event finished;
 
  private:
+  struct Followed {
+    Followed(ClusterReader& reader, const DecoderRow& row, const FollowOptions& options,
+             std::uint64_t seed)
+        : kind(row, reader.objects_),
+          follower(SpecOf(row), reader.client_, kind, reader.log_, options, seed) {}
+
+    ClusterKind kind;
+    KindFollower follower;
+  };
+
   Task<void> HandOn(StopToken stop);
 
   const Sink sink_;
@@ -34,7 +45,7 @@ class ClusterReader {
   StopSource stop_;
   ApiClient client_;
   ClusterObjects objects_;
-  std::list<KindFollower> followers_;
+  std::list<Followed> followed_;
   Scope tasks_;
 };
 

@@ -6,9 +6,8 @@
 #include <string_view>
 #include <tuple>
 
+#include "control/kube/client.h"
 #include "control/kube/cluster_objects.h"
-#include "control/kube/list_page.h"
-#include "control/kube/watch_events.h"
 #include "core/base/check.h"
 
 namespace aquifer::control {

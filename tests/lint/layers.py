@@ -7,13 +7,14 @@ import support
 ALLOWED = {
     'core': {'core'},
     'certs': {'core', 'certs'},
+    'kube': {'core', 'certs', 'kube'},
     'mesh': {'core', 'certs', 'mesh'},
     'hbone': {'core', 'certs', 'hbone'},
-    'redirect': {'core', 'redirect'},
+    'redirect': {'core', 'certs', 'kube', 'redirect'},
     'proxy': {'core', 'certs', 'mesh', 'hbone', 'proxy'},
     'node-proxy': {'core', 'certs', 'mesh', 'hbone', 'redirect', 'proxy', 'node-proxy'},
     'waypoint': {'core', 'certs', 'mesh', 'hbone', 'proxy', 'waypoint'},
-    'control': {'core', 'certs', 'mesh', 'control'},
+    'control': {'core', 'certs', 'kube', 'mesh', 'control'},
 }
 # Abseil and Protobuf are quoted, as their own documentation does.
 THIRD_PARTY = {'absl', 'google'}

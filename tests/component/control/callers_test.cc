@@ -1,7 +1,7 @@
 // Who is calling, by tokens that an API server judges.
 #include "control/callers.h"
 
-#include "tests/component/control/api_server.h"
+#include "tests/component/control/cluster.h"
 #include "tests/support/catch.h"
 #include "tests/support/run_task.h"
 #include "tests/unit/control/source/files.h"

@@ -1,6 +1,6 @@
 #include "control/kube/token_review.h"
 
-#include "control/fields.h"
+#include "control/kube/values.h"
 #include "tests/support/catch.h"
 
 namespace aquifer::control {

@@ -1,0 +1,36 @@
+// What control uses of kube/ to talk to the API server, under its own names.
+#pragma once
+
+#include "kube/access.h"
+#include "kube/api_client.h"
+#include "kube/kind_follower.h"
+#include "kube/list_page.h"
+#include "kube/watch_events.h"
+
+namespace aquifer::control {
+
+using kube::AccessFromKubeconfig;
+using kube::AccessInCluster;
+using kube::ApiClient;
+using kube::ApiFailure;
+using kube::ApiRequest;
+using kube::ApiStream;
+using kube::ClusterAccess;
+using kube::Environment;
+using kube::FailureMessage;
+using kube::FindAccess;
+using kube::FollowOptions;
+using kube::kInCluster;
+using kube::KindFollower;
+using kube::KindSink;
+using kube::KindSpec;
+using kube::ListPage;
+using kube::QueryValue;
+using kube::ReadListPage;
+using kube::ResourceVersionOf;
+using kube::StatusCode;
+using kube::StatusMessage;
+using kube::WatchEvent;
+using kube::WatchReader;
+
+}  // namespace aquifer::control
