@@ -43,10 +43,13 @@ std::string ProxyWord(const ZdsAgent::PodStanding& standing) {
 Agent::Agent(AgentOptions options, obs::Logger& log)
     : options_(std::move(options)),
       log_(log),
-      source_(
-          {.directory = options_.manifests, .node_name = options_.node_name, .dns = options_.dns}),
+      source_({.directory = options_.manifests,
+               .node_name = options_.node_name,
+               .dns = options_.dns,
+               .netns_from_plugin = !options_.plugin_socket.empty()}),
       server_({.path = options_.zds_socket}, log),
       watch_(options_.manifests) {
+  if (options_.install) installer_ = std::make_unique<CniInstaller>(*options_.install, log_);
   RegisterMetrics();
 }
 
@@ -59,6 +62,8 @@ Task<void> Agent::Run(StopToken stop) {
   Scope scope;
   scope.Spawn(server_.Run(stop));
   if (admin_ != nullptr) scope.Spawn(admin_->Run(stop));
+  if (plugins_ != nullptr) scope.Spawn(plugins_->Run(stop));
+  if (installer_ != nullptr) scope.Spawn(installer_->Run(stop));
   scope.Spawn(WatchManifests(stop));
   scope.Spawn(WatchProxies(stop));
   co_await KeepCaptured(stop);
@@ -82,6 +87,7 @@ void Agent::AdoptFormerRun() {
   }
   for (const WantedPod& pod : *pods) {
     former_.emplace(pod.uid, pod);
+    sandboxes_.Remember(pod.uid, pod.netns);
     captures_[pod.uid].Adopt(pod);
   }
 }
@@ -126,10 +132,12 @@ void Agent::Look() {
   WriteStatus();  // before the deed, so that the next run knows of it even if this one dies in it
   BringAll();
   ReleaseUnwanted();
+  learnt_.Wake();
 }
 
 void Agent::Choose() {
   wanted_ = source_.wanted();
+  PutSandboxes();
   if (source_.complete()) former_.clear();
   wanted_.insert(former_.begin(), former_.end());
 }
@@ -158,6 +166,7 @@ void Agent::Follow(Capture& capture, Capture::Change change) {
     case Capture::Change::kSandboxGone:
       log_.Info(kScope, "pod's namespace is gone", {{"pod", NameOf(pod)}, {"netns", pod.netns}});
       server_.RemovePod(pod.uid);
+      sandboxes_.Remove(pod.uid);
       break;
     case Capture::Change::kFailed:
       log_.Error(kScope, "pod is not captured",

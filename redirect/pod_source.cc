@@ -143,36 +143,61 @@ void PodSource::RefuseOfFiles() {
 }
 
 void PodSource::Select() {
-  std::map<std::string, std::string> modes;
+  modes_.clear();
   for (const auto& [name, file] : files_) {
     for (const NamespaceManifest& ns : file->manifests.namespaces) {
-      if (ns.mode) modes.emplace(ns.name, *ns.mode);
+      if (ns.mode) modes_.emplace(ns.name, *ns.mode);
     }
   }
   wanted_.clear();
+  without_netns_.clear();
   for (const auto& [name, file] : files_) {
     for (const PodManifest& pod : file->manifests.pods) {
-      const auto mode = modes.find(pod.info.ns);
-      const std::string* const ns_mode = mode == modes.end() ? nullptr : &mode->second;
-      if (IsEnrolled(pod, ns_mode, options_.node_name)) Want(pod);
+      if (IsEnrolled(pod, ModeOf(pod.info.ns), options_.node_name)) Want(pod);
     }
   }
 }
 
+const std::string* PodSource::ModeOf(const std::string& ns) const {
+  const auto mode = modes_.find(ns);
+  return mode == modes_.end() ? nullptr : &mode->second;
+}
+
+WantedPod PodSource::WantedOf(const PodManifest& pod) const {
+  return {.uid = pod.uid,
+          .info = pod.info,
+          .netns = pod.netns,
+          .rules = {.inbound = !pod.bypass_inbound, .dns = options_.dns && pod.dns_capture}};
+}
+
 void PodSource::Want(const PodManifest& pod) {
   const std::string name = pod.info.ns + "/" + pod.info.name;
-  if (pod.netns.empty()) {
+  if (pod.netns.empty() && !options_.netns_from_plugin) {
     Refuse("Pod " + name,
            "is to be captured and has no annotation " + std::string(kNetnsAnnotation));
     return;
   }
-  WantedPod wanted{
-      .uid = pod.uid,
-      .info = pod.info,
-      .netns = pod.netns,
-      .rules = {.inbound = !pod.bypass_inbound, .dns = options_.dns && pod.dns_capture}};
-  const auto [entry, fresh] = wanted_.emplace(pod.uid, std::move(wanted));
+  std::map<std::string, WantedPod>& pods = pod.netns.empty() ? without_netns_ : wanted_;
+  const bool fresh = !wanted_.contains(pod.uid) && !without_netns_.contains(pod.uid);
+  if (fresh) pods.emplace(pod.uid, WantedOf(pod));
   if (!fresh) Refuse("Pod " + name, "has the uid of a pod before it, which counts");
+}
+
+// What is known of the namespace may be in a file that cannot be read.
+std::optional<PodVerdict> PodSource::Find(const PodKey& key) const {
+  const std::string* const mode = ModeOf(key.ns);
+  if (mode == nullptr && !complete_) return std::nullopt;
+  for (const auto& [name, file] : files_) {
+    for (const PodManifest& pod : file->manifests.pods) {
+      if (pod.info.ns != key.ns || pod.info.name != key.name) continue;
+      if (pod.node != options_.node_name) continue;
+      // A manifest without a uid goes by its name.
+      if (pod.uid != key.uid && pod.uid != key.ns + "/" + key.name) continue;
+      return PodVerdict{.enrolled = IsEnrolled(pod, mode, options_.node_name),
+                        .pod = WantedOf(pod)};
+    }
+  }
+  return std::nullopt;
 }
 
 }  // namespace aquifer::redirect

@@ -12,23 +12,19 @@
 #include <vector>
 
 #include "core/base/file_stamp.h"
+#include "redirect/pod_lookup.h"
 #include "redirect/pod_manifest.h"
-#include "redirect/rule_text.h"
 
 namespace aquifer::redirect {
-
-struct WantedPod {
-  std::string uid;
-  PodInfo info;
-  std::string netns;  // name or path
-  RuleOptions rules;
-};
 
 struct PodSourceOptions {
   std::string directory;
   std::string node_name;
   // Whether the node's proxies serve DNS at all.
   bool dns = false;
+  // Whether a container runtime may say where a pod's network namespace is, so that a manifest need
+  // not.
+  bool netns_from_plugin = false;
   size_t total_bytes = 64 << 20;  // of all manifests, as for the control plane
   std::chrono::system_clock::time_point (*now)() = &std::chrono::system_clock::now;
 };
@@ -38,7 +34,7 @@ struct PodSourceOptions {
 bool IsEnrolled(const PodManifest& pod, const std::string* namespace_mode,
                 const std::string& node_name);
 
-class PodSource {
+class PodSource final : public PodLookup {
  public:
   explicit PodSource(PodSourceOptions options) : options_(std::move(options)) {}
 
@@ -46,6 +42,10 @@ class PodSource {
   void Scan();
   // By uid, as of the last scan.
   const std::map<std::string, WantedPod>& wanted() const { return wanted_; }
+  // Those that are to be captured as well and whose network namespace nobody has named.
+  const std::map<std::string, WantedPod>& without_netns() const { return without_netns_; }
+  // As of the last scan. A namespace without a manifest has no label, once all could be read.
+  std::optional<PodVerdict> Find(const PodKey& key) const override;
   const std::vector<Refusal>& refusals() const { return refusals_; }
   // Whether the last scan could read everything, so that what it lacks is really gone.
   bool complete() const { return complete_; }
@@ -66,11 +66,15 @@ class PodSource {
   void Refuse(const std::string& field, const std::string& why);
   void RefuseOfFiles();
   void Select();
+  const std::string* ModeOf(const std::string& ns) const;
+  WantedPod WantedOf(const PodManifest& pod) const;
   void Want(const PodManifest& pod);
 
   const PodSourceOptions options_;
   std::map<std::string, FileRef> files_;
+  std::map<std::string, std::string> modes_;  // of namespaces
   std::map<std::string, WantedPod> wanted_;
+  std::map<std::string, WantedPod> without_netns_;
   std::vector<Refusal> refusals_;
   bool complete_ = false;
   size_t reads_ = 0;

@@ -306,4 +306,73 @@ TEST_CASE("only manifests are read, and a pipe with a manifest's name does not h
   CHECK(source.refusals()[0].ToString() == "f.yaml: is not a regular file");
 }
 
+namespace {
+
+PodKey KeyOf(const std::string& uid) { return {.ns = "shop", .name = "cart", .uid = uid}; }
+
+PodSource SourceWithPlugin(const Directory& directory) {
+  return PodSource(
+      {.directory = directory.path(), .node_name = "node1", .netns_from_plugin = true});
+}
+
+constexpr const char* kCartOfUid7 =
+    "kind: Pod\napiVersion: v1\nmetadata: {name: cart, namespace: shop, uid: '7'}\n"
+    "spec: {nodeName: node1}\n";
+
+}  // namespace
+
+TEST_CASE("a pod whose namespace the runtime will tell is kept apart and is no mistake") {
+  Directory directory;
+  directory.Write("a.yaml", kAmbient);
+  directory.Write("b.yaml", kCartOfUid7);
+  PodSource source = SourceWithPlugin(directory);
+  source.Scan();
+  CHECK(source.wanted().empty());
+  CHECK(source.refusals().empty());
+  REQUIRE(source.without_netns().size() == 1);
+  CHECK(source.without_netns().begin()->first == "7");
+}
+
+TEST_CASE("the verdict on a pod is that of its label and its namespace's") {
+  Directory directory;
+  directory.Write("a.yaml", kAmbient);
+  directory.Write("b.yaml", kCartOfUid7);
+  PodSource source = SourceWithPlugin(directory);
+  CHECK_FALSE(source.Find(KeyOf("7")).has_value());
+  source.Scan();
+  const std::optional<PodVerdict> in = source.Find(KeyOf("7"));
+  REQUIRE(in.has_value());
+  CHECK(in->enrolled);
+  CHECK(in->pod.uid == "7");
+  directory.Remove("a.yaml");
+  source.Scan();
+  const std::optional<PodVerdict> out = source.Find(KeyOf("7"));
+  REQUIRE(out.has_value());
+  CHECK_FALSE(out->enrolled);
+}
+
+TEST_CASE("an older pod of the same name says nothing about the new one") {
+  Directory directory;
+  directory.Write("b.yaml", kCartOfUid7);
+  PodSource source = SourceWithPlugin(directory);
+  source.Scan();
+  CHECK_FALSE(source.Find(KeyOf("8")).has_value());
+  directory.Write("b.yaml", PodText("cart"));  // of no uid
+  source.Scan();
+  REQUIRE(source.Find(KeyOf("8")).has_value());
+  CHECK(source.Find(KeyOf("8"))->pod.uid == "shop/cart");
+}
+
+TEST_CASE("there is no verdict while the pod's namespace may be in a file that cannot be read") {
+  Directory directory;
+  directory.Write("a.yaml", "kind: [");
+  directory.Write("b.yaml", kCartOfUid7);
+  PodSource source = SourceWithPlugin(directory);
+  source.Scan();
+  CHECK_FALSE(source.Find(KeyOf("7")).has_value());
+  directory.Write("a.yaml", kAmbient);
+  source.Scan();
+  CHECK(source.Find(KeyOf("7")).has_value());
+}
+
 }  // namespace aquifer::redirect
