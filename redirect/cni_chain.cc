@@ -21,8 +21,19 @@ bool IsOurs(const Json& plugin) {
   return type && *type == kPluginType;
 }
 
-// As people write these files.
-std::string TextOfFile(const Json& json) { return json.dump(2) + "\n"; }
+// As people write these files. What could not be read again, being over a bound now, is not
+// written.
+Decoded<std::string> TextOfFile(const Json& json) {
+  std::string text = json.dump(2) + "\n";
+  const Decoded<Json> again = ReadOrderedJson(text);
+  if (!again) return again.error();
+  return text;
+}
+
+Decoded<Edit> EditTo(const Json& json) {
+  AQ_TRY(std::string text, TextOfFile(json));
+  return Edit(std::move(text));
+}
 
 // A version that our plugin does not speak would keep every pod of the node from starting.
 Result<void, Refusal> CheckVersion(const Json& json) {
@@ -32,14 +43,15 @@ Result<void, Refusal> CheckVersion(const Json& json) {
                  "\"" + version + "\" is none from 0.3.0 to " + std::string(kNewestCniVersion)};
 }
 
+Refusal TooMany() { return {"plugins", "are more than " + std::to_string(kMaxPlugins)}; }
+
 // A list that a runtime would take.
 Decoded<Json> ReadList(std::string_view text) {
   AQ_TRY(Json list, ReadOrderedJson(text));
   const Json* const plugins = MemberOf(list, "plugins");
   if (plugins == nullptr || !plugins->is_array() || plugins->empty())
     return Refusal{"plugins", "is not a list of plugins"};
-  if (plugins->size() > kMaxPlugins)
-    return Refusal{"plugins", "are more than " + std::to_string(kMaxPlugins)};
+  if (plugins->size() > kMaxPlugins) return TooMany();
   for (const Json& plugin : *plugins) {
     if (!plugin.is_object()) return Refusal{"plugins", "has an entry that is not an object"};
   }
@@ -85,8 +97,9 @@ Decoded<Edit> WithPlugin(std::string_view conflist, const Json& entry) {
   }
   if (!placed) after.push_back(entry);
   if (after == before) return Edit();
+  if (after.size() > kMaxPlugins) return TooMany();
   list["plugins"] = std::move(after);
-  return Edit(TextOfFile(list));
+  return EditTo(list);
 }
 
 Decoded<Edit> WithoutPlugin(std::string_view conflist) {
@@ -98,7 +111,7 @@ Decoded<Edit> WithoutPlugin(std::string_view conflist) {
   if (after.size() == list["plugins"].size()) return Edit();
   if (after.empty()) return Refusal{"plugins", "has no plugin but ours"};
   list["plugins"] = std::move(after);
-  return Edit(TextOfFile(list));
+  return EditTo(list);
 }
 
 Decoded<std::string> WrapConf(std::string_view conf, const Json& entry) {

@@ -22,7 +22,9 @@ std::optional<std::string> Sandboxes::PodOf(const std::string& netns,
                                             const std::string& container_id) const {
   for (const auto& [uid, sandbox] : sandboxes_) {
     const bool remembered = sandbox.container_id.empty();
-    if (remembered ? sandbox.netns == netns : sandbox.container_id == container_id) return uid;
+    const bool same = remembered ? !netns.empty() && sandbox.netns == netns
+                                 : sandbox.container_id == container_id;
+    if (same) return uid;
   }
   return std::nullopt;
 }

@@ -12,13 +12,9 @@ namespace {
 
 using namespace aquifer::redirect;  // NOLINT: a fuzz target is one function
 
-// Room for what the edit adds.
-constexpr JsonBounds kWritten{.bytes = 16 << 20, .values = 20'000, .depth = 40};
-
 void CheckStable(const std::string& text, const OrderedJson& entry) {
-  AQ_CHECK(ReadOrderedJson(text, kWritten).ok());
   const auto again = WithPlugin(text, entry);
-  if (!again) return;  // what was added made it too large
+  AQ_CHECK(again.ok());
   AQ_CHECK(!again->has_value());
   AQ_CHECK(HasPlugin(text));
 }

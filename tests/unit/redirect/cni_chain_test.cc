@@ -159,6 +159,14 @@ TEST_CASE("a list with nothing but our plugin is not emptied") {
   CHECK(edit.error().field == "plugins");
 }
 
+TEST_CASE("a list that our entry would bring over a bound is not touched") {
+  OrderedJson list = OrderedJson::parse(kCilium);
+  while (list["plugins"].size() < 64) list["plugins"].push_back(OrderedJson{{"type", "tuning"}});
+  CHECK(FieldRefused(list.dump()) == "plugins");
+  list["plugins"].erase(63);
+  CHECK(FieldRefused(list.dump()) == "taken");
+}
+
 TEST_CASE("the entry says every setting, and takes those that are given") {
   CHECK(Entry().dump() ==
         R"({"type":"aquifer-cni","socket":"/var/run/aquifer-cni/plugin.sock","timeoutSeconds":30,)"
