@@ -138,8 +138,8 @@ TEST_CASE("a wrapper goes when its configuration has gone or counts no more") {
 TEST_CASE("a configuration that cannot be used stays as it is and is named") {
   const Node node;
   const std::string path = node.path / "conf/10-bridge.conflist";
-  for (const std::string text : {std::string(kList).substr(0, 30), std::string((1 << 20) + 1, ' '),
-                                 std::string(R"({"cniVersion":"1.0.0","name":"n"})")}) {
+  for (const std::string& text : {std::string(kList).substr(0, 30), std::string((1 << 20) + 1, ' '),
+                                  std::string(R"({"cniVersion":"1.0.0","name":"n"})")}) {
     node.Write("conf/10-bridge.conflist", text);
     const Decoded<std::string> written = InstallEntry(node.Options());
     REQUIRE_FALSE(written.ok());
