@@ -49,6 +49,7 @@ Agent::Agent(AgentOptions options, obs::Logger& log)
                .netns_from_plugin = !options_.plugin_socket.empty()}),
       server_({.path = options_.zds_socket}, log),
       watch_(options_.manifests) {
+  if (options_.install) installer_ = std::make_unique<CniInstaller>(*options_.install, log_);
   RegisterMetrics();
 }
 
@@ -84,9 +85,9 @@ void Agent::AdoptFormerRun() {
     log_.Warn(kScope, "the status of the last run is lost", {{"error", pods.error().ToString()}});
     return;
   }
-  const std::vector<WantedPod> recovered = source_.Recover(*pods);
-  for (const WantedPod& pod : recovered) {
+  for (const WantedPod& pod : *pods) {
     former_.emplace(pod.uid, pod);
+    sandboxes_.Remember(pod.uid, pod.netns);
     captures_[pod.uid].Adopt(pod);
   }
 }
@@ -136,6 +137,7 @@ void Agent::Look() {
 
 void Agent::Choose() {
   wanted_ = source_.wanted();
+  PutSandboxes();
   if (source_.complete()) former_.clear();
   wanted_.insert(former_.begin(), former_.end());
 }
@@ -164,6 +166,7 @@ void Agent::Follow(Capture& capture, Capture::Change change) {
     case Capture::Change::kSandboxGone:
       log_.Info(kScope, "pod's namespace is gone", {{"pod", NameOf(pod)}, {"netns", pod.netns}});
       server_.RemovePod(pod.uid);
+      sandboxes_.Remove(pod.uid);
       break;
     case Capture::Change::kFailed:
       log_.Error(kScope, "pod is not captured",

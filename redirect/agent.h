@@ -25,7 +25,9 @@
 #include "redirect/cni_install.h"
 #include "redirect/cni_server.h"
 #include "redirect/plugin_server.h"
+#include "redirect/pod_lookup.h"
 #include "redirect/pod_source.h"
+#include "redirect/sandboxes.h"
 
 namespace aquifer::redirect {
 
@@ -62,10 +64,11 @@ class Agent final : private PluginHandler {
   Task<Decoded<bool>> Add(PluginRequest request, StopToken stop) override;
   Task<Decoded<bool>> Del(PluginRequest request, StopToken stop) override;
   Task<Decoded<bool>> Check(PluginRequest request, StopToken stop) override;
-  // True once the pod is captured and served, false if it is not to be.
-  Task<Decoded<bool>> Enrol(std::string uid, NetnsRef netns, std::string path, StopToken stop);
-  Result<void, Refusal> Bring(const std::string& uid, const NetnsId& netns);
+  Task<Decoded<PodVerdict>> WaitForVerdict(PodKey key, StopToken stop);
   Task<Decoded<bool>> WaitUntilServed(std::string uid, StopToken stop);
+  Result<void, Refusal> BringNow(const std::string& uid);
+  void Forget(const std::string& uid);
+  void PutSandboxes();
 
   Task<void> WatchManifests(StopToken stop);
   Task<void> WatchProxies(StopToken stop);
@@ -98,6 +101,7 @@ class Agent final : private PluginHandler {
   // Pods of an earlier run, wanted until the manifests could be read whole once.
   std::map<std::string, WantedPod> former_;
   std::map<std::string, WantedPod> wanted_;
+  Sandboxes sandboxes_;
   CniServer server_;
   std::unique_ptr<PluginServer> plugins_;
   std::unique_ptr<CniInstaller> installer_;

@@ -11,7 +11,6 @@ namespace aquifer::redirect {
 Result<void, Refusal> Agent::Listen() {
   if (const Status listening = server_.Listen(); !listening)
     return Refusal{options_.zds_socket, Describe(listening.error())};
-  if (options_.install) installer_ = std::make_unique<CniInstaller>(*options_.install, log_);
   if (!options_.plugin_socket.empty()) {
     PluginHandler& handler = *this;
     plugins_ = std::make_unique<PluginServer>(PluginServerOptions{.path = options_.plugin_socket},

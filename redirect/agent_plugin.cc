@@ -6,66 +6,69 @@
 #include "redirect/agent.h"
 
 namespace aquifer::redirect {
+namespace {
+
+PodKey KeyOf(const PluginRequest& request) {
+  return {.ns = request.ns, .name = request.name, .uid = request.uid};
+}
+
+}  // namespace
 
 Task<Decoded<bool>> Agent::Add(PluginRequest request, StopToken stop) {
-  // Opened once: what is enrolled is the namespace that the runtime means, whatever is at that path
-  // a moment later.
-  Result<NetnsRef> netns = Netns::Open(request.netns);
-  if (!netns) co_return Refusal{request.netns, Describe(netns.error())};
-  const Decoded<bool> enrolled =
-      co_await Enrol(std::move(request.uid), *std::move(netns), std::move(request.netns), stop);
-  co_return enrolled;
+  PodKey key = KeyOf(request);
+  const Decoded<PodVerdict> verdict = co_await WaitForVerdict(std::move(key), stop);
+  if (!verdict) co_return verdict.error();
+  const std::string uid = verdict->pod.uid;
+  AQ_CO_TRY_STATUS(sandboxes_.Add(uid, request.netns, request.container_id));
+  if (!verdict->enrolled) co_return false;
+  AQ_CO_TRY_STATUS(BringNow(uid));
+  const Decoded<bool> served = co_await WaitUntilServed(uid, stop);
+  co_return served;
 }
 
 // The runtime takes the sandbox down: no process is in it any more, and its rules end with it. They
 // stay until then, so that nothing that might still be there gets past them.
 Task<Decoded<bool>> Agent::Del(PluginRequest request, StopToken) {
-  const std::string& uid = request.uid;
-  if (!source_.Displace(uid, request.netns)) co_return false;
-  server_.RemovePod(uid);
-  captures_.erase(uid);
-  leaving_.erase(uid);
-  former_.erase(uid);
-  wanted_.erase(uid);
-  look_ = true;
-  wake_.Set();
+  const std::optional<std::string> uid = sandboxes_.PodOf(request.netns, request.container_id);
+  if (uid) Forget(*uid);
   co_return false;
 }
 
 Task<Decoded<bool>> Agent::Check(PluginRequest request, StopToken stop) {
-  const auto capture = captures_.find(request.uid);
-  if (capture != captures_.end()) {
-    const Capture::Change change = capture->second.Verify(verifier_);
-    if (change != Capture::Change::kNone) Follow(capture->second, change);
-  }
-  const Decoded<bool> enrolled = co_await Add(std::move(request), stop);
-  co_return enrolled;
+  PodKey key = KeyOf(request);
+  const Decoded<PodVerdict> verdict = co_await WaitForVerdict(std::move(key), stop);
+  if (!verdict) co_return verdict.error();
+  if (!verdict->enrolled) co_return false;
+  const auto capture = captures_.find(verdict->pod.uid);
+  if (capture == captures_.end()) co_return Refusal{"capture", "the pod is not captured"};
+  const Capture::Change change = capture->second.Verify(verifier_);
+  if (change != Capture::Change::kNone) Follow(capture->second, change);
+  if (!capture->second.verified()) co_return Refusal{"capture", capture->second.problem()};
+  co_return true;
 }
 
-Task<Decoded<bool>> Agent::Enrol(std::string uid, NetnsRef netns, std::string path,
-                                 StopToken stop) {
-  Verdict verdict = source_.Place(uid, netns, path);
-  while (verdict == Verdict::kUnknown && !stop.requested()) {
+// The source may hear of a pod later than the runtime starts it.
+Task<Decoded<PodVerdict>> Agent::WaitForVerdict(PodKey key, StopToken stop) {
+  bool looked = false;
+  while (true) {
+    if (std::optional<PodVerdict> verdict = source_.Find(key)) co_return *std::move(verdict);
+    if (stop.requested()) break;
+    if (!std::exchange(looked, true)) {
+      look_ = true;
+      wake_.Set();
+    }
     std::ignore = co_await learnt_.Wait(stop);
-    verdict = source_.Place(uid, netns, path);
   }
-  if (verdict == Verdict::kUnknown)
-    co_return Refusal{"pod", "the node agent does not know it, or its namespace, yet"};
-  if (verdict == Verdict::kUnwanted) co_return false;
-  AQ_CO_TRY_STATUS(Bring(uid, netns->id()));
-  const Decoded<bool> served = co_await WaitUntilServed(std::move(uid), stop);
-  co_return served;
+  co_return Refusal{"pod", "the node agent does not know it, or its namespace, yet"};
 }
 
 // The whole of what is wanted is looked at: a pod that had this namespace before makes way.
-Result<void, Refusal> Agent::Bring(const std::string& uid, const NetnsId& netns) {
+Result<void, Refusal> Agent::BringNow(const std::string& uid) {
   Look();
   const auto capture = captures_.find(uid);
   if (capture == captures_.end() || !wanted_.contains(uid))
     return Refusal{"pod", "has just changed"};
   if (!capture->second.verified()) return Refusal{"capture", capture->second.problem()};
-  if (capture->second.netns()->id() != netns)
-    return Refusal{"capture", "is of another network namespace"};
   return {};
 }
 
@@ -81,6 +84,27 @@ Task<Decoded<bool>> Agent::WaitUntilServed(std::string uid, StopToken stop) {
   const char* const why =
       server_.proxies() == 0 ? "none is there on this node" : "has not answered";
   co_return Refusal{"node proxy", why};
+}
+
+void Agent::Forget(const std::string& uid) {
+  sandboxes_.Remove(uid);
+  server_.RemovePod(uid);
+  captures_.erase(uid);
+  leaving_.erase(uid);
+  former_.erase(uid);
+  wanted_.erase(uid);
+  look_ = true;
+  wake_.Set();
+}
+
+// Into what is wanted, the namespaces that the runtime has told.
+void Agent::PutSandboxes() {
+  for (auto& [uid, pod] : wanted_) pod.netns = sandboxes_.NetnsOf(uid, pod.netns);
+  for (const auto& [uid, pod] : source_.without_netns()) {
+    WantedPod wanted = pod;
+    wanted.netns = sandboxes_.NetnsOf(uid, "");
+    if (!wanted.netns.empty()) wanted_.emplace(uid, std::move(wanted));
+  }
 }
 
 }  // namespace aquifer::redirect

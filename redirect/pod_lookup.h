@@ -1,28 +1,43 @@
-// What a source of pods knows of one that starts: whether it is to be captured, as its own labels
-// and its namespace's say, and where its network namespace is once the container runtime has said
-// so. A source often learns of a pod a moment later than the runtime; whoever asks asks again when
-// the source has changed. One thread.
+// What the answer to a CNI plugin depends on: whether a pod is to be captured, as its own labels
+// and its namespace's say. A source of pods knows that, often a moment later than the container
+// runtime; the agent asks again when the source has learnt something. One thread.
 #pragma once
 
-#include <cstdint>
+#include <optional>
 #include <string>
 
-#include "redirect/netns.h"
+#include "redirect/rule_text.h"
+#include "redirect/zds.h"
 
 namespace aquifer::redirect {
 
-// Unknown while the pod of that UID or its namespace is not known: a verdict without one of them
-// would let a pod of the mesh start outside of it.
-enum class Verdict : std::uint8_t { kUnknown, kUnwanted, kWanted };
+struct WantedPod {
+  std::string uid;
+  PodInfo info;
+  std::string netns;  // name or path
+  RuleOptions rules;
+};
+
+// As the container runtime names a pod.
+struct PodKey {
+  std::string ns;
+  std::string name;
+  std::string uid;
+};
+
+struct PodVerdict {
+  bool enrolled = false;
+  // Its uid is the one that the source tells the pod by. The namespace of its network may be
+  // empty: the runtime says it.
+  WantedPod pod;
+};
 
 class PodLookup {
  public:
   virtual ~PodLookup() = default;
-  // The runtime has made a sandbox for the pod, in place of any that it had; `netns` is what is at
-  // `path`. From the next look on the pod is there, if it is wanted.
-  virtual Verdict Place(const std::string& uid, const NetnsRef& netns, const std::string& path) = 0;
-  // The runtime takes the sandbox at `path` down. False if the pod is in another one by now.
-  virtual bool Displace(const std::string& uid, const std::string& path) = 0;
+  // Nothing while the pod of that uid or its namespace is not known: a verdict without one of them
+  // would let a pod of the mesh start outside of it. An older pod of the same name is another one.
+  virtual std::optional<PodVerdict> Find(const PodKey& key) const = 0;
 };
 
 }  // namespace aquifer::redirect

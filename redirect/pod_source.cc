@@ -150,6 +150,7 @@ void PodSource::Select() {
     }
   }
   wanted_.clear();
+  without_netns_.clear();
   for (const auto& [name, file] : files_) {
     for (const PodManifest& pod : file->manifests.pods) {
       if (IsEnrolled(pod, ModeOf(pod.info.ns), options_.node_name)) Want(pod);
@@ -162,51 +163,41 @@ const std::string* PodSource::ModeOf(const std::string& ns) const {
   return mode == modes_.end() ? nullptr : &mode->second;
 }
 
-const PodManifest* PodSource::PodOf(const std::string& uid) const {
-  for (const auto& [name, file] : files_) {
-    for (const PodManifest& pod : file->manifests.pods) {
-      if (pod.uid == uid && pod.node == options_.node_name) return &pod;
-    }
-  }
-  return nullptr;
+WantedPod PodSource::WantedOf(const PodManifest& pod) const {
+  return {.uid = pod.uid,
+          .info = pod.info,
+          .netns = pod.netns,
+          .rules = {.inbound = !pod.bypass_inbound, .dns = options_.dns && pod.dns_capture}};
 }
 
 void PodSource::Want(const PodManifest& pod) {
   const std::string name = pod.info.ns + "/" + pod.info.name;
-  const std::string netns = sandboxes_.NetnsOf(pod.uid, pod.netns);
-  if (netns.empty()) {
-    if (options_.netns_from_plugin) return;  // it has not started
+  if (pod.netns.empty() && !options_.netns_from_plugin) {
     Refuse("Pod " + name,
            "is to be captured and has no annotation " + std::string(kNetnsAnnotation));
     return;
   }
-  WantedPod wanted{
-      .uid = pod.uid,
-      .info = pod.info,
-      .netns = netns,
-      .rules = {.inbound = !pod.bypass_inbound, .dns = options_.dns && pod.dns_capture}};
-  const auto [entry, fresh] = wanted_.emplace(pod.uid, std::move(wanted));
+  std::map<std::string, WantedPod>& pods = pod.netns.empty() ? without_netns_ : wanted_;
+  const bool fresh = !wanted_.contains(pod.uid) && !without_netns_.contains(pod.uid);
+  if (fresh) pods.emplace(pod.uid, WantedOf(pod));
   if (!fresh) Refuse("Pod " + name, "has the uid of a pod before it, which counts");
 }
 
-// What is known of the namespace may be in a file that cannot be read. A pod that is not wanted may
-// be later, and its sandbox is told but once.
-Verdict PodSource::Place(const std::string& uid, const NetnsRef&, const std::string& path) {
-  const PodManifest* const pod = PodOf(uid);
-  if (pod == nullptr) return Verdict::kUnknown;
-  const std::string* const mode = ModeOf(pod->info.ns);
-  if (mode == nullptr && !complete_) return Verdict::kUnknown;
-  sandboxes_.Add(uid, path);
-  return IsEnrolled(*pod, mode, options_.node_name) ? Verdict::kWanted : Verdict::kUnwanted;
-}
-
-bool PodSource::Displace(const std::string& uid, const std::string& path) {
-  return sandboxes_.Remove(uid, path);
-}
-
-std::vector<WantedPod> PodSource::Recover(std::vector<WantedPod> former) {
-  for (const WantedPod& pod : former) sandboxes_.Remember(pod.uid, pod.netns);
-  return former;
+// What is known of the namespace may be in a file that cannot be read.
+std::optional<PodVerdict> PodSource::Find(const PodKey& key) const {
+  const std::string* const mode = ModeOf(key.ns);
+  if (mode == nullptr && !complete_) return std::nullopt;
+  for (const auto& [name, file] : files_) {
+    for (const PodManifest& pod : file->manifests.pods) {
+      if (pod.info.ns != key.ns || pod.info.name != key.name) continue;
+      if (pod.node != options_.node_name) continue;
+      // A manifest without a uid goes by its name.
+      if (pod.uid != key.uid && pod.uid != key.ns + "/" + key.name) continue;
+      return PodVerdict{.enrolled = IsEnrolled(pod, mode, options_.node_name),
+                        .pod = WantedOf(pod)};
+    }
+  }
+  return std::nullopt;
 }
 
 }  // namespace aquifer::redirect

@@ -14,17 +14,8 @@
 #include "core/base/file_stamp.h"
 #include "redirect/pod_lookup.h"
 #include "redirect/pod_manifest.h"
-#include "redirect/rule_text.h"
-#include "redirect/sandboxes.h"
 
 namespace aquifer::redirect {
-
-struct WantedPod {
-  std::string uid;
-  PodInfo info;
-  std::string netns;  // name or path
-  RuleOptions rules;
-};
 
 struct PodSourceOptions {
   std::string directory;
@@ -51,12 +42,10 @@ class PodSource final : public PodLookup {
   void Scan();
   // By uid, as of the last scan.
   const std::map<std::string, WantedPod>& wanted() const { return wanted_; }
-  // A namespace without a manifest has no label, once all could be read. A pod goes by the uid of
-  // its manifest.
-  Verdict Place(const std::string& uid, const NetnsRef& netns, const std::string& path) override;
-  bool Displace(const std::string& uid, const std::string& path) override;
-  // Of the pods that an earlier run had captured those whose namespace can be found, with that.
-  std::vector<WantedPod> Recover(std::vector<WantedPod> former);
+  // Those that are to be captured as well and whose network namespace nobody has named.
+  const std::map<std::string, WantedPod>& without_netns() const { return without_netns_; }
+  // As of the last scan. A namespace without a manifest has no label, once all could be read.
+  std::optional<PodVerdict> Find(const PodKey& key) const override;
   const std::vector<Refusal>& refusals() const { return refusals_; }
   // Whether the last scan could read everything, so that what it lacks is really gone.
   bool complete() const { return complete_; }
@@ -78,14 +67,14 @@ class PodSource final : public PodLookup {
   void RefuseOfFiles();
   void Select();
   const std::string* ModeOf(const std::string& ns) const;
-  const PodManifest* PodOf(const std::string& uid) const;
+  WantedPod WantedOf(const PodManifest& pod) const;
   void Want(const PodManifest& pod);
 
   const PodSourceOptions options_;
   std::map<std::string, FileRef> files_;
   std::map<std::string, std::string> modes_;  // of namespaces
-  Sandboxes sandboxes_;
   std::map<std::string, WantedPod> wanted_;
+  std::map<std::string, WantedPod> without_netns_;
   std::vector<Refusal> refusals_;
   bool complete_ = false;
   size_t reads_ = 0;

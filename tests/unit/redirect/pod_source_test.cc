@@ -308,6 +308,8 @@ TEST_CASE("only manifests are read, and a pipe with a manifest's name does not h
 
 namespace {
 
+PodKey KeyOf(const std::string& uid) { return {.ns = "shop", .name = "cart", .uid = uid}; }
+
 PodSource SourceWithPlugin(const Directory& directory) {
   return PodSource(
       {.directory = directory.path(), .node_name = "node1", .netns_from_plugin = true});
@@ -319,7 +321,7 @@ constexpr const char* kCartOfUid7 =
 
 }  // namespace
 
-TEST_CASE("a pod is wanted once the runtime has told its namespace, and not before") {
+TEST_CASE("a pod whose namespace the runtime will tell is kept apart and is no mistake") {
   Directory directory;
   directory.Write("a.yaml", kAmbient);
   directory.Write("b.yaml", kCartOfUid7);
@@ -327,35 +329,38 @@ TEST_CASE("a pod is wanted once the runtime has told its namespace, and not befo
   source.Scan();
   CHECK(source.wanted().empty());
   CHECK(source.refusals().empty());
-  CHECK(source.Place("7", nullptr, "/run/netns/cni-1") == Verdict::kWanted);
-  source.Scan();
-  REQUIRE(Uids(source) == Names{"7"});
-  CHECK(source.wanted().begin()->second.netns == "/run/netns/cni-1");
-  CHECK_FALSE(source.Displace("7", "/run/netns/cni-0"));
-  CHECK(source.Displace("7", "/run/netns/cni-1"));
-  source.Scan();
-  CHECK(source.wanted().empty());
+  REQUIRE(source.without_netns().size() == 1);
+  CHECK(source.without_netns().begin()->first == "7");
 }
 
-TEST_CASE("a pod that comes into the mesh later is where the runtime has put it") {
+TEST_CASE("the verdict on a pod is that of its label and its namespace's") {
   Directory directory;
+  directory.Write("a.yaml", kAmbient);
   directory.Write("b.yaml", kCartOfUid7);
   PodSource source = SourceWithPlugin(directory);
+  CHECK_FALSE(source.Find(KeyOf("7")).has_value());
   source.Scan();
-  CHECK(source.Place("7", nullptr, "/run/netns/cni-1") == Verdict::kUnwanted);
-  directory.Write("a.yaml", kAmbient);
+  const std::optional<PodVerdict> in = source.Find(KeyOf("7"));
+  REQUIRE(in.has_value());
+  CHECK(in->enrolled);
+  CHECK(in->pod.uid == "7");
+  directory.Remove("a.yaml");
   source.Scan();
-  CHECK(Uids(source) == Names{"7"});
+  const std::optional<PodVerdict> out = source.Find(KeyOf("7"));
+  REQUIRE(out.has_value());
+  CHECK_FALSE(out->enrolled);
 }
 
 TEST_CASE("an older pod of the same name says nothing about the new one") {
   Directory directory;
   directory.Write("b.yaml", kCartOfUid7);
   PodSource source = SourceWithPlugin(directory);
-  CHECK(source.Place("7", nullptr, "/run/netns/cni-1") == Verdict::kUnknown);
   source.Scan();
-  CHECK(source.Place("8", nullptr, "/run/netns/cni-1") == Verdict::kUnknown);
-  CHECK(source.Place("7", nullptr, "/run/netns/cni-1") == Verdict::kUnwanted);
+  CHECK_FALSE(source.Find(KeyOf("8")).has_value());
+  directory.Write("b.yaml", PodText("cart"));  // of no uid
+  source.Scan();
+  REQUIRE(source.Find(KeyOf("8")).has_value());
+  CHECK(source.Find(KeyOf("8"))->pod.uid == "shop/cart");
 }
 
 TEST_CASE("there is no verdict while the pod's namespace may be in a file that cannot be read") {
@@ -364,25 +369,10 @@ TEST_CASE("there is no verdict while the pod's namespace may be in a file that c
   directory.Write("b.yaml", kCartOfUid7);
   PodSource source = SourceWithPlugin(directory);
   source.Scan();
-  CHECK(source.Place("7", nullptr, "/run/netns/cni-1") == Verdict::kUnknown);
+  CHECK_FALSE(source.Find(KeyOf("7")).has_value());
   directory.Write("a.yaml", kAmbient);
   source.Scan();
-  CHECK(source.Place("7", nullptr, "/run/netns/cni-1") == Verdict::kWanted);
-}
-
-TEST_CASE("pods of an earlier run stay where they were, unless a manifest says otherwise") {
-  Directory directory;
-  directory.Write("a.yaml", kAmbient);
-  directory.Write("b.yaml", kCartOfUid7);
-  directory.Write("c.yaml", PodText("other"));
-  PodSource source = SourceWithPlugin(directory);
-  const std::vector<WantedPod> former = source.Recover(
-      {{.uid = "7", .netns = "/run/netns/then"}, {.uid = "shop/other", .netns = "/run/netns/x"}});
-  CHECK(former.size() == 2);
-  source.Scan();
-  REQUIRE(Uids(source) == Names{"7", "shop/other"});
-  CHECK(source.wanted().at("7").netns == "/run/netns/then");
-  CHECK(source.wanted().at("shop/other").netns == "ns-other");
+  CHECK(source.Find(KeyOf("7")).has_value());
 }
 
 }  // namespace aquifer::redirect
