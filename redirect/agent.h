@@ -66,7 +66,7 @@ class Agent final : private PluginHandler {
   Task<Decoded<bool>> Check(PluginRequest request, StopToken stop) override;
   Task<Decoded<PodVerdict>> WaitForVerdict(PodKey key, StopToken stop);
   Task<Decoded<bool>> WaitUntilServed(std::string uid, StopToken stop);
-  Result<void, Refusal> BringNow(const std::string& uid);
+  Result<void, Refusal> BringNow(const std::string& uid, const NetnsId& netns);
   void Forget(const std::string& uid);
   void PutSandboxes();
 

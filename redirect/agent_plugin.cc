@@ -21,7 +21,9 @@ Task<Decoded<bool>> Agent::Add(PluginRequest request, StopToken stop) {
   const std::string uid = verdict->pod.uid;
   AQ_CO_TRY_STATUS(sandboxes_.Add(uid, request.netns, request.container_id));
   if (!verdict->enrolled) co_return false;
-  AQ_CO_TRY_STATUS(BringNow(uid));
+  const Result<NetnsRef> netns = Netns::Open(request.netns);
+  if (!netns) co_return Refusal{request.netns, Describe(netns.error())};
+  AQ_CO_TRY_STATUS(BringNow(uid, (*netns)->id()));
   const Decoded<bool> served = co_await WaitUntilServed(uid, stop);
   co_return served;
 }
@@ -62,13 +64,16 @@ Task<Decoded<PodVerdict>> Agent::WaitForVerdict(PodKey key, StopToken stop) {
   co_return Refusal{"pod", "the node agent does not know it, or its namespace, yet"};
 }
 
-// The whole of what is wanted is looked at: a pod that had this namespace before makes way.
-Result<void, Refusal> Agent::BringNow(const std::string& uid) {
+// The whole of what is wanted is looked at: a pod that had this namespace before makes way. What
+// counts is the namespace that the runtime means, not that something is captured for the pod.
+Result<void, Refusal> Agent::BringNow(const std::string& uid, const NetnsId& netns) {
   Look();
   const auto capture = captures_.find(uid);
   if (capture == captures_.end() || !wanted_.contains(uid))
     return Refusal{"pod", "has just changed"};
   if (!capture->second.verified()) return Refusal{"capture", capture->second.problem()};
+  if (capture->second.netns()->id() != netns)
+    return Refusal{"capture", "is of another network namespace"};
   return {};
 }
 
@@ -99,7 +104,12 @@ void Agent::Forget(const std::string& uid) {
 
 // Into what is wanted, the namespaces that the runtime has told.
 void Agent::PutSandboxes() {
-  for (auto& [uid, pod] : wanted_) pod.netns = sandboxes_.NetnsOf(uid, pod.netns);
+  for (auto& [uid, pod] : wanted_) {
+    std::string netns = sandboxes_.NetnsOf(uid, pod.netns);
+    if (netns == pod.netns) continue;
+    pod.netns = std::move(netns);
+    pod.sandbox = nullptr;
+  }
   for (const auto& [uid, pod] : source_.without_netns()) {
     WantedPod wanted = pod;
     wanted.netns = sandboxes_.NetnsOf(uid, "");

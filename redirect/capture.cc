@@ -18,11 +18,16 @@ Result<void, Refusal> RunIn(const Netns& netns, Inside&& inside) {
   return done;
 }
 
+Result<NetnsRef> SandboxOf(const WantedPod& pod) {
+  if (pod.sandbox != nullptr) return pod.sandbox;
+  return Netns::Open(pod.netns);
+}
+
 }  // namespace
 
 void Capture::Adopt(const WantedPod& wanted) {
   wanted_ = wanted;
-  if (Result<NetnsRef> netns = Netns::Open(wanted.netns)) netns_ = *std::move(netns);
+  if (Result<NetnsRef> netns = SandboxOf(wanted)) netns_ = *std::move(netns);
 }
 
 void Capture::Want(const WantedPod& wanted) { wanted_ = wanted; }
@@ -39,7 +44,7 @@ void Capture::Refuse(std::string why) {
 }
 
 Capture::Change Capture::Bring(RuleVerifier& verifier) {
-  Result<NetnsRef> netns = Netns::Open(wanted_.netns);
+  Result<NetnsRef> netns = SandboxOf(wanted_);
   if (!netns) {
     const bool sandbox_gone = netns_ != nullptr && netns.error().os_error == ENOENT;
     Fail("namespace " + wanted_.netns + ": " + Describe(netns.error()));

@@ -5,6 +5,8 @@
 #include <span>
 #include <string>
 
+#include "redirect/cni_conf.h"
+
 namespace aquifer::redirect {
 namespace {
 
@@ -37,6 +39,21 @@ Decoded<CniInstallOptions> ReadInstallOptions(const Arguments& arguments) {
   Decoded<OrderedJson> entry = MakePluginEntry(arguments.Value(kPluginConf.name));
   if (!entry) return Refusal{std::string(kPluginConf.name), entry.error().ToString()};
   options.entry = *std::move(entry);
+  return options;
+}
+
+Decoded<PluginOptions> ReadPluginOptions(const Arguments& arguments) {
+  PluginOptions options{.socket = arguments.Value(kPluginSocketFlag.name)};
+  if (!arguments.Has(kInstallCni.name)) {
+    for (const app::Flag& flag : kInstallFlags) {
+      if (arguments.Has(flag.name))
+        return Refusal{std::string(flag.name), "goes with " + std::string(kInstallCni.name)};
+    }
+    return options;
+  }
+  AQ_TRY(options.install, ReadInstallOptions(arguments));
+  AQ_TRY(const PluginSettings settings, ReadPluginSettings(options.install->entry));
+  if (options.socket.empty()) options.socket = settings.socket;
   return options;
 }
 

@@ -90,8 +90,8 @@ constexpr std::array<Flag, 14> kAgentFlags = {kDnsCapture,
                                               kBinDir,
                                               kPluginConf,
                                               kPluginProgram,
-                                              {"--install-cni", ""},
-                                              {"--plugin-socket", "PATH"},
+                                              kInstallCni,
+                                              kPluginSocketFlag,
                                               {"--manifests", "DIR"},
                                               {"--node-name", "NAME"},
                                               {"--zds-socket", "PATH"},
@@ -163,26 +163,6 @@ Task<Result<void, Refusal>> Serve(Agent& agent, const AgentOptions& options, obs
   co_await agent.Run(stop);
   log.Info("agent", "ended; pods stay captured");
   co_return Result<void, Refusal>();
-}
-
-struct PluginOptions {
-  std::string socket;
-  std::optional<CniInstallOptions> install;
-};
-
-Decoded<PluginOptions> ReadPluginOptions(const Arguments& arguments) {
-  PluginOptions options{.socket = arguments.Value("--plugin-socket")};
-  if (!arguments.Has("--install-cni")) {
-    for (const Flag& flag : {kConfDir, kBinDir, kPluginConf, kPluginProgram}) {
-      if (arguments.Has(flag.name))
-        return Refusal{std::string(flag.name), "goes with --install-cni"};
-    }
-    return options;
-  }
-  AQ_TRY(options.install, ReadInstallOptions(arguments));
-  AQ_TRY(const PluginSettings settings, ReadPluginSettings(options.install->entry));
-  if (options.socket.empty()) options.socket = settings.socket;
-  return options;
 }
 
 // What is wrong shows when the socket is made.

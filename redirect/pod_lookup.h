@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "redirect/netns.h"
 #include "redirect/rule_text.h"
 #include "redirect/zds.h"
 
@@ -16,6 +17,7 @@ struct WantedPod {
   PodInfo info;
   std::string netns;  // name or path
   RuleOptions rules;
+  NetnsRef sandbox;  // that namespace, where the source holds it; else it is opened by `netns`
 };
 
 // As the container runtime names a pod.
