@@ -50,6 +50,7 @@ Agent::Agent(AgentOptions options, std::unique_ptr<PodSource> source, obs::Logge
       log_(log),
       source_(std::move(source)),
       server_({.path = options_.zds_socket}, log) {
+  if (options_.install) installer_ = std::make_unique<CniInstaller>(*options_.install, log_);
   RegisterMetrics();
 }
 
@@ -60,6 +61,8 @@ Task<void> Agent::Run(StopToken stop) {
   Scope scope;
   scope.Spawn(ServeProxies(stop));
   if (admin_ != nullptr) scope.Spawn(admin_->Run(stop));
+  if (plugins_ != nullptr) scope.Spawn(plugins_->Run(stop));
+  if (installer_ != nullptr) scope.Spawn(installer_->Run(stop));
   scope.Spawn(source_->Follow(source_changed_, stop));
   scope.Spawn(WatchSource(stop));
   scope.Spawn(WatchProxies(stop));
@@ -90,6 +93,7 @@ void Agent::AdoptFormerRun() {
   const std::vector<WantedPod> recovered = source_->Recover(*pods);
   for (const WantedPod& pod : recovered) {
     former_.emplace(pod.uid, pod);
+    sandboxes_.Remember(pod.uid, pod.netns);
     captures_[pod.uid].Adopt(pod);
   }
   // That was all that proxies may know.
@@ -132,10 +136,12 @@ void Agent::Look() {
   WriteStatus();  // before the deed, so that the next run knows of it even if this one dies in it
   BringAll();
   ReleaseUnwanted();
+  learnt_.Wake();
 }
 
 void Agent::Choose() {
   wanted_ = source_->wanted();
+  PutSandboxes();
   if (source_->complete()) former_.clear();
   wanted_.insert(former_.begin(), former_.end());
 }
@@ -164,6 +170,7 @@ void Agent::Follow(Capture& capture, Capture::Change change) {
     case Capture::Change::kSandboxGone:
       log_.Info(kScope, "pod's namespace is gone", {{"pod", NameOf(pod)}, {"netns", pod.netns}});
       server_.RemovePod(pod.uid);
+      sandboxes_.Remove(pod.uid);
       break;
     case Capture::Change::kFailed:
       log_.Error(kScope, "pod is not captured",

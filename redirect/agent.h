@@ -21,8 +21,12 @@
 #include "core/rt/stop.h"
 #include "core/rt/task.h"
 #include "redirect/capture.h"
+#include "redirect/cni_install.h"
 #include "redirect/cni_server.h"
+#include "redirect/plugin_server.h"
+#include "redirect/pod_lookup.h"
 #include "redirect/pod_source.h"
+#include "redirect/sandboxes.h"
 
 namespace aquifer::redirect {
 
@@ -31,9 +35,12 @@ struct AgentOptions {
   std::string zds_socket = "/var/run/ztunnel/ztunnel.sock";
   std::string status_file;       // none if empty
   std::optional<Address> admin;  // metrics and readiness; nowhere if empty
+  std::string plugin_socket;     // for the CNI plugin; none if empty
+  // Keeps the plugin installed on the node.
+  std::optional<CniInstallOptions> install = std::nullopt;
 };
 
-class Agent {
+class Agent final : private PluginHandler {
  public:
   // The logger outlives the agent.
   Agent(AgentOptions options, std::unique_ptr<PodSource> source, obs::Logger& log);
@@ -49,6 +56,16 @@ class Agent {
     TimePoint since;
     bool passing = false;  // nothing new is captured, and proxies were told
   };
+
+  // Requests of the CNI plugin, agent_plugin.cc.
+  Task<Decoded<bool>> Add(PluginRequest request, StopToken stop) override;
+  Task<Decoded<bool>> Del(PluginRequest request, StopToken stop) override;
+  Task<Decoded<bool>> Check(PluginRequest request, StopToken stop) override;
+  Task<Decoded<PodVerdict>> WaitForVerdict(PodKey key, StopToken stop);
+  Task<Decoded<bool>> WaitUntilServed(std::string uid, StopToken stop);
+  Result<void, Refusal> BringNow(const std::string& uid, const NetnsId& netns);
+  void Forget(const std::string& uid);
+  void PutSandboxes();
 
   Task<void> ServeProxies(StopToken stop);
   Task<void> WatchSource(StopToken stop);
@@ -70,6 +87,7 @@ class Agent {
   void TellSource();
   void LogRefusals();
   void RegisterMetrics();
+  std::string Pending() const;
   Task<http::Response> Answer(const http::Request& request);
   void WriteStatus();
   std::string StatusText() const;
@@ -83,7 +101,11 @@ class Agent {
   // Pods of an earlier run, wanted until the source was complete once.
   std::map<std::string, WantedPod> former_;
   std::map<std::string, WantedPod> wanted_;
+  Sandboxes sandboxes_;
   CniServer server_;
+  std::unique_ptr<PluginServer> plugins_;
+  std::unique_ptr<CniInstaller> installer_;
+  Event learnt_;  // woken, not set, when the source has been looked at
   RuleVerifier verifier_;
   std::map<std::string, Capture> captures_;  // by uid
   std::map<std::string, Leaving> leaving_;

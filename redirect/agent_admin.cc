@@ -11,6 +11,13 @@ namespace aquifer::redirect {
 Result<void, Refusal> Agent::Listen() {
   if (const Status listening = server_.Listen(); !listening)
     return Refusal{options_.zds_socket, Describe(listening.error())};
+  if (!options_.plugin_socket.empty()) {
+    PluginHandler& handler = *this;
+    plugins_ = std::make_unique<PluginServer>(PluginServerOptions{.path = options_.plugin_socket},
+                                              handler, log_);
+    if (const Status listening = plugins_->Listen(); !listening)
+      return Refusal{options_.plugin_socket, Describe(listening.error())};
+  }
   if (!options_.admin) return {};
   obs::AddIoBackend(registry_, BackendName(Loop::Current().backend()));
   Result<std::unique_ptr<io::Listener>> listener = io::Listener::Listen(*options_.admin);
@@ -26,8 +33,17 @@ Task<http::Response> Agent::Answer(const http::Request& request) {
   if (path == "/metrics") co_return http::Response::Text(200, registry_.Text());
   if (path != "/healthz/ready" && path != "/ready")
     co_return http::Response::Text(404, "not found; there are /metrics and /healthz/ready\n");
-  co_return source_->answered() ? http::Response::Text(200, "ready\n")
-                                : http::Response::Text(500, "not ready, pending: pods\n");
+  const std::string pending = Pending();
+  co_return pending.empty() ? http::Response::Text(200, "ready\n")
+                            : http::Response::Text(500, "not ready, pending: " + pending + "\n");
+}
+
+// An upgrade goes on to the next node when pods of this one start through the plugin again.
+std::string Agent::Pending() const {
+  if (!source_->answered()) return "pods";
+  if (installer_ != nullptr && !installer_->problem().empty())
+    return "CNI plugin: " + installer_->problem();
+  return "";
 }
 
 // Asked for on the agent's own loop, which serves the page.
@@ -63,6 +79,17 @@ void Agent::RegisterMetrics() {
       [&zds] { return zds.timeouts; });
   add(MetricType::kCounter, "aquifer_zds_failed_pods",
       "Answers of node proxies that a pod is not served", [&zds] { return zds.failed_pods; });
+  add(MetricType::kGauge, "aquifer_cni_plugin_installed",
+      "Whether the node's pods start through the CNI plugin, where the agent installs it",
+      [this] { return installer_ != nullptr && installer_->problem().empty() ? 1 : 0; });
+  const auto plugin = [this](std::uint64_t PluginServer::Counters::* counter) {
+    return [this, counter] { return plugins_ == nullptr ? 0 : plugins_->counters().*counter; };
+  };
+  add(MetricType::kCounter, "aquifer_cni_plugin_requests", "Requests of the CNI plugin",
+      plugin(&PluginServer::Counters::requests));
+  add(MetricType::kCounter, "aquifer_cni_plugin_failed_requests",
+      "Requests of the CNI plugin answered with an error: a pod that was kept from starting",
+      plugin(&PluginServer::Counters::failed_requests));
 }
 
 size_t Agent::verified() const {

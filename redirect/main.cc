@@ -1,5 +1,5 @@
-// aquifer-cni: the node agent, and capture of a single network namespace by hand. Reads its
-// arguments and starts what they ask for; nothing else.
+// aquifer-cni: the node agent, capture of a single network namespace by hand, and the CNI plugin
+// with its installation. Reads its arguments and starts what they ask for; nothing else.
 #include <array>
 #include <cstdio>
 #include <filesystem>
@@ -15,7 +15,9 @@
 #include "core/app/program.h"
 #include "core/app/setting_values.h"
 #include "redirect/agent.h"
+#include "redirect/install_command.h"
 #include "redirect/netns.h"
+#include "redirect/plugin_process.h"
 #include "redirect/rules.h"
 #include "redirect/source_flags.h"
 
@@ -28,7 +30,8 @@ constexpr std::string_view kHelp =
   aquifer-cni agent (--manifests DIR | --kubernetes in-cluster|FILE) --node-name NAME
                     [--exclude-namespaces NAMES] [--proc PATH] [--zds-socket PATH]
                     [--status-file PATH] [--admin IP:PORT] [--dns-capture] [--log-level LEVELS]
-                    [--io-backend auto|io_uring|epoll]
+                    [--io-backend auto|io_uring|epoll] [--plugin-socket PATH]
+                    [--install-cni [--conf-dir DIR] [--bin-dir DIR] [--plugin-conf JSON]]
       Captures the pods of this node that are enrolled, hands them to the node proxy, and goes on
       doing so as they change. SIGTERM ends the agent and leaves the pods as they are.
   aquifer-cni enrol NETNS [--dns-capture] [--no-inbound]
@@ -37,7 +40,13 @@ constexpr std::string_view kHelp =
       Takes them away.
   aquifer-cni verify NETNS
       Prints the rules as the kernel holds them. Exit status 0 only if they are those of a captured pod.
+  aquifer-cni install --conf-dir DIR --bin-dir DIR [--plugin-conf JSON] [--plugin-program FILE]
+      Makes the CNI plugin part of the node's network configuration, once.
+  aquifer-cni uninstall --conf-dir DIR --bin-dir DIR
+      Takes it out again. Not beside an agent that installs it.
   aquifer-cni help | version
+
+Started by a container runtime, with CNI_COMMAND in the environment and no words, it is that plugin.
 
 NETNS is a name as of "ip netns", or a path such as /proc/PID/ns/net. All but help and version need root.
 
@@ -62,6 +71,17 @@ agent
   --log-level LEVELS   As RUST_LOG: "info" (default), "debug", "info,zds=debug".
   --io-backend NAME    How the kernel is reached: "auto" (default: epoll where io_uring is refused),
                        "io_uring" or "epoll".
+  --plugin-socket PATH Where the CNI plugin asks for pods that start (default: nowhere; with
+                       --install-cni what the plugin's configuration says). A pod of the mesh then
+                       starts when it is captured and served.
+  --install-cni        Install the CNI plugin and keep it installed. It stays when the agent ends.
+  --conf-dir DIR       The node's network configurations (default /etc/cni/net.d).
+  --bin-dir DIR        The node's CNI plugins (default /opt/cni/bin).
+  --plugin-conf JSON   An object of the plugin's settings that are not to be as by default:
+                       {"socket": "/var/run/aquifer-cni/plugin.sock", "timeoutSeconds": 30,
+                        "failClosed": true, "excludeNamespaces": ["kube-system", "aquifer-system"]}
+  --plugin-program FILE  What to install as the plugin (default: aquifer-cni-plugin beside this
+                       program, which needs no libraries of the node, else this program).
 enrol
   --dns-capture        Redirect DNS as well.
   --no-inbound         Leave traffic to the pod alone.
@@ -75,11 +95,17 @@ using app::Flag;
 // Of each command that has any.
 constexpr Flag kDnsCapture = {"--dns-capture", ""};
 constexpr std::array<Flag, 2> kEnrolFlags = {kDnsCapture, {"--no-inbound", ""}};
-constexpr std::array<Flag, 11> kAgentFlags = {kDnsCapture,
+constexpr std::array<Flag, 17> kAgentFlags = {kDnsCapture,
                                               kManifests,
                                               kKubernetes,
                                               kExcludeNamespaces,
                                               kProc,
+                                              kConfDir,
+                                              kBinDir,
+                                              kPluginConf,
+                                              kPluginProgram,
+                                              kInstallCni,
+                                              kPluginSocketFlag,
                                               {"--node-name", "NAME"},
                                               {"--zds-socket", "PATH"},
                                               {"--status-file", "PATH"},
@@ -152,6 +178,13 @@ Task<Result<void, Refusal>> Serve(Agent& agent, const AgentOptions& options, obs
   co_return Result<void, Refusal>();
 }
 
+// What is wrong shows when the socket is made.
+void MakeFolderOf(const std::string& socket) {
+  std::error_code ignored;
+  if (!socket.empty())
+    std::filesystem::create_directories(std::filesystem::path(socket).parent_path(), ignored);
+}
+
 int RunAgentCommand(const std::vector<std::string_view>& words) {
   const auto arguments = Arguments::Parse(words, kAgentFlags);
   if (!arguments) return kProgram.Misused(arguments.error().ToString());
@@ -165,17 +198,21 @@ int RunAgentCommand(const std::vector<std::string_view>& words) {
   if (!backend) return kProgram.Misused("--io-backend " + backend.error().ToString());
   const std::optional<Address> admin = Address::Parse(arguments->Value("--admin", ""));
   if (arguments->Has("--admin") && !admin) return kProgram.Misused("--admin is not IP:PORT");
+  const Decoded<PluginOptions> plugin = ReadPluginOptions(*arguments);
+  if (!plugin) return kProgram.Misused(plugin.error().ToString());
   const AgentOptions options{
       .node_name = arguments->Value("--node-name", ""),
       .zds_socket = arguments->Value("--zds-socket", AgentOptions().zds_socket),
       .status_file = arguments->Value("--status-file", ""),
-      .admin = admin};
-  std::error_code ignored;  // what is wrong shows when the socket is made
-  std::filesystem::create_directories(std::filesystem::path(options.zds_socket).parent_path(),
-                                      ignored);
+      .admin = admin,
+      .plugin_socket = plugin->socket,
+      .install = plugin->install};
+  MakeFolderOf(options.zds_socket);
+  MakeFolderOf(options.plugin_socket);
   app::Process process(
       {.program = "aquifer-cni", .scope = "agent", .log_levels = *levels, .io_backend = *backend});
-  Decoded<std::unique_ptr<PodSource>> source = SourceOf(*arguments, process.log());
+  Decoded<std::unique_ptr<PodSource>> source =
+      SourceOf(*arguments, !options.plugin_socket.empty(), process.log());
   if (!source) return kProgram.Failed(source.error().ToString());
   Agent agent(options, *std::move(source), process.log());
   return process.Run([&](StopToken stop) { return Serve(agent, options, process.log(), stop); });
@@ -189,6 +226,8 @@ int Main(std::vector<std::string_view> words) {
   if (command == "enrol") return Enrol(words);
   if (command == "remove") return Remove(words);
   if (command == "verify") return Verify(words);
+  if (command == "install") return InstallCommand(kProgram, words);
+  if (command == "uninstall") return UninstallCommand(kProgram, words);
   if (const std::optional<int> answered = kProgram.Answer(command)) return *answered;
   return kProgram.Misused(std::string(command) + ": is no command");
 }
@@ -197,5 +236,7 @@ int Main(std::vector<std::string_view> words) {
 }  // namespace aquifer::redirect
 
 int main(int argc, char** argv) {
+  // A runtime gives no words, and a person who has the variable set for another purpose does.
+  if (argc <= 1 && aquifer::redirect::IsCalledAsPlugin()) return aquifer::redirect::RunAsPlugin();
   return aquifer::redirect::Main(std::vector<std::string_view>(argv + 1, argv + argc));
 }

@@ -41,7 +41,8 @@ Result<void, Refusal> CheckSourceFlags(const app::Arguments& arguments) {
   return {};
 }
 
-Decoded<std::unique_ptr<PodSource>> SourceOf(const app::Arguments& arguments, obs::Logger& log) {
+Decoded<std::unique_ptr<PodSource>> SourceOf(const app::Arguments& arguments, bool plugin,
+                                             obs::Logger& log) {
   const std::string node = arguments.Value("--node-name", "");
   const bool dns = arguments.Has("--dns-capture");
   if (arguments.Has(kManifests.name)) {
@@ -49,6 +50,7 @@ Decoded<std::unique_ptr<PodSource>> SourceOf(const app::Arguments& arguments, ob
     options.directory = arguments.Value(kManifests.name, "");
     options.node_name = node;
     options.dns = dns;
+    options.netns_from_plugin = plugin;
     return std::unique_ptr<PodSource>(std::make_unique<ManifestSource>(std::move(options)));
   }
   Decoded<kube::ClusterAccess> access = kube::FindAccess(arguments.Value(kKubernetes.name, ""));

@@ -18,7 +18,9 @@ inline constexpr app::Flag kProc = {"--proc", "PATH"};
 // Refused if they make no sense together.
 Result<void, Refusal> CheckSourceFlags(const app::Arguments& arguments);
 
-// What they ask for, for the node of --node-name. The log outlives the source.
-Decoded<std::unique_ptr<PodSource>> SourceOf(const app::Arguments& arguments, obs::Logger& log);
+// What they ask for, for the node of --node-name. With a `plugin` the container runtime says where
+// network namespaces are. The log outlives the source.
+Decoded<std::unique_ptr<PodSource>> SourceOf(const app::Arguments& arguments, bool plugin,
+                                             obs::Logger& log);
 
 }  // namespace aquifer::redirect

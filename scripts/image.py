@@ -16,13 +16,18 @@ import sys
 import tarfile
 
 TAG = 'aquifer:dev'
-PROGRAMS = ('node-proxy/aquifer-node', 'waypoint/aquifer-waypoint', 'control/aquifer-control', 'redirect/aquifer-cni')
+PROGRAMS = ('node-proxy/aquifer-node', 'waypoint/aquifer-waypoint', 'control/aquifer-control', 'redirect/aquifer-cni',
+            'redirect/aquifer-cni-plugin')
 ARCHITECTURES = {'x86_64': 'amd64', 'aarch64': 'arm64'}
 
 
 def libraries(program):
-    """The loader and shared libraries of a program: path in the image, and the file behind it."""
-    listed = subprocess.run(['ldd', program], check=True, capture_output=True, text=True).stdout
+    """The loader and shared libraries of a program: path in the image, and the file behind it. None for a static one."""
+    ran = subprocess.run(['ldd', program], capture_output=True, text=True)
+    if 'not a dynamic executable' in ran.stderr or 'statically linked' in ran.stdout:
+        return {}
+    ran.check_returncode()
+    listed = ran.stdout
     if 'not found' in listed:
         sys.exit(f'image: {program} lacks a library:\n{listed}')
     paths = re.findall(r'(?:=> )?(/\S+) \(0x', listed)
