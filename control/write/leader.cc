@@ -12,6 +12,7 @@ namespace {
 constexpr int kNotFound = 404;
 constexpr int kConflict = 409;
 constexpr size_t kMaxLeaseBytes = 64 << 10;
+constexpr int kReleaseTries = 3;
 constexpr auto kReleaseTimeout = std::chrono::seconds(2);
 constexpr const char* kJson = "application/json";
 // Of those who wait to lead, so that not all ask at once.
@@ -109,16 +110,21 @@ Task<bool> Leader::Write(LeaseRecord record, StopToken stop) {
   co_return true;
 }
 
-// The next leader need not wait, if the API server hears of it in time.
+// The next leader need not wait, if the API server hears of it in time. What was under way when we
+// were stopped may still be taken, hence more than one try.
 Task<void> Leader::Release() {
   TimedStop timed(StopToken(), kReleaseTimeout, Reason::kTimeout);
-  // What was under way when we were stopped may have been taken or not.
-  bool known = lease_.has_value();
-  if (!known) known = co_await Read(timed.token());
-  if (!known) co_return;
-  std::optional<LeaseRecord> record = election_.Release(lease_ ? &lease_->record : nullptr, Now());
-  if (!record) co_return;
-  const bool released = co_await Write(*std::move(record), timed.token());
+  bool released = false;
+  for (int tries = 0; tries < kReleaseTries && !released; ++tries) {
+    bool known = lease_.has_value();
+    if (!known) known = co_await Read(timed.token());
+    if (!known) co_return;
+    std::optional<LeaseRecord> record =
+        election_.Release(lease_ ? &lease_->record : nullptr, Now());
+    if (!record) co_return;
+    released = co_await Write(*std::move(record), timed.token());
+    if (!released) lease_.reset();
+  }
   if (released) log_.Info("leader", "the lease is given up");
 }
 

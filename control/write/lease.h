@@ -39,8 +39,8 @@ std::string LeaseBody(const Lease& lease, const LeaseRecord& record);
 struct LeaseTimes {
   std::chrono::seconds duration{15};
   // Who could not renew it for so long stops leading, well before anybody else begins.
-  std::chrono::seconds renew_deadline{10};
-  std::chrono::seconds retry{2};
+  std::chrono::milliseconds renew_deadline{10'000};
+  std::chrono::milliseconds retry{2000};
 };
 
 // One replica's part in the election.

@@ -25,6 +25,43 @@ Query QueryOf(std::string_view text) {
   return query;
 }
 
+// Of one object or of all of a kind.
+struct Place {
+  std::string collection;  // of all namespaces
+  std::string name;        // empty: it is the collection
+};
+
+Place PlaceOf(std::string_view path) {
+  std::vector<std::string> words;
+  path = path.substr(0, path.find('?'));
+  while (!path.empty()) {
+    path.remove_prefix(1);  // the slash
+    words.emplace_back(path.substr(0, path.find('/')));
+    path.remove_prefix(words.back().size());
+  }
+  const size_t prefix = !words.empty() && words[0] == "api" ? 2 : 3;
+  if (words.size() > prefix + 2 && words[prefix] == "namespaces")
+    words.erase(words.begin() + static_cast<std::ptrdiff_t>(prefix),
+                words.begin() + static_cast<std::ptrdiff_t>(prefix) + 2);
+  Place place;
+  for (size_t i = 0; i < words.size() && i <= prefix; ++i) place.collection += "/" + words[i];
+  if (words.size() > prefix + 1) place.name = words[prefix + 1];
+  return place;
+}
+
+// As a list whose key is the type of its items.
+void ApplyConditions(const Json& from, Json& to) {
+  for (const Json& item : from) {
+    const auto same = std::find_if(
+        to.begin(), to.end(), [&](const Json& other) { return other["type"] == item["type"]; });
+    if (same == to.end()) {
+      to.push_back(item);
+    } else {
+      *same = item;
+    }
+  }
+}
+
 std::string StatusBody(int code, const std::string& message) {
   return Json{{"kind", "Status"}, {"code", code}, {"message", message}}.dump();
 }
@@ -171,7 +208,7 @@ Task<void> ApiServer::ServeStream(http::H2StreamPtr stream, StopToken stop) {
     status = 401;
   } else if (answer != answers_.end() && answer->second.first != 0) {
     std::tie(status, message) = answer->second;
-  } else if (!served_.contains(path) && path != kTokenReviews) {
+  } else if (!served_.contains(PlaceOf(path).collection) && path != kTokenReviews) {
     status = 404;
   }
   news_.Wake();
@@ -181,12 +218,75 @@ Task<void> ApiServer::ServeStream(http::H2StreamPtr stream, StopToken stop) {
     co_await Reply(*stream, status, std::move(body), stop);
   } else if (path == kTokenReviews) {
     co_await ReviewToken(*stream, stop);
+  } else if (stream->request().method != "GET" || !PlaceOf(path).name.empty()) {
+    co_await ServeObject(*stream, stop);
   } else if (query.contains("watch")) {
     co_await Watch(*stream, path, std::move(query), stop);
   } else {
     std::string body = ListPage(path, query);
     co_await Reply(*stream, 200, std::move(body), stop);
   }
+}
+
+Task<void> ApiServer::ServeObject(http::H2Stream& stream, StopToken stop) {
+  Sent request{stream.request().method, stream.request().path, "", Json()};
+  request.content_type = std::string(stream.request().headers.Get("content-type").value_or(""));
+  std::string text;
+  while (true) {
+    const Result<Chunk> chunk = co_await stream.Read(stop);
+    if (!chunk.ok()) co_return;
+    if (chunk->empty()) break;
+    text.append(chunk->text());
+  }
+  if (!text.empty()) request.body = Json::parse(text);
+  auto [status, answer] = AnswerTo(request);
+  if (request.method == "GET") {
+    ++counts_[request.target].pages;
+  } else {
+    sent_.push_back(std::move(request));
+  }
+  news_.Wake();
+  std::string body = status < 300 ? answer.dump() : StatusBody(status, "refused");
+  co_await Reply(stream, status, std::move(body), stop);
+}
+
+std::pair<int, Json> ApiServer::AnswerTo(const Sent& request) {
+  Place place = PlaceOf(request.target);
+  if (place.name.empty()) place.name = request.body["metadata"]["name"].get<std::string>();
+  const Json* present = Find(place.collection, place.name);
+  if (request.method == "POST") {
+    if (present != nullptr) return {409, Json()};
+    Put(place.collection, request.body.dump());
+    return {201, *Find(place.collection, place.name)};
+  }
+  if (present == nullptr) return {404, Json()};
+  if (request.method == "GET") return {200, *present};
+  Json next = *present;
+  const Json metadata = request.body.value("metadata", Json::object());
+  const std::string version = metadata.value("resourceVersion", "");
+  if (!version.empty() && Json(version) != next["metadata"]["resourceVersion"])
+    return {409, Json()};
+  if (request.method == "PUT") {
+    next = request.body;
+  } else if (request.content_type == "application/merge-patch+json") {
+    next["status"].merge_patch(request.body["status"]);
+  } else {
+    Json status = request.body["status"];
+    Json conditions = next["status"].is_object() ? next["status"].value("conditions", Json::array())
+                                                 : Json::array();
+    ApplyConditions(status.value("conditions", Json::array()), conditions);
+    status["conditions"] = conditions;
+    next["status"].merge_patch(status);
+  }
+  Put(place.collection, next.dump());
+  return {200, *Find(place.collection, place.name)};
+}
+
+const Json* ApiServer::Find(const std::string& path, const std::string& name) const {
+  const auto resource = resources_.find(path);
+  if (resource == resources_.end()) return nullptr;
+  const auto object = resource->second.objects.find(name);
+  return object == resource->second.objects.end() ? nullptr : &object->second;
 }
 
 Task<void> ApiServer::Reply(http::H2Stream& stream, int status, std::string body, StopToken stop) {
