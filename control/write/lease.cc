@@ -87,7 +87,7 @@ std::optional<LeaseRecord> Election::Judge(const LeaseRecord* present, TimePoint
   renewed_.reset();
   const std::chrono::seconds lasts(std::min(present->duration_seconds, kLongestSeconds));
   if (!present->holder.empty() && now < observed_at_ + lasts) return std::nullopt;
-  next.transitions = present->transitions + 1;
+  next.transitions = std::min<std::int64_t>(present->transitions, INT32_MAX - 1) + 1;
   return next;
 }
 

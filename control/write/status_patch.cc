@@ -136,7 +136,8 @@ class Composer {
   // The list `before` with these instead of those of our types.
   Json MergedConditions(const std::vector<Condition>& conditions, const Json& before,
                         const Types& ours) const {
-    Json left = Conditions(conditions, before);
+    const Json wanted = Conditions(conditions, before);
+    Json left = wanted;
     Json merged = Json::array();
     const auto take = [&](std::string_view type) {
       const auto found = std::find_if(
@@ -147,7 +148,7 @@ class Composer {
     };
     for (const Json& item : before) {
       const std::string_view type = TextOf(item, "type");
-      if (Among(type, ours)) {
+      if (Among(type, ours) || ItemOf(wanted, "type", type) != nullptr) {
         take(type);
       } else {
         merged.push_back(item);
