@@ -19,6 +19,7 @@ const std::string kGatewayApi = "/apis/gateway.networking.k8s.io/v1/";
 const std::string kLeases = "/apis/coordination.k8s.io/v1/leases";
 const std::string kLease = "/apis/coordination.k8s.io/v1/namespaces/here/leases/aquifer-control";
 const std::string kRouteStatus = kGatewayApi + "namespaces/edge/httproutes/r/status";
+const std::string kClassStatus = kGatewayApi + "gatewayclasses/aquifer/status";
 const std::string kGatewayStatus = kGatewayApi + "namespaces/edge/gateways/gw/status";
 
 std::string ObjectJson(const std::string& name, const std::string& rest) {
@@ -195,6 +196,15 @@ Task<void> MakesClasses(World& world) {
   CHECK(made["status"]["supportedFeatures"].size() == SupportedFeatures().size());
 }
 
+Task<void> LeavesFeaturesOut(World& world) {
+  world.server.Answer(kClassStatus, 400, ".status.supportedFeatures: field not declared in schema");
+  world.Start(OptionsOf("me"));
+  co_await world.Until([](const World& w) { return w.server.CountsOf(kClassStatus).refused >= 1; });
+  world.server.Answer(kClassStatus, 0);
+  co_await world.Until([](const World& w) { return w.Sent("PATCH", kClassStatus) > 0; });
+  CHECK_FALSE(world.Last(kClassStatus).body["status"].contains("supportedFeatures"));
+}
+
 Task<void> LeavesItToTheLeader(World& world) {
   world.PutMesh();
   world.server.Put(kLeases, LeaseOf("other"));
@@ -241,6 +251,9 @@ TEST_CASE("a status that somebody else was faster with is read and written again
   Tell(&TriesAgain);
 }
 TEST_CASE("GatewayClasses that are missing are made and accepted") { Tell(&MakesClasses); }
+TEST_CASE("a class whose definition knows no features is accepted without them") {
+  Tell(&LeavesFeaturesOut);
+}
 TEST_CASE("who does not lead writes nothing until the lease is free") {
   Tell(&LeavesItToTheLeader);
 }
