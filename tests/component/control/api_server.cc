@@ -214,6 +214,7 @@ Task<void> ApiServer::ServeStream(http::H2StreamPtr stream, StopToken stop) {
   news_.Wake();
   if (status != 200) {
     ++counts_[path].refused;
+    std::ignore = co_await ReadBody(*stream, stop);
     std::string body = StatusBody(status, message);
     co_await Reply(*stream, status, std::move(body), stop);
   } else if (path == kTokenReviews) {
@@ -231,14 +232,9 @@ Task<void> ApiServer::ServeStream(http::H2StreamPtr stream, StopToken stop) {
 Task<void> ApiServer::ServeObject(http::H2Stream& stream, StopToken stop) {
   Sent request{stream.request().method, stream.request().path, "", Json()};
   request.content_type = std::string(stream.request().headers.Get("content-type").value_or(""));
-  std::string text;
-  while (true) {
-    const Result<Chunk> chunk = co_await stream.Read(stop);
-    if (!chunk.ok()) co_return;
-    if (chunk->empty()) break;
-    text.append(chunk->text());
-  }
-  if (!text.empty()) request.body = Json::parse(text);
+  const std::optional<std::string> text = co_await ReadBody(stream, stop);
+  if (!text) co_return;
+  if (!text->empty()) request.body = Json::parse(*text);
   auto [status, answer] = AnswerTo(request);
   if (request.method == "GET") {
     ++counts_[request.target].pages;
@@ -289,6 +285,17 @@ const Json* ApiServer::Find(const std::string& path, const std::string& name) co
   return object == resource->second.objects.end() ? nullptr : &object->second;
 }
 
+// Nothing if the client has gone.
+Task<std::optional<std::string>> ApiServer::ReadBody(http::H2Stream& stream, StopToken stop) {
+  std::string body;
+  while (true) {
+    const Result<Chunk> chunk = co_await stream.Read(stop);
+    if (!chunk.ok()) co_return std::nullopt;
+    if (chunk->empty()) co_return body;
+    body.append(chunk->text());
+  }
+}
+
 Task<void> ApiServer::Reply(http::H2Stream& stream, int status, std::string body, StopToken stop) {
   http::ResponseHead head;
   head.status = status;
@@ -303,15 +310,10 @@ void ApiServer::Vouch(const std::string& token, const std::string& status_json) 
 }
 
 Task<void> ApiServer::ReviewToken(http::H2Stream& stream, StopToken stop) {
-  std::string body;
-  while (true) {
-    const Result<Chunk> chunk = co_await stream.Read(stop);
-    if (!chunk.ok()) co_return;
-    if (chunk->empty()) break;
-    body.append(chunk->text());
-  }
+  const std::optional<std::string> body = co_await ReadBody(stream, stop);
+  if (!body) co_return;
   ++reviews_;
-  Json review = Json::parse(body);
+  Json review = Json::parse(*body);
   const auto vouched = vouched_.find(review["spec"]["token"].get<std::string>());
   review["status"] = vouched == vouched_.end() ? Json{{"error", "unknown"}} : vouched->second;
   std::string answer = review.dump();

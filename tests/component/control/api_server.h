@@ -6,6 +6,7 @@
 #include <list>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -94,6 +95,7 @@ class ApiServer {
   Task<void> ReviewToken(http::H2Stream& stream, StopToken stop);
   Task<void> ServeObject(http::H2Stream& stream, StopToken stop);
   std::pair<int, Json> AnswerTo(const Sent& request);
+  Task<std::optional<std::string>> ReadBody(http::H2Stream& stream, StopToken stop);
   Task<void> Reply(http::H2Stream& stream, int status, std::string body, StopToken stop);
   std::string ListPage(const std::string& path, const std::map<std::string, std::string>& query);
   Task<void> Watch(http::H2Stream& stream, std::string path,
