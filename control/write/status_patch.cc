@@ -11,6 +11,7 @@ namespace aquifer::control {
 namespace {
 
 constexpr size_t kMaxMessage = 4096;
+constexpr std::string_view kDeployed = "aquifer.io/Deployed";  // of a Gateway that is deployed here
 using Types = std::initializer_list<std::string_view>;
 
 // The member `key`, or null.
@@ -186,7 +187,7 @@ class Composer {
     Json addresses = Json::array();
     for (const StatusAddress& address : wanted_.addresses)
       addresses.push_back({{"type", address.type}, {"value", address.value}});
-    if (HasConditions(before, conditions, {"Accepted", "Programmed", "Ready"}) &&
+    if (HasConditions(before, conditions, {"Accepted", "Programmed", "Ready", kDeployed}) &&
         HasListeners(listeners) && SaysAll(List(status_, "addresses"), addresses)) {
       return std::nullopt;
     }
