@@ -69,6 +69,29 @@ std::vector<Flag> SourceFlags() {
        [](ControlConfig& c, const std::string& v) { return SetAccounts(c.node_accounts, v); }},
       {"--token-audience", "NAME", "whom service accounts' tokens are for (default istio-ca)",
        [](ControlConfig& c, const std::string& v) { return SetText(c.token_audience, v); }},
+      {"--cluster-writes", "on|off",
+       "whether a leader of the replicas writes statuses to the cluster (default on)",
+       [](ControlConfig& c, const std::string& v) {
+         c.cluster_writes = v == "on";
+         return v == "on" || v == "off";
+       }},
+      {"--leader-namespace", "NAME",
+       "where the replicas' Lease is (default: that of this pod by POD_NAMESPACE, else "
+       "aquifer-system)",
+       [](ControlConfig& c, const std::string& v) {
+         return IsDnsLabel(v) && SetText(c.leader_namespace, v);
+       }},
+      {"--class-owner", "auto|aquifer|istio",
+       "whose the GatewayClasses istio, istio-waypoint and istio-remote are; auto (default with "
+       "--kubernetes): ours unless a GatewayClass of Istio's controllers is there; aquifer "
+       "(default with --manifests)",
+       [](ControlConfig& c, const std::string& v) {
+         using Owner = MeshSettings::ClassOwner;
+         c.mesh.class_owner = v == "auto"    ? Owner::kAuto
+                              : v == "istio" ? Owner::kIstio
+                                             : Owner::kAquifer;
+         return v == "auto" || v == "istio" || v == "aquifer";
+       }},
       {"--state", "DIR", "the CA's root and the callers' tokens (default /var/lib/aquifer)",
        [](ControlConfig& c, const std::string& v) { return SetText(c.state, v); }},
   };
@@ -177,6 +200,8 @@ Decoded<ControlConfig> ParseFlags(std::span<char* const> arguments) {
   if (config.check && config.manifests.empty()) return Refusal{"--check", "is for --manifests"};
   if (!config.kubernetes.empty() && !given.Has("--captured-by"))
     config.mesh.capture = MeshSettings::Capture::kAnnotation;
+  if (!config.kubernetes.empty() && !given.Has("--class-owner"))
+    config.mesh.class_owner = MeshSettings::ClassOwner::kAuto;
   return config;
 }
 

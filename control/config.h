@@ -23,6 +23,10 @@ struct ControlConfig {
   std::string token_audience = "istio-ca";
   std::set<std::pair<std::string, std::string>> node_accounts = {
       {"aquifer-system", "aquifer-node"}, {"istio-system", "ztunnel"}, {"kube-system", "ztunnel"}};
+  // Of a cluster: whether a leader is elected and writes to it, and where its Lease is; empty:
+  // where this pod is.
+  bool cluster_writes = true;
+  std::string leader_namespace;
   std::string state = "/var/lib/aquifer";
   Address listen{Ip::Any4(), 15012};
   Address admin{Ip::Any4(), 15014};

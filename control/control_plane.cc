@@ -1,5 +1,8 @@
 #include "control/control_plane.h"
 
+#include <cstdlib>
+#include <random>
+
 #include "certs/tls_stream.h"
 #include "certs/wall_clock.h"
 #include "control/admin.h"
@@ -48,6 +51,11 @@ certs::SubjectNames NamesOf(const ControlConfig& config) {
     }
   }
   return names;
+}
+
+std::optional<std::string> Variable(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? std::nullopt : std::optional<std::string>(value);
 }
 
 CallerOptions OptionsOf(const ControlConfig& config) {
@@ -99,6 +107,7 @@ Task<Result<void, Refusal>> ControlPlane::Follow(StopToken stop) {
   const auto alive = std::make_shared<bool>(true);
   Decoded<std::unique_ptr<Follower>> follower = StartFollower(Reconciling(alive));
   if (!follower.ok()) co_return std::move(follower).error();
+  if (writer_ != nullptr) tasks_.Spawn(writer_->Run(stop));
   Event never;
   std::ignore = co_await never.Wait(stop);
   *alive = false;
@@ -123,6 +132,7 @@ Decoded<std::unique_ptr<Follower>> ControlPlane::StartFollower(
     Decoded<ClusterAccess> access = FindAccess(source);
     if (!access.ok()) return Refusal{"--kubernetes", access.error().ToString()};
     callers_.ReviewBy(*access);
+    if (config_.cluster_writes) MakeWriter(*access);
     follower = std::make_unique<ClusterFollower>(*std::move(access), std::move(sink), log_);
   } else {
     follower =
@@ -137,6 +147,16 @@ Decoded<std::unique_ptr<Follower>> ControlPlane::StartFollower(
             {{"address", discovery_address().ToString()},
              {of_cluster ? "kubernetes" : "manifests", source}});
   return follower;
+}
+
+void ControlPlane::MakeWriter(const ClusterAccess& access) {
+  const Environment environment = &Variable;
+  ClusterWriterOptions options;
+  options.leader.namespace_name = LeaseNamespace(config_.leader_namespace, environment);
+  options.leader.identity = LeaderIdentity(environment);
+  options.mesh = config_.mesh;
+  std::random_device seed;
+  writer_ = std::make_unique<ClusterWriter>(access, std::move(options), log_, metrics_, seed());
 }
 
 Result<void, Refusal> ControlPlane::LoadCa() {
@@ -197,6 +217,7 @@ void ControlPlane::Take(PublicationRef publication) {
   FollowTokens(publication->callers);
   objects_ = publication->objects;
   publication_ = std::move(publication);
+  if (writer_ != nullptr) writer_->Take(publication_);
   xds_.Publish(publication_->table);
   known_.Set();
 }

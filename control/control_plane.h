@@ -20,6 +20,7 @@
 #include "control/publication.h"
 #include "control/source/follower.h"
 #include "control/tokens.h"
+#include "control/write/cluster_writer.h"
 #include "control/xds_server.h"
 #include "core/http/server.h"
 #include "core/rt/scope.h"
@@ -46,6 +47,7 @@ class ControlPlane {
   Result<void, Refusal> StartServers(StopToken stop);
   Task<Result<void, Refusal>> Follow(StopToken stop);
   std::function<void(Observation)> Reconciling(std::shared_ptr<bool> alive);
+  void MakeWriter(const ClusterAccess& access);
   Decoded<std::unique_ptr<Follower>> StartFollower(std::function<void(Observation)> sink);
   void Take(PublicationRef publication);
   void FollowTokens(const std::set<Caller>& callers);
@@ -70,6 +72,7 @@ class ControlPlane {
   std::shared_ptr<const ObjectSet> objects_ = std::make_shared<const ObjectSet>();
   Callers callers_;
   TokenPolicy policy_;
+  std::unique_ptr<ClusterWriter> writer_;  // null unless we write to a cluster
   XdsServer xds_;
   std::optional<certs::CaService> ca_service_;
   http::GrpcServer grpc_;

@@ -32,6 +32,12 @@ ControlMetrics::ControlMetrics(obs::Registry& registry)
       certificates(registry.AddCounter(
           Of("aquifer_control_certificate_requests", "Requests for certificates by outcome"))),
       connections(registry.AddCounter(
-          Of("aquifer_control_connections", "Connections to discovery and CA by outcome"))) {}
+          Of("aquifer_control_connections", "Connections to discovery and CA by outcome"))),
+      leader(registry.AddGauge(
+          Of("aquifer_control_leader", "Whether this replica leads and writes to the cluster"))),
+      leader_terms(registry.AddCounter(
+          Of("aquifer_control_leader_terms", "Times that this replica began to lead"))),
+      writes(registry.AddCounter(
+          Of("aquifer_control_writes", "Objects looked at to write them, by kind and outcome"))) {}
 
 }  // namespace aquifer::control

@@ -18,6 +18,9 @@ struct ControlMetrics {
   obs::HistogramFamily& reconcile_time;  // seconds
   obs::CounterFamily& certificates;      // requests, by outcome
   obs::CounterFamily& connections;       // by outcome
+  obs::GaugeFamily& leader;              // 1 while we lead
+  obs::CounterFamily& leader_terms;      // begun
+  obs::CounterFamily& writes;            // to the cluster, by kind and outcome
 };
 
 }  // namespace aquifer::control

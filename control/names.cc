@@ -1,6 +1,9 @@
 #include "control/names.h"
 
 #include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstdio>
 
 #include "absl/strings/ascii.h"
 #include "core/base/address.h"
@@ -112,6 +115,20 @@ std::optional<std::int64_t> ParseTimestamp(std::string_view text) {
     return std::nullopt;
   const std::int64_t days = DaysFromCivil(number(0, 4), month, day);
   return ((days * 24 + hour) * 60 + minute) * 60 + number(17, 2);
+}
+
+std::string FormatTimestamp(std::int64_t seconds) {
+  const std::chrono::sys_seconds time{std::chrono::seconds(seconds)};
+  const auto day = std::chrono::floor<std::chrono::days>(time);
+  const std::chrono::year_month_day date(day);
+  const std::chrono::hh_mm_ss clock(time - day);
+  std::array<char, 32> text{};
+  std::snprintf(text.data(), text.size(), "%04d-%02u-%02uT%02d:%02d:%02dZ",
+                static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
+                static_cast<unsigned>(date.day()), static_cast<int>(clock.hours().count()),
+                static_cast<int>(clock.minutes().count()),
+                static_cast<int>(clock.seconds().count()));
+  return text.data();
 }
 
 std::string LowerCase(std::string_view text) { return absl::AsciiStrToLower(text); }

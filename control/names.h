@@ -27,6 +27,8 @@ bool IsMatchablePath(std::string_view path);
 std::optional<std::uint64_t> ParseDuration(std::string_view text);
 // RFC 3339 with a Z, as in metadata.creationTimestamp. Seconds since 1970.
 std::optional<std::int64_t> ParseTimestamp(std::string_view text);
+// The same the other way round.
+std::string FormatTimestamp(std::int64_t seconds);
 
 std::string LowerCase(std::string_view text);
 

@@ -51,6 +51,9 @@ class ApiClient {
   // The same for an answer of at most `max_bytes` (kOverload) that comes within `timeout`.
   Task<Result<std::string, ApiFailure>> Call(ApiRequest request, size_t max_bytes,
                                              Clock::duration timeout, StopToken stop);
+  // Ends the connection, and what is under way on it; the next request dials. For one that gives no
+  // answers.
+  void Drop() { channel_.Drop(); }
   // Before destruction.
   Task<void> Shutdown() { co_await channel_.Shutdown(); }
   const std::string& address() const { return channel_.address(); }

@@ -80,6 +80,27 @@ TEST_CASE("what says that a pod is captured depends on where the pods come from"
         Capture::kAnnotation);
 }
 
+TEST_CASE("whose Istio's class names are depends on whether there may be an Istio") {
+  using Owner = MeshSettings::ClassOwner;
+  CHECK(Parse({"--manifests", "m"})->mesh.class_owner == Owner::kAquifer);
+  CHECK(Parse({"--kubernetes", "k"})->mesh.class_owner == Owner::kAuto);
+  CHECK(Parse({"--kubernetes", "k", "--class-owner", "istio"})->mesh.class_owner == Owner::kIstio);
+  CHECK(Parse({"--kubernetes", "k", "--class-owner", "aquifer"})->mesh.class_owner ==
+        Owner::kAquifer);
+  CHECK(WhyNot({"--kubernetes", "k", "--class-owner", "me"}) ==
+        "--class-owner: is not auto|aquifer|istio: me");
+}
+
+TEST_CASE("a cluster is written to unless that is off") {
+  CHECK(Parse({"--kubernetes", "k"})->cluster_writes);
+  CHECK_FALSE(Parse({"--kubernetes", "k", "--cluster-writes", "off"})->cluster_writes);
+  CHECK(WhyNot({"--kubernetes", "k", "--cluster-writes", "no"}) ==
+        "--cluster-writes: is not on|off: no");
+  CHECK(Parse({"--kubernetes", "k", "--leader-namespace", "here"})->leader_namespace == "here");
+  CHECK(WhyNot({"--kubernetes", "k", "--leader-namespace", "No"}) ==
+        "--leader-namespace: is not NAME: No");
+}
+
 TEST_CASE("accounts of node proxies are a list of namespaces and names") {
   const auto config = Parse({"--kubernetes", "k", "--node-accounts", "a/b,c/d"});
   REQUIRE(config.ok());

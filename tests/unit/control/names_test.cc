@@ -67,4 +67,9 @@ TEST_CASE("label values are what the API server takes") {
   CHECK_FALSE(IsLabelValue(std::string(64, 'a')));
 }
 
+TEST_CASE("a time is written as it is read") {
+  for (const char* time : {"1970-01-01T00:00:00Z", "2024-02-29T23:59:59Z", "2026-11-21T09:05:07Z"})
+    CHECK(FormatTimestamp(*ParseTimestamp(time)) == time);
+}
+
 }  // namespace aquifer::control
