@@ -24,6 +24,43 @@ Query QueryOf(std::string_view text) {
   return query;
 }
 
+// Of one object or of all of a kind.
+struct Place {
+  std::string collection;  // of all namespaces
+  std::string name;        // empty: it is the collection
+};
+
+Place PlaceOf(std::string_view path) {
+  std::vector<std::string> words;
+  path = path.substr(0, path.find('?'));
+  while (!path.empty()) {
+    path.remove_prefix(1);  // the slash
+    words.emplace_back(path.substr(0, path.find('/')));
+    path.remove_prefix(words.back().size());
+  }
+  const size_t prefix = !words.empty() && words[0] == "api" ? 2 : 3;
+  if (words.size() > prefix + 2 && words[prefix] == "namespaces")
+    words.erase(words.begin() + static_cast<std::ptrdiff_t>(prefix),
+                words.begin() + static_cast<std::ptrdiff_t>(prefix) + 2);
+  Place place;
+  for (size_t i = 0; i < words.size() && i <= prefix; ++i) place.collection += "/" + words[i];
+  if (words.size() > prefix + 1) place.name = words[prefix + 1];
+  return place;
+}
+
+// As a list whose key is the type of its items.
+void ApplyConditions(const Json& from, Json& to) {
+  for (const Json& item : from) {
+    const auto same = std::find_if(
+        to.begin(), to.end(), [&](const Json& other) { return other["type"] == item["type"]; });
+    if (same == to.end()) {
+      to.push_back(item);
+    } else {
+      *same = item;
+    }
+  }
+}
+
 std::string StatusBody(int code, const std::string& message) {
   return Json{{"kind", "Status"}, {"code", code}, {"message", message}}.dump();
 }
@@ -159,25 +196,25 @@ Task<void> ApiServer::ServeStream(http::H2StreamPtr stream, StopToken stop) {
   Query query = QueryOf(std::string_view(target).substr(std::min(mark + 1, target.size())));
   const auto token = stream->request().headers.Get("authorization");
   const auto answer = answers_.find(path);
-  const bool patch = stream->request().method == "PATCH";
   int status = 200;
   std::string message;
   if (token != std::string("Bearer ") + kToken) {
     status = 401;
   } else if (answer != answers_.end() && answer->second.first != 0) {
     std::tie(status, message) = answer->second;
-  } else if (!patch && !served_.contains(path) && path != kTokenReviews) {
+  } else if (!served_.contains(PlaceOf(path).collection) && path != kTokenReviews) {
     status = 404;
   }
   news_.Wake();
   if (status != 200) {
     ++counts_[path].refused;
+    std::ignore = co_await ReadBody(*stream, stop);
     std::string body = StatusBody(status, message);
     co_await Reply(*stream, status, std::move(body), stop);
   } else if (path == kTokenReviews) {
     co_await ReviewToken(*stream, stop);
-  } else if (patch) {
-    co_await Patch(*stream, path, stop);
+  } else if (stream->request().method != "GET" || !PlaceOf(path).name.empty()) {
+    co_await ServeObject(*stream, stop);
   } else if (query.contains("watch")) {
     counts_[path].selector = query["fieldSelector"];
     co_await Watch(*stream, path, std::move(query), stop);
@@ -185,6 +222,75 @@ Task<void> ApiServer::ServeStream(http::H2StreamPtr stream, StopToken stop) {
     counts_[path].selector = query["fieldSelector"];
     std::string body = ListPage(path, query);
     co_await Reply(*stream, 200, std::move(body), stop);
+  }
+}
+
+Task<void> ApiServer::ServeObject(http::H2Stream& stream, StopToken stop) {
+  Sent request{stream.request().method, stream.request().path, "", Json()};
+  request.content_type = std::string(stream.request().headers.Get("content-type").value_or(""));
+  const std::optional<std::string> text = co_await ReadBody(stream, stop);
+  if (!text) co_return;
+  if (!text->empty()) request.body = Json::parse(*text);
+  auto [status, answer] = AnswerTo(request);
+  if (request.method == "GET") {
+    ++counts_[request.target].pages;
+  } else {
+    sent_.push_back(std::move(request));
+  }
+  news_.Wake();
+  std::string body = status < 300 ? answer.dump() : StatusBody(status, "refused");
+  co_await Reply(stream, status, std::move(body), stop);
+}
+
+std::pair<int, Json> ApiServer::AnswerTo(const Sent& request) {
+  Place place = PlaceOf(request.target);
+  if (place.name.empty()) place.name = request.body["metadata"]["name"].get<std::string>();
+  const Json* present = Find(place.collection, place.name);
+  if (request.method == "POST") {
+    if (present != nullptr) return {409, Json()};
+    Put(place.collection, request.body.dump());
+    return {201, *Find(place.collection, place.name)};
+  }
+  if (present == nullptr) return {404, Json()};
+  if (request.method == "GET") return {200, *present};
+  Json next = *present;
+  const Json metadata = request.body.value("metadata", Json::object());
+  const std::string version = metadata.value("resourceVersion", "");
+  if (!version.empty() && Json(version) != next["metadata"]["resourceVersion"])
+    return {409, Json()};
+  if (request.method == "PUT") {
+    next = request.body;
+  } else if (request.content_type == "application/merge-patch+json") {
+    if (metadata.contains("uid") && metadata["uid"] != next["metadata"]["uid"])
+      return {409, Json()};
+    next.merge_patch(request.body);
+  } else {
+    Json status = request.body["status"];
+    Json conditions = next["status"].is_object() ? next["status"].value("conditions", Json::array())
+                                                 : Json::array();
+    ApplyConditions(status.value("conditions", Json::array()), conditions);
+    status["conditions"] = conditions;
+    next["status"].merge_patch(status);
+  }
+  Put(place.collection, next.dump());
+  return {200, *Find(place.collection, place.name)};
+}
+
+const Json* ApiServer::Find(const std::string& path, const std::string& name) const {
+  const auto resource = resources_.find(path);
+  if (resource == resources_.end()) return nullptr;
+  const auto object = resource->second.objects.find(name);
+  return object == resource->second.objects.end() ? nullptr : &object->second;
+}
+
+// Nothing if the client has gone.
+Task<std::optional<std::string>> ApiServer::ReadBody(http::H2Stream& stream, StopToken stop) {
+  std::string body;
+  while (true) {
+    const Result<Chunk> chunk = co_await stream.Read(stop);
+    if (!chunk.ok()) co_return std::nullopt;
+    if (chunk->empty()) co_return body;
+    body.append(chunk->text());
   }
 }
 
@@ -201,16 +307,6 @@ void ApiServer::Vouch(const std::string& token, const std::string& status_json) 
   vouched_[token] = Json::parse(status_json);
 }
 
-Task<std::optional<std::string>> ApiServer::ReadBody(http::H2Stream& stream, StopToken stop) {
-  std::string body;
-  while (true) {
-    const Result<Chunk> chunk = co_await stream.Read(stop);
-    if (!chunk.ok()) co_return std::nullopt;
-    if (chunk->empty()) co_return body;
-    body.append(chunk->text());
-  }
-}
-
 Task<void> ApiServer::ReviewToken(http::H2Stream& stream, StopToken stop) {
   const std::optional<std::string> body = co_await ReadBody(stream, stop);
   if (!body) co_return;
@@ -220,46 +316,6 @@ Task<void> ApiServer::ReviewToken(http::H2Stream& stream, StopToken stop) {
   review["status"] = vouched == vouched_.end() ? Json{{"error", "unknown"}} : vouched->second;
   std::string answer = review.dump();
   co_await Reply(stream, 201, std::move(answer), stop);
-}
-
-const Json* ApiServer::Find(const std::string& path, const std::string& name) {
-  const auto& objects = resources_[path].objects;
-  const auto found = objects.find(name);
-  return found == objects.end() ? nullptr : &found->second;
-}
-
-Task<void> ApiServer::Patch(http::H2Stream& stream, std::string path, StopToken stop) {
-  const auto type = stream.request().headers.Get("content-type");
-  const std::string content_type(type.value_or(""));
-  const std::optional<std::string> body = co_await ReadBody(stream, stop);
-  if (!body) co_return;
-  const Json patch = Json::parse(*body);
-  patches_.push_back({path, content_type, patch});
-  const std::pair<int, std::string> answer = ApplyPatch(path, patch);
-  news_.Wake();
-  std::string text = answer.second;
-  co_await Reply(stream, answer.first, std::move(text), stop);
-}
-
-// Of <collection>/namespaces/<namespace>/<plural>/<name>[/<subresource>].
-std::pair<int, std::string> ApiServer::ApplyPatch(const std::string& path, const Json& patch) {
-  static const std::string kNamespaces = "/namespaces/";
-  const size_t at = path.find(kNamespaces);
-  REQUIRE(at != std::string::npos);
-  const size_t plural = path.find('/', at + kNamespaces.size()) + 1;
-  const size_t name = path.find('/', plural) + 1;
-  const std::string collection = path.substr(0, at) + "/" + path.substr(plural, name - 1 - plural);
-  auto& objects = resources_[collection].objects;
-  const auto found = objects.find(path.substr(name, path.find('/', name) - name));
-  if (found == objects.end()) return {404, StatusBody(404, "no such object")};
-  Json& object = found->second;
-  const Json& metadata = patch["metadata"];
-  if (metadata.contains("uid") && metadata["uid"] != object["metadata"]["uid"])
-    return {409, StatusBody(409, "the UID in the precondition is another")};
-  object.merge_patch(patch);
-  object["metadata"]["resourceVersion"] = std::to_string(++version_);
-  Note(collection, "MODIFIED", object);
-  return {200, object.dump()};
 }
 
 std::string ApiServer::ListPage(const std::string& path, const Query& query) {

@@ -1,5 +1,5 @@
 // An API server in this process, as far as its clients see one: lists in pages, watches that go on
-// from a resourceVersion, merge patches, over HTTP/2 and TLS on loopback, with the ways in which
+// from a resourceVersion, single objects, over HTTP/2 and TLS on loopback, with the ways in which
 // real ones fail. Selectors are noted, not followed. One thread: its Loop's.
 #pragma once
 
@@ -56,6 +56,18 @@ class ApiServer {
   // Larger pages cannot be read.
   void SpoilPagesOver(size_t objects) { most_page_objects_ = objects; }
 
+  // Of single objects: GET, POST, PUT and PATCH (a merge patch, or of the status; by server-side
+  // apply conditions are merged by their types). What was sent, in the order in which it came.
+  struct Sent {
+    std::string method;
+    std::string target;  // with the query
+    std::string content_type;
+    Json body;
+  };
+  const std::vector<Sent>& sent() const { return sent_; }
+  // The object of that name as it is now; null if there is none.
+  const Json* Find(const std::string& path, const std::string& name) const;
+
   struct Counts {
     int lists = 0;    // first pages
     int pages = 0;    // all pages
@@ -66,15 +78,6 @@ class ApiServer {
   };
   Counts& CountsOf(const std::string& path) { return counts_[path]; }
   int connections() const { return connections_; }
-  struct Patched {
-    std::string path;
-    std::string content_type;
-    Json body;
-  };
-  // What was asked for, done or not.
-  const std::vector<Patched>& patches() const { return patches_; }
-  // Null if there is none.
-  const Json* Find(const std::string& path, const std::string& name);
   // Woken by each request and each change.
   Event& news() { return news_; }
 
@@ -91,10 +94,10 @@ class ApiServer {
   Task<void> AcceptLoop();
   Task<void> ServeConnection(io::SocketPtr socket);
   Task<void> ServeStream(http::H2StreamPtr stream, StopToken stop);
-  Task<std::optional<std::string>> ReadBody(http::H2Stream& stream, StopToken stop);
   Task<void> ReviewToken(http::H2Stream& stream, StopToken stop);
-  Task<void> Patch(http::H2Stream& stream, std::string path, StopToken stop);
-  std::pair<int, std::string> ApplyPatch(const std::string& path, const Json& patch);
+  Task<void> ServeObject(http::H2Stream& stream, StopToken stop);
+  std::pair<int, Json> AnswerTo(const Sent& request);
+  Task<std::optional<std::string>> ReadBody(http::H2Stream& stream, StopToken stop);
   Task<void> Reply(http::H2Stream& stream, int status, std::string body, StopToken stop);
   std::string ListPage(const std::string& path, const std::map<std::string, std::string>& query);
   Task<void> Watch(http::H2Stream& stream, std::string path,
@@ -112,7 +115,7 @@ class ApiServer {
   std::map<std::string, std::pair<int, std::string>> answers_;
   std::map<std::string, Counts> counts_;
   std::map<std::string, Json> vouched_;
-  std::vector<Patched> patches_;
+  std::vector<Sent> sent_;
   int reviews_ = 0;
   int version_ = 100;
   int oldest_ = 0;
