@@ -250,15 +250,15 @@ Task<void> Notes(World& world) {
   co_await world.UntilAsked([](World& w) { return w.NoteOn("a") == "pending"; });
   world.source->Tell(UidOf("a"), Redirection::kEnabled);
   co_await world.UntilAsked([](World& w) { return w.NoteOn("a") == "enabled"; });
-  CHECK(world.server.patches().back().path == kStatusOfA);
-  CHECK(world.server.patches().back().content_type == "application/merge-patch+json");
+  CHECK(world.server.sent().back().target == kStatusOfA);
+  CHECK(world.server.sent().back().content_type == "application/merge-patch+json");
   // Another proxy takes over: nothing to tell.
-  const size_t patches = world.server.patches().size();
+  const size_t sent = world.server.sent().size();
   world.source->Tell(UidOf("a"), Redirection::kPending);
   world.source->Tell(UidOf("a"), Redirection::kEnabled);
   world.source->Tell(UidOf("a"), Redirection::kNone);
   co_await world.UntilAsked([](World& w) { return w.NoteOn("a").empty(); });
-  CHECK(world.server.patches().size() == patches + 1);
+  CHECK(world.server.sent().size() == sent + 1);
 }
 
 Task<void> NotesWhatIsOurs(World& world) {
@@ -272,7 +272,7 @@ Task<void> NotesWhatIsOurs(World& world) {
   world.source->Tell(UidOf("x"), Redirection::kEnabled);  // nobody knows it
   world.source->Tell(UidOf("c"), Redirection::kEnabled);
   co_await world.UntilAsked([](World& w) { return w.NoteOn("c") == "enabled"; });
-  CHECK(world.server.patches().size() == 1);
+  CHECK(world.server.sent().size() == 1);
   CHECK(world.NoteOn("b") == "enabled");
 }
 
@@ -294,13 +294,13 @@ Task<void> ForgetsPods(World& world) {
   co_await world.Until([](World& w) { return w.source->complete(); });
   world.server.Forget(kPods, "a");
   world.source->Tell(UidOf("a"), Redirection::kEnabled);
-  co_await world.UntilAsked([](World& w) { return w.server.patches().size() == 1; });
+  co_await world.UntilAsked([](World& w) { return w.server.sent().size() == 1; });
   // Once more would be before this one.
   world.source->Tell(UidOf("b"), Redirection::kPending);
   co_await world.UntilAsked([](World& w) { return w.NoteOn("b") == "pending"; });
   world.source->Tell(UidOf("b"), Redirection::kEnabled);
   co_await world.UntilAsked([](World& w) { return w.NoteOn("b") == "enabled"; });
-  CHECK(world.server.patches().size() == 3);
+  CHECK(world.server.sent().size() == 3);
 }
 
 Task<void> Recovers(World& world) {
