@@ -19,7 +19,7 @@ from chart_language import ChartError, Renderer, of_yaml
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 CHART, PLAIN = ROOT / 'manifests/aquifer', ROOT / 'manifests/aquifer.yaml'
 HEAD = '''# Aquifer on a cluster that has the Gateway API's definitions and no Istio: kubectl apply -f this file.
-# Made from the chart beside it by scripts/chart.py --write; what it does and asks for: docs/install.md, docs/security.md.
+# Made from the chart beside it by ./dev chart --write; what it does and asks for: docs/install.md, docs/security.md.
 '''
 # What others need comes first; the rest follows in the order of the files.
 ORDER = ('Namespace', 'PriorityClass', 'CustomResourceDefinition', 'ServiceAccount', 'ClusterRole', 'ClusterRoleBinding', 'Role',
@@ -127,7 +127,7 @@ def plain_text(documents):
 def drift():
     """What is wrong with the plain manifests, or None."""
     if not PLAIN.exists() or PLAIN.read_text() != plain_text(Chart().documents()):
-        return f'{PLAIN.relative_to(ROOT)} is not what the chart gives: run build/venv/bin/python3 scripts/chart.py --write'
+        return f'{PLAIN.relative_to(ROOT)} is not what the chart gives: run ./dev chart --write'
     return None
 
 
