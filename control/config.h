@@ -24,6 +24,7 @@ struct ControlConfig {
   std::set<std::pair<std::string, std::string>> node_accounts = {
       {"aquifer-system", "aquifer-node"}, {"istio-system", "ztunnel"}, {"kube-system", "ztunnel"}};
   std::string state = "/var/lib/aquifer";
+  std::pair<std::string, std::string> ca_secret;  // namespace, name; empty: the CA of `state`
   Address listen{Ip::Any4(), 15012};
   Address admin{Ip::Any4(), 15014};
   std::string host_names =
