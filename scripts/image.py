@@ -17,27 +17,13 @@ import tarfile
 
 TAG = 'aquifer:dev'
 PROGRAMS = ('node-proxy/aquifer-node', 'waypoint/aquifer-waypoint', 'control/aquifer-control', 'redirect/aquifer-cni')
-# What aquifer-cni puts onto nodes, where the build has it: linked without shared libraries. Else it puts itself there.
-PLUGIN = 'redirect/aquifer-cni-plugin'
 ARCHITECTURES = {'x86_64': 'amd64', 'aarch64': 'arm64'}
-
-
-def programs(build):
-    """All programs of a build."""
-    found = [build / p for p in PROGRAMS]
-    missing = [p.name for p in found if not p.exists()]
-    if missing:
-        sys.exit(f'image: not in {build}: ' + ' '.join(missing))
-    return found + [p for p in [build / PLUGIN] if p.exists()]
 
 
 def libraries(program):
     """The loader and shared libraries of a program: path in the image, and the file behind it."""
-    done = subprocess.run(['ldd', program], check=False, capture_output=True, text=True)
-    listed = done.stdout
-    if 'not a dynamic executable' in listed + done.stderr:
-        return {}
-    if done.returncode != 0 or 'not found' in listed:
+    listed = subprocess.run(['ldd', program], check=True, capture_output=True, text=True).stdout
+    if 'not found' in listed:
         sys.exit(f'image: {program} lacks a library:\n{listed}')
     paths = re.findall(r'(?:=> )?(/\S+) \(0x', listed)
     return {p: os.path.realpath(p) for p in paths}
@@ -89,10 +75,13 @@ def write_archive(path, layer_bytes, tag, **config):
 
 def main():
     build, out = map(pathlib.Path, sys.argv[1:3])
-    packed = programs(build)
-    files = {f'/usr/local/bin/{p.name}': str(p) for p in packed}
+    programs = [build / p for p in PROGRAMS]
+    missing = [p.name for p in programs if not p.exists()]
+    if missing:
+        sys.exit(f'image: not in {build}: ' + ' '.join(missing))
+    files = {f'/usr/local/bin/{p.name}': str(p) for p in programs}
     write_archive(out, layer(files), TAG, Entrypoint=['/usr/local/bin/aquifer-node'])
-    print(f'{out}: {TAG}, {out.stat().st_size >> 20} MiB, ' + ' '.join(p.name for p in packed))
+    print(f'{out}: {TAG}, {out.stat().st_size >> 20} MiB, ' + ' '.join(p.name for p in programs))
 
 
 if __name__ == '__main__':

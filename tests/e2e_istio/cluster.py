@@ -94,7 +94,7 @@ class Cluster:
     def load_images(self, folder):
         """Our programs, and the agent of the test pods with as much of Python as it imports."""
         build = pathlib.Path(os.environ.get('AQUIFER_BUILD', ROOT / 'build/release'))
-        programs = {f'/usr/local/bin/{p.name}': str(p) for p in image.programs(build)}
+        programs = {f'/usr/local/bin/{pathlib.Path(p).name}': str(build / p) for p in image.PROGRAMS}
         image.write_archive(folder / 'aquifer.tar', image.layer(programs), OURS, Entrypoint=['/usr/local/bin/aquifer-node'])
         agent, python = agent_files()
         image.write_archive(folder / 'agent.tar', image.layer(agent), 'aquifer-e2e:dev', Entrypoint=[python, '-I', '-S', '-B', '/agent.py'],
