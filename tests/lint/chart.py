@@ -147,6 +147,25 @@ def too_much(objects):
                 yield f'{name}: no seccomp profile is named'
 
 
+# What programs are told
+
+# Where each program names its flags or settings.
+SOURCES = {'aquifer-control': ('control/',), 'aquifer-cni': ('redirect/',), 'aquifer-node': ('node-proxy/', 'proxy/')}
+
+
+def unknown_words(objects):
+    """Flags and settings that the program would refuse or pass over."""
+    for name, pod in pods_of(objects):
+        text = ''.join(support.read(p) for p in support.files('.cc', '.h') if str(p).startswith(SOURCES[name]))
+        for container in pod['containers']:
+            told = [word for word in container.get('args', []) if word.startswith('--')]
+            if name == 'aquifer-node':
+                told += [e['name'] for e in container['env']]
+            for word in told:
+                if f'"{word}"' not in text:
+                    yield f'{name}: {word} is nothing that it knows'
+
+
 # The whole
 
 def holds_together(objects, values):
@@ -211,7 +230,7 @@ def definitions(objects):
 def main():
     findings = [*filter(None, [chart.drift()]), *not_refused(), *unexplained(), *drift_of_schema()]
     one = chart.Chart()
-    findings += permissions(one.objects())
+    findings += [*permissions(one.objects()), *unknown_words(one.objects())]
     for others in VARIANTS:
         objects = one.objects(others)
         values = chart.merged(one.values, others)
