@@ -37,7 +37,7 @@ priorityClassName: {{ .root.Values.priorityClass.name }}
 {{- with .root.Values.image.pullSecrets }}
 imagePullSecrets:
 {{- range . }}
-- name: {{ . }}
+- name: {{ . | quote }}
 {{- end }}
 {{- end }}
 {{- with .part.nodeSelector }}
