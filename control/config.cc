@@ -46,6 +46,12 @@ bool SetAccounts(std::set<std::pair<std::string, std::string>>& to, const std::s
   return true;
 }
 
+bool SetObject(std::pair<std::string, std::string>& to, const std::string& value) {
+  const std::size_t slash = std::min(value.find('/'), value.size());
+  to = {value.substr(0, slash), value.substr(std::min(slash + 1, value.size()))};
+  return IsDnsLabel(to.first) && IsDnsSubdomain(to.second);
+}
+
 // What the mesh is made from, and who may ask about it.
 std::vector<Flag> SourceFlags() {
   return {
@@ -94,6 +100,10 @@ std::vector<Flag> SourceFlags() {
        }},
       {"--state", "DIR", "the CA's root and the callers' tokens (default /var/lib/aquifer)",
        [](ControlConfig& c, const std::string& v) { return SetText(c.state, v); }},
+      {"--ca-secret", "NAMESPACE/NAME",
+       "with --kubernetes: the Secret with the CA that all replicas share, made if it is missing "
+       "(default: each has its own, of --state)",
+       [](ControlConfig& c, const std::string& v) { return SetObject(c.ca_secret, v); }},
   };
 }
 
@@ -197,6 +207,8 @@ Decoded<ControlConfig> ParseFlags(std::span<char* const> arguments) {
     return Refusal{"--manifests", "or --kubernetes is needed"};
   if (!config.manifests.empty() && !config.kubernetes.empty())
     return Refusal{"--kubernetes", "and --manifests exclude each other"};
+  if (!config.ca_secret.second.empty() && config.kubernetes.empty())
+    return Refusal{"--ca-secret", "is for --kubernetes"};
   if (config.check && config.manifests.empty()) return Refusal{"--check", "is for --manifests"};
   if (!config.kubernetes.empty() && !given.Has("--captured-by"))
     config.mesh.capture = MeshSettings::Capture::kAnnotation;

@@ -28,6 +28,7 @@ struct ControlConfig {
   bool cluster_writes = true;
   std::string leader_namespace;
   std::string state = "/var/lib/aquifer";
+  std::pair<std::string, std::string> ca_secret;  // namespace, name; empty: the CA of `state`
   Address listen{Ip::Any4(), 15012};
   Address admin{Ip::Any4(), 15014};
   std::string host_names =

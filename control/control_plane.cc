@@ -6,6 +6,7 @@
 #include "certs/tls_stream.h"
 #include "certs/wall_clock.h"
 #include "control/admin.h"
+#include "control/shared_ca.h"
 #include "control/source/cluster_follower.h"
 #include "control/source/directory_follower.h"
 #include "core/rt/timer.h"
@@ -82,6 +83,8 @@ ControlPlane::ControlPlane(const ControlConfig& config, obs::Logger& log, obs::R
       pages_(AdminHandler([this] { return publication_; }, log)) {}
 
 Task<Result<void, Refusal>> ControlPlane::Run(StopToken stop) {
+  const Result<void, Refusal> brought = co_await BringSharedCa(stop);
+  AQ_CO_TRY_STATUS(brought);
   AQ_CO_TRY_STATUS(LoadCa());
   AQ_CO_TRY_STATUS(RenewServerCertificate());
   ca_service_.emplace(ca_->ca, policy_, &certs::SystemWallTime);
@@ -157,6 +160,22 @@ void ControlPlane::MakeWriter(const ClusterAccess& access) {
   options.mesh = config_.mesh;
   std::random_device seed;
   writer_ = std::make_unique<ClusterWriter>(access, std::move(options), log_, metrics_, seed());
+}
+
+Task<Result<void, Refusal>> ControlPlane::BringSharedCa(StopToken stop) {
+  if (config_.ca_secret.second.empty()) co_return Result<void, Refusal>();
+  const Decoded<ClusterAccess> access = FindAccess(config_.kubernetes);
+  if (!access.ok()) co_return Refusal{"--kubernetes", access.error().ToString()};
+  ApiClient client(*access, &certs::SystemWallTime);
+  SharedCa shared(client,
+                  {.namespace_name = config_.ca_secret.first,
+                   .name = config_.ca_secret.second,
+                   .state_directory = config_.state,
+                   .trust_domain = config_.mesh.trust_domain},
+                  log_);
+  const Result<void, Refusal> brought = co_await shared.Bring(stop);
+  co_await client.Shutdown();
+  co_return brought;
 }
 
 Result<void, Refusal> ControlPlane::LoadCa() {

@@ -42,6 +42,7 @@ class ControlPlane {
   Event& known() { return known_; }
 
  private:
+  Task<Result<void, Refusal>> BringSharedCa(StopToken stop);
   Result<void, Refusal> LoadCa();
   Result<void, Refusal> RenewServerCertificate();
   Result<void, Refusal> StartServers(StopToken stop);

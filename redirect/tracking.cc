@@ -14,7 +14,7 @@ namespace aquifer::redirect {
 namespace {
 
 struct Setting {
-  const char* path;
+  const char* name;
   int ours;
   int kernels;
 };
@@ -26,15 +26,21 @@ struct Setting {
 // that has just closed would be called invalid, not be turned back, and mean nothing to the
 // application.
 constexpr std::array<Setting, 5> kSettings = {{
-    {"/proc/sys/net/netfilter/nf_conntrack_tcp_timeout_close_wait", 3600, 60},
-    {"/proc/sys/net/netfilter/nf_conntrack_tcp_timeout_fin_wait", 180, 120},
-    {"/proc/sys/net/netfilter/nf_conntrack_tcp_timeout_last_ack", 180, 30},
-    {"/proc/sys/net/netfilter/nf_conntrack_tcp_timeout_time_wait", 180, 120},
-    {"/proc/sys/net/netfilter/nf_conntrack_tcp_be_liberal", 1, 0},
+    {"nf_conntrack_tcp_timeout_close_wait", 3600, 60},
+    {"nf_conntrack_tcp_timeout_fin_wait", 180, 120},
+    {"nf_conntrack_tcp_timeout_last_ack", 180, 30},
+    {"nf_conntrack_tcp_timeout_time_wait", 180, 120},
+    {"nf_conntrack_tcp_be_liberal", 1, 0},
 }};
 
-std::optional<int> Read(const char* path) {
-  const UniqueFd file(::open(path, O_RDONLY | O_CLOEXEC));
+// Each shows the settings of the namespace that the thread is in. The second is where a container
+// has the node's, because its own are read-only (docs/security.md).
+constexpr std::array<const char*, 2> kFolders = {"/proc/sys/net/netfilter/",
+                                                 "/host/proc-sys-net/netfilter/"};
+
+std::optional<int> Read(const char* name) {
+  const std::string path = std::string(kFolders[0]) + name;
+  const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   std::array<char, 32> text{};
   if (!file.valid()) return std::nullopt;
   const ssize_t size = ::read(file.get(), text.data(), text.size());
@@ -44,24 +50,26 @@ std::optional<int> Read(const char* path) {
   return value;
 }
 
-void Write(const char* path, int value) {
-  const UniqueFd file(::open(path, O_WRONLY | O_CLOEXEC));
+void Write(const char* name, int value) {
   const std::string text = std::to_string(value);
-  if (file.valid()) static_cast<void>(::write(file.get(), text.data(), text.size()));
+  for (const char* folder : kFolders) {
+    const UniqueFd file(::open((std::string(folder) + name).c_str(), O_WRONLY | O_CLOEXEC));
+    if (file.valid() && ::write(file.get(), text.data(), text.size()) > 0) return;
+  }
 }
 
 }  // namespace
 
 void SetTracking() {
   for (const Setting& setting : kSettings) {
-    const std::optional<int> value = Read(setting.path);
-    if (value && *value < setting.ours) Write(setting.path, setting.ours);
+    const std::optional<int> value = Read(setting.name);
+    if (value && *value < setting.ours) Write(setting.name, setting.ours);
   }
 }
 
 void RestoreTracking() {
   for (const Setting& setting : kSettings) {
-    if (Read(setting.path) == setting.ours) Write(setting.path, setting.kernels);
+    if (Read(setting.name) == setting.ours) Write(setting.name, setting.kernels);
   }
 }
 

@@ -51,9 +51,14 @@ def layer(files):
     with tarfile.open(fileobj=out, mode='w') as tar:
         for name, source in sorted(files.items()):
             add(tar, name, pathlib.Path(source).read_bytes())
-        folder = tarfile.TarInfo('tmp')
-        folder.type, folder.mode = tarfile.DIRTYPE, 0o1777
-        tar.addfile(folder)
+        for name, mode in (('run', 0o755), ('tmp', 0o1777), ('var', 0o755)):
+            folder = tarfile.TarInfo(name)
+            folder.type, folder.mode = tarfile.DIRTYPE, mode
+            tar.addfile(folder)
+        # What is mounted below one is found below the other: runtimes name sockets and namespaces by either.
+        link = tarfile.TarInfo('var/run')
+        link.type, link.linkname = tarfile.SYMTYPE, '/run'
+        tar.addfile(link)
     return out.getvalue()
 
 

@@ -49,7 +49,7 @@ def make_venv():
     stamp = BUILD / 'venv/pins.txt'
     if stamped(stamp, pins):
         return
-    print('setup: Meson and httpbin into build/venv', flush=True)
+    print('setup: Meson, PyYAML and httpbin into build/venv', flush=True)
     if not VENV_PYTHON.exists():
         # The system's interpreter where it is: a version manager's may go away under the venv.
         python = '/usr/bin/python3' if os.path.exists('/usr/bin/python3') else sys.executable

@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "control/kube/access.h"
+#include "control/kube/client.h"
 #include "control/write/leader.h"
 #include "control/write/status_writer.h"
 

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "certs/wall_clock.h"
-#include "control/kube/api_client.h"
+#include "control/kube/client.h"
 #include "control/metrics.h"
 #include "control/write/lease.h"
 #include "core/obs/log.h"

@@ -4,7 +4,7 @@
 #include <chrono>
 #include <utility>
 
-#include "control/kube/json_text.h"
+#include "control/kube/values.h"
 #include "control/names.h"
 
 namespace aquifer::control {

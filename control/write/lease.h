@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-#include "control/fields.h"
+#include "control/kube/values.h"
 #include "core/rt/timer_queue.h"
 
 namespace aquifer::control {

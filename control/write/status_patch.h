@@ -9,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-#include "control/fields.h"
+#include "control/kube/values.h"
 #include "control/reconcile/status.h"
 
 namespace aquifer::control {

@@ -4,7 +4,7 @@
 #include <set>
 #include <utility>
 
-#include "control/kube/json_text.h"
+#include "control/kube/values.h"
 #include "control/names.h"
 #include "control/reconcile/gateway_class.h"
 #include "control/write/status_patch.h"

@@ -13,7 +13,7 @@
 
 #include "certs/wall_clock.h"
 #include "control/decode/decode.h"
-#include "control/kube/api_client.h"
+#include "control/kube/client.h"
 #include "control/metrics.h"
 #include "control/publication.h"
 #include "control/reconcile/settings.h"

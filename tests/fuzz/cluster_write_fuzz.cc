@@ -4,7 +4,7 @@
 #include <array>
 #include <string_view>
 
-#include "control/kube/json_text.h"
+#include "control/kube/values.h"
 #include "control/write/lease.h"
 #include "control/write/status_patch.h"
 #include "core/base/check.h"

@@ -6,7 +6,7 @@
 #include "control/kube/cluster_reader.h"
 #include "control/reconcile/gateway_class.h"
 #include "core/rt/timer.h"
-#include "tests/component/control/api_server.h"
+#include "tests/component/control/cluster.h"
 #include "tests/support/catch.h"
 #include "tests/support/run_task.h"
 

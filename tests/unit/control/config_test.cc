@@ -119,4 +119,12 @@ TEST_CASE("help and check need little") {
   CHECK(HelpText().find("--manifests DIR") != std::string::npos);
 }
 
+TEST_CASE("the Secret of the CA is named with its namespace, and only on a cluster") {
+  const auto config = Parse({"--kubernetes", "in-cluster", "--ca-secret", "mesh/ca"});
+  REQUIRE(config.ok());
+  CHECK(config->ca_secret == std::pair<std::string, std::string>("mesh", "ca"));
+  CHECK(WhyNot({"--kubernetes", "in-cluster", "--ca-secret", "ca"}).starts_with("--ca-secret"));
+  CHECK(WhyNot({"--manifests", "m", "--ca-secret", "mesh/ca"}).starts_with("--ca-secret"));
+}
+
 }  // namespace aquifer::control

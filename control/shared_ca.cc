@@ -1,0 +1,131 @@
+#include "control/shared_ca.h"
+
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <system_error>
+#include <tuple>
+#include <utility>
+
+#include "certs/file.h"
+#include "control/ca_state.h"
+#include "core/rt/timer.h"
+
+namespace aquifer::control {
+namespace {
+
+constexpr int kNotFound = 404;
+constexpr int kConflict = 409;
+constexpr size_t kMaxAnswer = 2 << 20;
+constexpr size_t kMaxFileBytes = 1 << 20;
+
+Refusal CannotBe(const std::string& path, const char* what, const std::error_code& error) {
+  return {path, std::string("cannot be ") + what + ": " + error.message()};
+}
+
+}  // namespace
+
+Result<void, Refusal> ReplaceCaFiles(const std::string& directory, const CaFiles& files) {
+  const Decoded<CaFiles> present = ReadCaFiles(directory);
+  if (present.ok() && *present == files) return {};
+  const std::string fresh = directory + ".new";
+  std::error_code error;
+  std::filesystem::remove_all(fresh, error);
+  std::filesystem::create_directories(fresh, error);
+  if (error) return CannotBe(fresh, "made", error);
+  for (const auto& [name, content] : files) {
+    const bool secret = name == "ca-key.pem";
+    const Status written =
+        certs::WriteFileWhole(fresh + "/" + name, content, secret ? S_IRUSR | S_IWUSR : 0644);
+    if (!written.ok())
+      return Refusal{fresh + "/" + name, "cannot be written: " + Describe(written.error())};
+  }
+  // A process that is killed between the two finds no CA, and asks for the Secret again.
+  std::filesystem::remove_all(directory, error);
+  if (error) return CannotBe(directory, "removed", error);
+  std::filesystem::rename(fresh, directory, error);
+  if (error) return CannotBe(directory, "made", error);
+  return {};
+}
+
+Decoded<CaFiles> ReadCaFiles(const std::string& directory) {
+  CaFiles files;
+  for (const char* name : {"ca-key.pem", "ca-cert.pem", "cert-chain.pem", "root-cert.pem"}) {
+    const std::string path = directory + "/" + name;
+    Result<std::string> content = certs::ReadSmallFile(path, kMaxFileBytes);
+    if (content.ok()) {
+      files.emplace(name, *std::move(content));
+    } else if (content.error().reason != Reason::kNotFound) {
+      return Refusal{path, "cannot be read: " + Describe(content.error())};
+    }
+  }
+  return files;
+}
+
+Task<Result<void, Refusal>> SharedCa::Bring(StopToken stop) {
+  while (!stop.requested()) {
+    const Decoded<Step> step = co_await Attempt(stop);
+    if (!step.ok()) co_return step.error();
+    if (*step == Step::kDone) break;
+    if (*step == Step::kLater) std::ignore = co_await SleepFor(options_.pause, stop);
+  }
+  co_return Result<void, Refusal>();
+}
+
+Task<Decoded<SharedCa::Step>> SharedCa::Attempt(StopToken stop) {
+  ApiRequest request;
+  request.path = Path() + "/" + options_.name;
+  const Result<std::string, ApiFailure> answer =
+      co_await client_.Call(std::move(request), kMaxAnswer, options_.timeout, stop);
+  if (!answer.ok()) {
+    if (answer.error().status != kNotFound) co_return Failed(answer.error(), stop);
+    const Decoded<Step> offered = co_await Offer(stop);
+    co_return offered;
+  }
+  const Decoded<CaFiles> files = ReadCaSecret(*answer);
+  if (!files.ok()) {
+    co_return Refusal{"Secret " + options_.namespace_name + "/" + options_.name,
+                      files.error().ToString()};
+  }
+  AQ_CO_TRY_STATUS(ReplaceCaFiles(options_.state_directory + "/ca", *files));
+  log_.Info("ca", "the CA of a Secret is used",
+            {{"secret", options_.namespace_name + "/" + options_.name}});
+  co_return Step::kDone;
+}
+
+// Whoever has made the Secret in the meantime has made the CA, and the next attempt reads it.
+Task<Decoded<SharedCa::Step>> SharedCa::Offer(StopToken stop) {
+  {
+    const Decoded<CaState> made =
+        OpenCaState(options_.state_directory, options_.trust_domain, certs::SystemWallTime());
+    if (!made.ok()) co_return made.error();
+  }
+  const Decoded<CaFiles> files = ReadCaFiles(options_.state_directory + "/ca");
+  if (!files.ok()) co_return files.error();
+  ApiRequest request;
+  request.method = "POST";
+  request.path = Path();
+  request.content_type = "application/json";
+  request.body = CaSecretBody(options_.namespace_name, options_.name, *files);
+  const Result<std::string, ApiFailure> answer =
+      co_await client_.Call(std::move(request), kMaxAnswer, options_.timeout, stop);
+  if (answer.ok()) co_return Step::kAgain;
+  if (answer.error().status == kConflict) co_return Step::kLater;
+  co_return Failed(answer.error(), stop);
+}
+
+SharedCa::Step SharedCa::Failed(const ApiFailure& failure, StopToken stop) {
+  const std::string problem = failure.ToString();
+  if (problem != problem_ && !stop.requested()) {
+    log_.Error("ca", "the Secret with the CA cannot be read or made",
+               {{"secret", options_.namespace_name + "/" + options_.name}, {"error", problem}});
+  }
+  problem_ = problem;
+  return Step::kLater;
+}
+
+std::string SharedCa::Path() const {
+  return "/api/v1/namespaces/" + options_.namespace_name + "/secrets";
+}
+
+}  // namespace aquifer::control
