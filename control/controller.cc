@@ -106,6 +106,8 @@ void Controller::Count(const ObjectSet& set, const ResourceTable& table) {
   objects(Kind::kAuthorizationPolicy, set.authorization_policies.size());
   objects(Kind::kPeerAuthentication, set.peer_authentications.size());
   objects(Kind::kEndpointSlice, set.endpoint_slices.size());
+  objects(Kind::kServiceEntry, set.service_entries.size());
+  objects(Kind::kWorkloadEntry, set.workload_entries.size());
   for (size_t i = 0; i < kResourceTypeCount; ++i) {
     const auto type = static_cast<ResourceType>(i);
     metrics_.resources.With({{"type", TypeWord(type)}})

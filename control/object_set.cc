@@ -10,8 +10,8 @@ static_assert(
 static_assert(std::is_same_v<
               std::variant_alternative_t<static_cast<size_t>(Kind::kGateway), Object>, Gateway>);
 static_assert(
-    std::is_same_v<std::variant_alternative_t<static_cast<size_t>(Kind::kEndpointSlice), Object>,
-                   EndpointSlice>);
+    std::is_same_v<std::variant_alternative_t<static_cast<size_t>(Kind::kWorkloadEntry), Object>,
+                   WorkloadEntry>);
 
 template <class T>
 bool Put(ObjectMap<T>& objects, T object) {
@@ -38,6 +38,8 @@ struct Adder {
     return Put(set.peer_authentications, std::move(object));
   }
   bool operator()(EndpointSlice object) { return Put(set.endpoint_slices, std::move(object)); }
+  bool operator()(ServiceEntry object) { return Put(set.service_entries, std::move(object)); }
+  bool operator()(WorkloadEntry object) { return Put(set.workload_entries, std::move(object)); }
 };
 
 }  // namespace
@@ -57,7 +59,7 @@ size_t ObjectSet::size() const {
   return namespaces.size() + nodes.size() + service_accounts.size() + pods.size() +
          services.size() + gateway_classes.size() + gateways.size() + http_routes.size() +
          reference_grants.size() + authorization_policies.size() + peer_authentications.size() +
-         endpoint_slices.size();
+         endpoint_slices.size() + service_entries.size() + workload_entries.size();
 }
 
 }  // namespace aquifer::control

@@ -7,15 +7,16 @@
 #include <variant>
 
 #include "control/endpoint_slice.h"
+#include "control/entry_objects.h"
 #include "control/gateway_objects.h"
 #include "control/objects.h"
 #include "control/policy_objects.h"
 
 namespace aquifer::control {
 
-using Object =
-    std::variant<Namespace, Node, ServiceAccount, Pod, Service, GatewayClass, Gateway, HttpRoute,
-                 ReferenceGrant, AuthorizationPolicy, PeerAuthentication, EndpointSlice>;
+using Object = std::variant<Namespace, Node, ServiceAccount, Pod, Service, GatewayClass, Gateway,
+                            HttpRoute, ReferenceGrant, AuthorizationPolicy, PeerAuthentication,
+                            EndpointSlice, ServiceEntry, WorkloadEntry>;
 
 ObjectKey KeyOf(const Object& object);
 
@@ -36,6 +37,8 @@ struct ObjectSet {
   ObjectMap<AuthorizationPolicy> authorization_policies;
   ObjectMap<PeerAuthentication> peer_authentications;
   ObjectMap<EndpointSlice> endpoint_slices;
+  ObjectMap<ServiceEntry> service_entries;
+  ObjectMap<WorkloadEntry> workload_entries;
 
   // False if there is one of that key already; the one that is there stays.
   bool Add(Object object);

@@ -55,6 +55,10 @@ std::string_view KindWord(Kind kind) {
       return "PeerAuthentication";
     case Kind::kEndpointSlice:
       return "EndpointSlice";
+    case Kind::kServiceEntry:
+      return "ServiceEntry";
+    case Kind::kWorkloadEntry:
+      return "WorkloadEntry";
   }
   AQ_CHECK(false);
 }

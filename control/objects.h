@@ -30,8 +30,10 @@ enum class Kind : std::uint8_t {
   kAuthorizationPolicy,
   kPeerAuthentication,
   kEndpointSlice,
+  kServiceEntry,
+  kWorkloadEntry,
 };
-inline constexpr int kKindCount = static_cast<int>(Kind::kEndpointSlice) + 1;
+inline constexpr int kKindCount = static_cast<int>(Kind::kWorkloadEntry) + 1;
 
 // "HTTPRoute", as in a manifest.
 std::string_view KindWord(Kind kind);

@@ -87,6 +87,20 @@ constexpr DecoderRow kDecoders[] = {
      ObjectScope::kNamespaced,
      DecodeEndpointSlice,
      {"v1"}},
+    {"networking.istio.io",
+     "ServiceEntry",
+     "serviceentries",
+     Kind::kServiceEntry,
+     ObjectScope::kNamespaced,
+     DecodeServiceEntry,
+     {"v1", "v1beta1", "v1alpha3"}},
+    {"networking.istio.io",
+     "WorkloadEntry",
+     "workloadentries",
+     Kind::kWorkloadEntry,
+     ObjectScope::kNamespaced,
+     DecodeWorkloadEntry,
+     {"v1", "v1beta1", "v1alpha3"}},
 };
 
 LabelRequirement DecodeRequirement(Fields& fields) {

@@ -31,6 +31,8 @@ Object DecodeReferenceGrant(Fields& object, Meta meta);
 Object DecodeAuthorizationPolicy(Fields& object, Meta meta);
 Object DecodePeerAuthentication(Fields& object, Meta meta);
 Object DecodeEndpointSlice(Fields& object, Meta meta);
+Object DecodeServiceEntry(Fields& object, Meta meta);
+Object DecodeWorkloadEntry(Fields& object, Meta meta);
 
 // What stands in for an AuthorizationPolicy that was refused: everything is denied at its targets,
 // or in its namespace if these cannot be read either. Empty when it is not known which policy it

@@ -5,6 +5,7 @@
 
 #include "control/reconcile/connection_policy.h"
 #include "control/reconcile/endpoints.h"
+#include "control/reconcile/entries.h"
 #include "control/reconcile/gateways.h"
 #include "control/reconcile/index.h"
 #include "control/reconcile/peer_authentication.h"
@@ -45,10 +46,12 @@ class Reconciler {
       : index_(objects, settings),
         gateways_(BindGateways(index_)),
         resolver_(index_, gateways_),
+        entries_(index_, resolver_),
         peer_authentications_(index_) {}
 
   Reconciled Run() {
     AddServices();
+    AddEntries();
     AddPolicies();
     AddWorkloads();
     AddClassStatuses();
@@ -100,6 +103,13 @@ class Reconciler {
       Put(ResourceType::kAddress, ServiceResourceName(service, index_),
           ServiceResource(MakeService(service, index_, waypoint)));
     }
+  }
+
+  void AddEntries() {
+    for (const auto& [name, resource] : entries_.resources())
+      Put(ResourceType::kAddress, name, resource);
+    for (const Entries::Note& note : entries_.notes())
+      NoteConditions(note.kind, *note.meta, note.conditions);
   }
 
   void WarnShared(std::string_view what, const Ip& ip, const Meta& first, const Meta& second) {
@@ -166,8 +176,11 @@ class Reconciler {
       }
       const WaypointBinding waypoint = resolver_.ForPod(*pod);
       NoteConditions(Kind::kPod, pod->meta, waypoint.conditions);
-      const auto workload = MakeWorkload(*pod, index_, waypoint, PoliciesOf(*pod));
-      Put(ResourceType::kAddress, workload.uid(), WorkloadResource(workload, *pod, index_));
+      auto workload = MakeWorkload(*pod, index_, waypoint, PoliciesOf(*pod));
+      const std::vector<std::string> entered = entries_.AddTo(*pod, workload);
+      Resource resource = WorkloadResource(workload, *pod, index_);
+      resource.brought_by.insert(resource.brought_by.end(), entered.begin(), entered.end());
+      Put(ResourceType::kAddress, workload.uid(), std::move(resource));
     }
     for (auto& [name, resource] : OutsideWorkloads(index_))
       Put(ResourceType::kAddress, name, std::move(resource));
@@ -261,6 +274,7 @@ class Reconciler {
   const MeshIndex index_;
   const GatewayMap gateways_;
   const WaypointResolver resolver_;
+  const Entries entries_;
   const PeerAuthentications peer_authentications_;
   ServiceWaypoints service_waypoints_;
   std::vector<const AuthorizationPolicy*> selector_policies_;

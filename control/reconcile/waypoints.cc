@@ -97,6 +97,20 @@ WaypointBinding WaypointResolver::ForService(const Service& service) const {
   return Resolve(service.meta, of_account, Traffic::kService);
 }
 
+WaypointBinding WaypointResolver::ForServiceEntry(const ServiceEntry& entry) const {
+  WaypointBinding binding = Resolve(entry.meta, nullptr, Traffic::kService);
+  if (binding.gateway == nullptr || !entry.own_namespace_only ||
+      binding.gateway->namespace_name() == entry.meta.namespace_name)
+    return binding;
+  return Unresolved({binding.gateway->namespace_name(), binding.gateway->name(), true},
+                    "CrossNamespaceWaypointForbidden",
+                    "an entry for its own namespace has no waypoint of another one");
+}
+
+WaypointBinding WaypointResolver::ForWorkloadEntry(const WorkloadEntry& entry) const {
+  return Resolve(entry.meta, nullptr, Traffic::kWorkload);
+}
+
 bool WaypointResolver::ReadLabels(const Meta& meta, const Labels& labels, bool direct,
                                   Request& request, bool& asked) const {
   const std::string_view name = LabelOf(labels, kUseWaypoint);

@@ -28,6 +28,8 @@ class WaypointResolver {
 
   WaypointBinding ForService(const Service& service) const;
   WaypointBinding ForPod(const Pod& pod) const;
+  WaypointBinding ForServiceEntry(const ServiceEntry& entry) const;
+  WaypointBinding ForWorkloadEntry(const WorkloadEntry& entry) const;
 
  private:
   struct Request {

@@ -77,7 +77,9 @@ struct ProtocolWord {
   pb::AppProtocol protocol;
 };
 
-pb::AppProtocol FromWord(std::string_view word) {
+}  // namespace
+
+pb::AppProtocol ProtocolOfWord(std::string_view word) {
   static constexpr std::array<ProtocolWord, 13> kWords = {{
       {"http", pb::HTTP11},
       {"http2", pb::HTTP2},
@@ -99,13 +101,15 @@ pb::AppProtocol FromWord(std::string_view word) {
   return pb::UNKNOWN;
 }
 
+namespace {
+
 // appProtocol, else the first part of the port's name, else what its number has always meant:
 // protocols whose server speaks first.
 pb::AppProtocol ProtocolOf(const ServicePort& port) {
-  if (!port.app_protocol.empty()) return FromWord(port.app_protocol);
+  if (!port.app_protocol.empty()) return ProtocolOfWord(port.app_protocol);
   const std::string_view name = port.name;
   const pb::AppProtocol by_name =
-      name.starts_with("grpc-web") ? pb::HTTP11 : FromWord(name.substr(0, name.find('-')));
+      name.starts_with("grpc-web") ? pb::HTTP11 : ProtocolOfWord(name.substr(0, name.find('-')));
   if (by_name != pb::UNKNOWN) return by_name;
   static constexpr std::array<std::uint16_t, 4> kServerFirst = {25, 53, 3306, 27017};
   return std::find(kServerFirst.begin(), kServerFirst.end(), port.port) != kServerFirst.end()
@@ -172,6 +176,15 @@ bool IngressUsesWaypoint(const Service& service, const MeshIndex& index,
 
 }  // namespace
 
+void SetCanonical(const Labels& labels, pb::Workload& workload) {
+  workload.set_canonical_name(
+      FirstLabel(labels, {"service.istio.io/canonical-name", "app.kubernetes.io/name", "app"},
+                 workload.workload_name()));
+  workload.set_canonical_revision(FirstLabel(
+      labels, {"service.istio.io/canonical-revision", "app.kubernetes.io/version", "version"},
+      "latest"));
+}
+
 std::string WorkloadUid(const Pod& pod, const MeshSettings& settings) {
   return settings.cluster_id + "//Pod/" + pod.meta.namespace_name + "/" + pod.meta.name;
 }
@@ -205,12 +218,7 @@ pb::Workload MakeWorkload(const Pod& pod, const MeshIndex& index, const Waypoint
   workload.set_node(pod.node_name);
   workload.set_workload_type(pb::POD);
   workload.set_workload_name(WorkloadName(pod));
-  workload.set_canonical_name(FirstLabel(
-      pod.meta.labels, {"service.istio.io/canonical-name", "app.kubernetes.io/name", "app"},
-      workload.workload_name()));
-  workload.set_canonical_revision(FirstLabel(
-      pod.meta.labels,
-      {"service.istio.io/canonical-revision", "app.kubernetes.io/version", "version"}, "latest"));
+  SetCanonical(pod.meta.labels, workload);
   workload.set_cluster_id(settings.cluster_id);
   workload.set_status(IsReady(pod) ? pb::HEALTHY : pb::UNHEALTHY);
   if (pod.host_network) workload.set_network_mode(pb::HOST_NETWORK);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "control/reconcile/index.h"
@@ -22,6 +23,11 @@ istio::workload::Workload MakeWorkload(const Pod& pod, const MeshIndex& index,
                                        std::vector<std::string> policies);
 istio::workload::Service MakeService(const Service& service, const MeshIndex& index,
                                      const WaypointBinding& waypoint);
+
+// What a word such as "http" or "grpc" says of a port; UNKNOWN for others.
+istio::workload::AppProtocol ProtocolOfWord(std::string_view word);
+// Canonical name and revision, of the labels that give them, else the workload's name and "latest".
+void SetCanonical(const Labels& labels, istio::workload::Workload& workload);
 
 // "<network>/<ip>": another name of what is at the address.
 std::string NetworkName(const std::string& network, const std::string& address_bytes);
