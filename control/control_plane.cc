@@ -89,6 +89,7 @@ Task<Result<void, Refusal>> ControlPlane::Run(StopToken stop) {
   ended.RequestStop();
   co_await tasks_.Join();
   co_await callers_.Shutdown();
+  if (writer_) co_await writer_->Shutdown();
   log_.Info("control", "ended");
   co_return outcome;
 }
@@ -97,6 +98,7 @@ Task<Result<void, Refusal>> ControlPlane::Run(StopToken stop) {
 Task<Result<void, Refusal>> ControlPlane::Follow(StopToken stop) {
   // What is still posted when we have ended must not touch us.
   const auto alive = std::make_shared<bool>(true);
+  AQ_CO_TRY_STATUS(StartDeploying(stop));
   Decoded<std::unique_ptr<Follower>> follower = StartFollower(Reconciling(alive));
   if (!follower.ok()) co_return std::move(follower).error();
   Event never;
@@ -114,16 +116,44 @@ std::function<void(Observation)> ControlPlane::Reconciling(std::shared_ptr<bool>
   };
 }
 
+Decoded<ClusterAccess> ControlPlane::Access() const {
+  Decoded<ClusterAccess> access = FindAccess(config_.kubernetes);
+  if (!access.ok()) return Refusal{"--kubernetes", access.error().ToString()};
+  return access;
+}
+
+Result<void, Refusal> ControlPlane::StartDeploying(StopToken stop) {
+  if (config_.deploy.image.empty() && config_.deploy.root_config_map.empty()) return {};
+  AQ_TRY(const ClusterAccess access, Access());
+  writer_ = std::make_unique<ApiWriter>(access);
+  // Without an election each control plane takes itself for the leader: they all apply the same.
+  deployer_ =
+      std::make_unique<Deployer>(*writer_, config_.deploy, config_.mesh, [] { return true; }, log_);
+  deployer_->SetRoots(ca_->ca.roots()->pem());
+  deployer_->OnConditions([this] { ShowDeployments(); });
+  tasks_.Spawn(deployer_->Run(stop));
+  return {};
+}
+
+// Statuses speak of deployments, too.
+void ControlPlane::ShowDeployments() {
+  if (published_ == nullptr) return;
+  publication_ = published_;
+  if (deployer_ == nullptr || deployer_->conditions().empty()) return;
+  auto shown = std::make_shared<Publication>(*published_);
+  AddConditions(deployer_->conditions(), shown->statuses);
+  publication_ = std::move(shown);
+}
+
 Decoded<std::unique_ptr<Follower>> ControlPlane::StartFollower(
     std::function<void(Observation)> sink) {
   const bool of_cluster = !config_.kubernetes.empty();
   const std::string& source = of_cluster ? config_.kubernetes : config_.manifests;
   std::unique_ptr<Follower> follower;
   if (of_cluster) {
-    Decoded<ClusterAccess> access = FindAccess(source);
-    if (!access.ok()) return Refusal{"--kubernetes", access.error().ToString()};
-    callers_.ReviewBy(*access);
-    follower = std::make_unique<ClusterFollower>(*std::move(access), std::move(sink), log_);
+    AQ_TRY(ClusterAccess access, Access());
+    callers_.ReviewBy(access);
+    follower = std::make_unique<ClusterFollower>(std::move(access), std::move(sink), log_);
   } else {
     follower =
         std::make_unique<DirectoryFollower>(source, config_.state + "/manifests", std::move(sink));
@@ -196,8 +226,10 @@ Result<void, Refusal> ControlPlane::StartServers(StopToken stop) {
 void ControlPlane::Take(PublicationRef publication) {
   FollowTokens(publication->callers);
   objects_ = publication->objects;
-  publication_ = std::move(publication);
-  xds_.Publish(publication_->table);
+  published_ = std::move(publication);
+  ShowDeployments();
+  if (deployer_ != nullptr) deployer_->Take(objects_);
+  xds_.Publish(published_->table);
   known_.Set();
 }
 
