@@ -80,12 +80,6 @@ std::vector<Flag> DeployFlags() {
       {"--gateway-image", "IMAGE",
        "of aquifer-waypoint, for the pods of Gateways on a cluster (default: nothing is deployed)",
        [](ControlConfig& c, const std::string& v) { return SetText(c.deploy.image, v); }},
-      {"--gateway-classes", "all|own",
-       "with own, Gateways of Istio's classes are left to Istio (default all)",
-       [](ControlConfig& c, const std::string& v) {
-         c.mesh.own_classes_only = v == "own";
-         return v == "all" || v == "own";
-       }},
       {"--control-address", "HOST:PORT",
        "where those pods find us (default aquifer-control.aquifer-system.svc:15012)",
        [](ControlConfig& c, const std::string& v) {

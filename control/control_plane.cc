@@ -89,7 +89,7 @@ Task<Result<void, Refusal>> ControlPlane::Run(StopToken stop) {
   ended.RequestStop();
   co_await tasks_.Join();
   co_await callers_.Shutdown();
-  if (writer_) co_await writer_->Shutdown();
+  if (object_writer_) co_await object_writer_->Shutdown();
   log_.Info("control", "ended");
   co_return outcome;
 }
@@ -125,10 +125,10 @@ Decoded<ClusterAccess> ControlPlane::Access() const {
 Result<void, Refusal> ControlPlane::StartDeploying(StopToken stop) {
   if (config_.deploy.image.empty() && config_.deploy.root_config_map.empty()) return {};
   AQ_TRY(const ClusterAccess access, Access());
-  writer_ = std::make_unique<ApiWriter>(access);
+  object_writer_ = std::make_unique<ApiObjectWriter>(access);
   // Without an election each control plane takes itself for the leader: they all apply the same.
-  deployer_ =
-      std::make_unique<Deployer>(*writer_, config_.deploy, config_.mesh, [] { return true; }, log_);
+  deployer_ = std::make_unique<Deployer>(
+      *object_writer_, config_.deploy, config_.mesh, [] { return true; }, log_);
   deployer_->SetRoots(ca_->ca.roots()->pem());
   deployer_->OnConditions([this] { ShowDeployments(); });
   tasks_.Spawn(deployer_->Run(stop));

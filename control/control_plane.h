@@ -75,8 +75,8 @@ class ControlPlane {
   Callers callers_;
   TokenPolicy policy_;
   XdsServer xds_;
-  std::unique_ptr<ApiWriter> writer_;   // null: nothing is written into a cluster
-  std::unique_ptr<Deployer> deployer_;  // likewise
+  std::unique_ptr<ApiObjectWriter> object_writer_;  // null: nothing is written into a cluster
+  std::unique_ptr<Deployer> deployer_;              // likewise
   std::optional<certs::CaService> ca_service_;
   http::GrpcServer grpc_;
   PublicationRef published_;    // as it came; null before the first reading

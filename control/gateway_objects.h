@@ -61,7 +61,6 @@ struct GatewayInfrastructure {
 
 struct Gateway {
   Meta meta;  // with all annotations but kubectl's: a deployment carries them too
-  std::string uid;
   std::string class_name;
   std::vector<Listener> listeners;
   std::vector<GatewayAddressSpec> addresses;

@@ -104,7 +104,6 @@ Object DecodeGateway(Fields& object, Meta meta) {
   Gateway gateway;
   gateway.meta = std::move(meta);
   Fields metadata = object.Object("metadata");
-  gateway.uid = metadata.Text("uid", "", 64);
   gateway.meta.annotations.merge(ReadAnnotations(metadata));
   Fields spec = object.Object("spec");
   gateway.class_name = spec.RequiredText("gatewayClassName", kMaxNameText);

@@ -17,8 +17,7 @@ constexpr int kConflict = 409;
 std::string Selector(const DeployedRow& row) {
   if (row.kind == DeployedKind::kConfigMap)
     return std::string(kManagedByLabel) + "=" + std::string(kManagedBy);
-  return std::string(kManagedLabel) + " in (" + std::string(kManagedGateway) + "," +
-         std::string(kManagedWaypoint) + ")";
+  return std::string(kManagedLabel) + "=" + std::string(kManaged);
 }
 
 std::string TextOf(const Json& metadata, std::string_view key) {
@@ -171,7 +170,7 @@ Task<Applier::Outcome> Applier::Bring(const WantedObject& wanted, StopToken stop
   std::string path = wanted.key.Path();
   std::string body = wanted.body.dump(-1, ' ', false, Json::error_handler_t::replace);
   // Of an object that somebody makes just now nothing is taken over.
-  const auto force = is_new ? ClusterWriter::Force::kNo : ClusterWriter::Force::kYes;
+  const auto force = is_new ? ObjectWriter::Force::kNo : ObjectWriter::Force::kYes;
   Result<Json, WriteFailure> applied =
       co_await writer_.Apply(std::move(path), std::move(body), force, stop);
   if (!applied.ok()) {

@@ -8,7 +8,7 @@
 #include <optional>
 #include <string>
 
-#include "control/deploy/cluster_writer.h"
+#include "control/deploy/object_writer.h"
 #include "control/deploy/wanted.h"
 #include "core/obs/log.h"
 
@@ -36,7 +36,7 @@ class Applier {
   };
 
   // References outlive the applier.
-  Applier(ClusterWriter& writer, obs::Logger& log, const ApplierOptions& options)
+  Applier(ObjectWriter& writer, obs::Logger& log, const ApplierOptions& options)
       : writer_(writer), log_(log), options_(options) {}
 
   // Reads all objects that carry our labels.
@@ -75,7 +75,7 @@ class Applier {
   Outcome Fail(const WantedObject& wanted, const WriteFailure& failure);
   Outcome SetForeign(const WantedObject& wanted);
 
-  ClusterWriter& writer_;
+  ObjectWriter& writer_;
   obs::Logger& log_;
   const ApplierOptions options_;
   std::map<DeployedKey, Json> objects_;

@@ -8,7 +8,7 @@
 namespace aquifer::control {
 namespace {
 
-constexpr std::string_view kDeployed = "aquifer.dev/Deployed";
+constexpr std::string_view kDeployed = "aquifer.io/Deployed";
 constexpr int kNotFound = 404;
 
 DeployProblem Problem(std::string_view reason, std::string message) {
@@ -46,7 +46,7 @@ void AddConditions(const DeployConditions& conditions, StatusMap& statuses) {
   }
 }
 
-Deployer::Deployer(ClusterWriter& writer, const DeploySettings& settings, const MeshSettings& mesh,
+Deployer::Deployer(ObjectWriter& writer, const DeploySettings& settings, const MeshSettings& mesh,
                    std::function<bool()> leading, obs::Logger& log, const DeployOptions& options)
     : settings_(settings),
       mesh_(mesh),
@@ -116,11 +116,14 @@ Task<bool> Deployer::Refresh(StopToken stop) {
 }
 
 Task<void> Deployer::DeployGateways(const ObjectSet& objects, StopToken stop) {
+  const GatewayClasses classes(objects, mesh_);
   DeployConditions conditions;
   for (const auto& [key, gateway] : objects.gateways) {
     if (stop.requested() || !leading_()) co_return;
-    const std::optional<GatewayRole> role = RoleOf(gateway, objects, mesh_);
-    const bool ours = role && !IsManual(gateway) && !gateway.meta.deleting && !gateway.uid.empty();
+    const std::optional<GatewayRole> role = classes.RoleOf(gateway.class_name);
+    const bool deployed = role && *role != GatewayRole::kRemote;
+    const bool ours =
+        deployed && !IsManual(gateway) && !gateway.meta.deleting && !gateway.meta.uid.empty();
     if (!ours) continue;
     const std::optional<DeployProblem> problem = co_await Deploy(objects, gateway, *role, stop);
     if (problem && problem->reason == kApplyFailed) failing_ = true;
@@ -162,7 +165,7 @@ Task<std::optional<DeployProblem>> Deployer::Deploy(const ObjectSet& objects,
                         wanted.key.ToString() + ": " + applier_.ProblemOf(wanted.key));
     }
   }
-  co_await RemoveOthers(gateway, role, *plan, stop);
+  co_await RemoveOthers(gateway, *plan, stop);
   co_return std::nullopt;
 }
 
@@ -172,7 +175,7 @@ Task<Deployer::Plan> Deployer::FindPlan(const ObjectSet& objects, const Gateway&
                                         GatewayRole role, StopToken stop) {
   AQ_CO_TRY(const std::vector<const Overlays*> overlays,
             co_await OverlaysFor(objects, gateway, stop));
-  const NameWitness witness = WitnessOf(objects, gateway, role);
+  const NameWitness witness = WitnessOf(objects, gateway);
   std::string foreign;
   // The first look at a name may find that it is taken, which the second choice then knows.
   for (int choice = 0; choice < 2; ++choice) {
@@ -198,10 +201,9 @@ Task<Applier::Outcome> Deployer::LookAtAll(const std::vector<WantedObject>& obje
   co_return Applier::Outcome::kThere;
 }
 
-NameWitness Deployer::WitnessOf(const ObjectSet& objects, const Gateway& gateway,
-                                GatewayRole role) const {
+NameWitness Deployer::WitnessOf(const ObjectSet& objects, const Gateway& gateway) const {
   const std::string& space = gateway.meta.namespace_name;
-  const Labels marks = MarksOf(gateway, role);
+  const Labels marks = MarksOf(gateway);
   NameWitness witness;
   witness.taken = [this, &objects, &space, marks](DeployedKind kind, const std::string& name) {
     if (applier_.IsForeign({kind, space, name})) return true;
@@ -273,9 +275,9 @@ bool Deployer::IsAvailable(const std::vector<WantedObject>& wanted) const {
 
 // Under another name, or asked for by an overlay that is no more. What still carries traffic goes
 // once its successor does. A Gateway that has gone takes its objects along without us.
-Task<void> Deployer::RemoveOthers(const Gateway& gateway, GatewayRole role,
-                                  const std::vector<WantedObject>& wanted, StopToken stop) {
-  const Labels marks = MarksOf(gateway, role);
+Task<void> Deployer::RemoveOthers(const Gateway& gateway, const std::vector<WantedObject>& wanted,
+                                  StopToken stop) {
+  const Labels marks = MarksOf(gateway);
   const std::string& space = gateway.meta.namespace_name;
   const bool successor = IsAvailable(wanted);
   std::vector<DeployedKey> others;

@@ -26,7 +26,7 @@ struct DeployOptions {
   std::uint64_t roots_of_pass = 50;  // a Gateway must not wait for a thousand namespaces
 };
 
-// Of each Gateway that is deployed here: type aquifer.dev/Deployed.
+// Of each Gateway that is deployed here: type aquifer.io/Deployed.
 using DeployConditions = std::map<ObjectKey, Condition>;
 
 // Says in the statuses of Gateways what became of their deployments. Parameters that cannot be used
@@ -36,7 +36,7 @@ void AddConditions(const DeployConditions& conditions, StatusMap& statuses);
 class Deployer {
  public:
   // References outlive the deployer; `leading` says at any time whether this control plane writes.
-  Deployer(ClusterWriter& writer, const DeploySettings& settings, const MeshSettings& mesh,
+  Deployer(ObjectWriter& writer, const DeploySettings& settings, const MeshSettings& mesh,
            std::function<bool()> leading, obs::Logger& log, const DeployOptions& options = {});
 
   // The objects as they are now.
@@ -69,10 +69,10 @@ class Deployer {
                                                                         const Gateway& gateway,
                                                                         StopToken stop);
   Task<OverlaysResult> ReadParameters(const ParametersPlace& place, StopToken stop);
-  Task<void> RemoveOthers(const Gateway& gateway, GatewayRole role,
-                          const std::vector<WantedObject>& wanted, StopToken stop);
+  Task<void> RemoveOthers(const Gateway& gateway, const std::vector<WantedObject>& wanted,
+                          StopToken stop);
   Task<void> WriteRoots(const ObjectSet& objects, StopToken stop);
-  NameWitness WitnessOf(const ObjectSet& objects, const Gateway& gateway, GatewayRole role) const;
+  NameWitness WitnessOf(const ObjectSet& objects, const Gateway& gateway) const;
   bool IsAvailable(const std::vector<WantedObject>& wanted) const;
   void Conclude(DeployConditions conditions);
 
@@ -82,7 +82,7 @@ class Deployer {
   obs::Logger& log_;
   const DeployOptions options_;
   Applier applier_;
-  ClusterWriter& writer_;
+  ObjectWriter& writer_;
   std::shared_ptr<const ObjectSet> objects_;  // null: not known yet
   std::string roots_pem_;
   std::map<ParametersPlace, OverlaysResult> parameters_;  // as read since the last refresh

@@ -13,7 +13,7 @@ Json OwnerOf(const Gateway& gateway) {
   return {{"apiVersion", std::string(kGatewayGroup) + "/v1"},
           {"kind", "Gateway"},
           {"name", gateway.meta.name},
-          {"uid", gateway.uid}};
+          {"uid", gateway.meta.uid}};
 }
 
 Json SelectorOf(const Gateway& gateway) {
@@ -103,7 +103,7 @@ Result<WantedObject, DeployProblem> PlanObject(const DeploymentParts& parts, con
                                                std::span<const Overlays* const> overlays) {
   WantedObject wanted;
   wanted.key = {row.kind, parts.gateway.meta.namespace_name, parts.names.name};
-  wanted.marks = MarksOf(parts.gateway, parts.role);
+  wanted.marks = MarksOf(parts.gateway);
   AQ_TRY(wanted.body, Base(parts, row.kind));
   for (const Overlays* overlay : overlays) {
     const auto patch = overlay->patches.find(row.kind);

@@ -145,17 +145,17 @@ Labels PodLabels(const DeploymentParts& parts) {
   if (gateway.meta.annotations.contains(kForServiceAccount))
     labels["istio.io/gateway-name"] = gateway.meta.name;
   labels[std::string(kGatewayClassLabel)] = gateway.class_name;
-  for (const auto& [key, value] : MarksOf(gateway, parts.role)) labels[key] = value;
+  for (const auto& [key, value] : MarksOf(gateway)) labels[key] = value;
   return labels;
 }
 
 Labels WithoutOurs(const Labels& entries) {
   Labels copied;
   for (const auto& [key, value] : entries) {
-    const bool ours =
-        key.starts_with("gateway.networking.k8s.io/") || key.starts_with("aquifer.dev/") ||
-        key.starts_with("kubectl.kubernetes.io/") || key == kManagedLabel || key == kNameOverride ||
-        key == kAccountOverride || key == "gateway.istio.io/controller-version";
+    const bool ours = key.starts_with("gateway.networking.k8s.io/") ||
+                      key.starts_with("aquifer.io/") || key.starts_with("kubectl.kubernetes.io/") ||
+                      key == kManagedLabel || key == kNameOverride || key == kAccountOverride ||
+                      key == "gateway.istio.io/controller-version";
     if (!ours) copied.emplace(key, value);
   }
   return copied;
@@ -173,10 +173,8 @@ Labels CopiedAnnotations(const Gateway& gateway) {
   return WithoutOurs(of_infrastructure.empty() ? gateway.meta.annotations : of_infrastructure);
 }
 
-Labels MarksOf(const Gateway& gateway, GatewayRole role) {
-  const std::string_view managed =
-      role == GatewayRole::kWaypoint ? kManagedWaypoint : kManagedGateway;
-  return {{std::string(kManagedLabel), std::string(managed)},
+Labels MarksOf(const Gateway& gateway) {
+  return {{std::string(kManagedLabel), std::string(kManaged)},
           {std::string(kGatewayNameLabel), gateway.meta.name}};
 }
 

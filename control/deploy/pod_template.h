@@ -20,7 +20,7 @@ struct DeploymentParts {
 Labels CopiedLabels(const Gateway& gateway);
 Labels CopiedAnnotations(const Gateway& gateway);
 // gateway.istio.io/managed and the Gateway's name.
-Labels MarksOf(const Gateway& gateway, GatewayRole role);
+Labels MarksOf(const Gateway& gateway);
 
 Json PodTemplate(const DeploymentParts& parts);
 

@@ -18,11 +18,10 @@ struct DeploySettings {
 inline constexpr std::string_view kDefaultRootConfigMap = "istio-ca-root-cert";
 inline constexpr std::string_view kRootKey = "root-cert.pem";
 
-// Labels (Gateway API, GEP-1762, and Istio's). What carries kManagedLabel with one of our values is
-// ours to change; nothing else is.
+// Labels (Gateway API, GEP-1762, and Istio's). What carries kManagedLabel with kManaged is ours to
+// change; nothing else is.
 inline constexpr std::string_view kManagedLabel = "gateway.istio.io/managed";
-inline constexpr std::string_view kManagedGateway = "aquifer.dev-gateway-controller";
-inline constexpr std::string_view kManagedWaypoint = "aquifer.dev-waypoint-controller";
+inline constexpr std::string_view kManaged = "aquifer.io-controller";
 inline constexpr std::string_view kGatewayNameLabel = "gateway.networking.k8s.io/gateway-name";
 inline constexpr std::string_view kGatewayClassLabel =
     "gateway.networking.k8s.io/gateway-class-name";
@@ -37,6 +36,6 @@ inline constexpr std::string_view kServiceType = "networking.istio.io/service-ty
 inline constexpr std::string_view kForServiceAccount = "istio.io/for-service-account";
 
 // What was applied last, as a hash: a field that is no longer wanted is seen by it.
-inline constexpr std::string_view kAppliedAnnotation = "aquifer.dev/applied";
+inline constexpr std::string_view kAppliedAnnotation = "aquifer.io/applied";
 
 }  // namespace aquifer::control

@@ -34,9 +34,10 @@ std::optional<GatewayRole> RoleIn(const std::array<KnownName, 4>& table, std::st
   return std::nullopt;
 }
 
-// With another mesh in the cluster Istio's classes are its own.
-bool IsOurs(std::string_view name, const MeshSettings& settings) {
-  return !settings.own_classes_only || name.starts_with("aquifer");
+std::optional<GatewayRole> RoleOf(const Gateway& gateway, const MeshIndex& index) {
+  const auto* object = FindObject(index.objects().gateway_classes, "", gateway.class_name);
+  return object != nullptr ? RoleIn(kControllers, object->controller_name)
+                           : RoleIn(kClasses, gateway.class_name);
 }
 
 // The label of the Gateway beats that of its class. A waypoint of an account handles all traffic to
@@ -218,14 +219,6 @@ ListenerStatus StatusOf(const BoundListener& listener, bool programmed) {
 
 }  // namespace
 
-std::optional<GatewayRole> RoleOf(const Gateway& gateway, const ObjectSet& objects,
-                                  const MeshSettings& settings) {
-  const auto* object = FindObject(objects.gateway_classes, "", gateway.class_name);
-  const std::string& name = object == nullptr ? gateway.class_name : object->controller_name;
-  if (!IsOurs(name, settings)) return std::nullopt;
-  return object != nullptr ? RoleIn(kControllers, name) : RoleIn(kClasses, name);
-}
-
 bool BoundGateway::HasReadyPod() const {
   return std::any_of(pods.begin(), pods.end(), [](const Pod* pod) { return IsReady(*pod); });
 }
@@ -233,8 +226,7 @@ bool BoundGateway::HasReadyPod() const {
 GatewayMap BindGateways(const MeshIndex& index) {
   GatewayMap gateways;
   for (const auto& [key, object] : index.objects().gateways) {
-    if (const auto role = RoleOf(object, index.objects(), index.settings()))
-      gateways.emplace(key, Bind(object, *role, index));
+    if (const auto role = RoleOf(object, index)) gateways.emplace(key, Bind(object, *role, index));
   }
   return gateways;
 }

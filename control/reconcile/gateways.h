@@ -11,7 +11,6 @@
 #pragma once
 
 #include <map>
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -49,10 +48,6 @@ struct BoundGateway {
 };
 
 using GatewayMap = std::map<std::pair<std::string, std::string>, BoundGateway>;
-
-// What a Gateway is by its class; none if the class is not ours.
-std::optional<GatewayRole> RoleOf(const Gateway& gateway, const ObjectSet& objects,
-                                  const MeshSettings& settings);
 
 // Every Gateway of a class that is ours, by namespace and name.
 GatewayMap BindGateways(const MeshIndex& index);

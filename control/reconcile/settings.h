@@ -24,8 +24,6 @@ struct MeshSettings {
   std::string root_namespace = "istio-system";
   MissingWaypoint missing_waypoint = MissingWaypoint::kRefuse;
   Capture capture = Capture::kLabels;
-  // Gateways of Istio's classes are somebody else's.
-  bool own_classes_only = false;
 };
 
 inline constexpr std::uint16_t kHbonePort = 15008;

@@ -1,6 +1,6 @@
 // What the deployer asks of an API server: objects applied server-side, deleted and read. An
-// interface, so that a test can say what was asked; ApiWriter is the one that asks. One thread: its
-// Loop's.
+// interface, so that a test can say what was asked; ApiObjectWriter is the one that asks. One
+// thread: its Loop's.
 #pragma once
 
 #include <string>
@@ -15,12 +15,12 @@ struct WriteFailure {
   std::string why;
 };
 
-class ClusterWriter {
+class ObjectWriter {
  public:
   // Whether fields that others manage are taken over.
   enum class Force : std::uint8_t { kNo, kYes };
 
-  virtual ~ClusterWriter() = default;
+  virtual ~ObjectWriter() = default;
 
   // `path` is that of the object, `body` all that we want of it. Gives the object as it is then.
   virtual Task<Result<Json, WriteFailure>> Apply(std::string path, std::string body, Force force,
@@ -32,9 +32,9 @@ class ClusterWriter {
   virtual Task<Result<Json, WriteFailure>> Read(std::string path, StopToken stop) = 0;
 };
 
-class ApiWriter final : public ClusterWriter {
+class ApiObjectWriter final : public ObjectWriter {
  public:
-  explicit ApiWriter(const ClusterAccess& access);
+  explicit ApiObjectWriter(const ClusterAccess& access);
   // Before destruction.
   Task<void> Shutdown() { co_await client_.Shutdown(); }
 

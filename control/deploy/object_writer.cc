@@ -1,4 +1,4 @@
-#include "control/deploy/cluster_writer.h"
+#include "control/deploy/object_writer.h"
 
 #include <utility>
 
@@ -14,9 +14,10 @@ constexpr auto kTimeout = std::chrono::seconds(30);
 
 }  // namespace
 
-ApiWriter::ApiWriter(const ClusterAccess& access) : client_(access, &certs::SystemWallTime) {}
+ApiObjectWriter::ApiObjectWriter(const ClusterAccess& access)
+    : client_(access, &certs::SystemWallTime) {}
 
-Task<Result<Json, WriteFailure>> ApiWriter::Ask(ApiRequest request, StopToken stop) {
+Task<Result<Json, WriteFailure>> ApiObjectWriter::Ask(ApiRequest request, StopToken stop) {
   const Result<std::string, ApiFailure> answer =
       co_await client_.Call(std::move(request), kAnswer.bytes, kTimeout, stop);
   if (!answer.ok()) co_return WriteFailure{answer.error().status, answer.error().ToString()};
@@ -27,8 +28,8 @@ Task<Result<Json, WriteFailure>> ApiWriter::Ask(ApiRequest request, StopToken st
   co_return *std::move(value);
 }
 
-Task<Result<Json, WriteFailure>> ApiWriter::Apply(std::string path, std::string body, Force force,
-                                                  StopToken stop) {
+Task<Result<Json, WriteFailure>> ApiObjectWriter::Apply(std::string path, std::string body,
+                                                        Force force, StopToken stop) {
   ApiRequest request;
   request.method = "PATCH";
   request.path = std::move(path) + "?fieldManager=" + std::string(kManagedBy);
@@ -38,8 +39,8 @@ Task<Result<Json, WriteFailure>> ApiWriter::Apply(std::string path, std::string 
   co_return co_await Ask(std::move(request), stop);
 }
 
-Task<Result<void, WriteFailure>> ApiWriter::Delete(std::string path, std::string uid,
-                                                   StopToken stop) {
+Task<Result<void, WriteFailure>> ApiObjectWriter::Delete(std::string path, std::string uid,
+                                                         StopToken stop) {
   ApiRequest request;
   request.method = "DELETE";
   request.path = std::move(path);
@@ -54,7 +55,7 @@ Task<Result<void, WriteFailure>> ApiWriter::Delete(std::string path, std::string
   co_return Result<void, WriteFailure>();
 }
 
-Task<Result<Json, WriteFailure>> ApiWriter::Read(std::string path, StopToken stop) {
+Task<Result<Json, WriteFailure>> ApiObjectWriter::Read(std::string path, StopToken stop) {
   ApiRequest request;
   request.path = std::move(path);
   co_return co_await Ask(std::move(request), stop);
