@@ -56,6 +56,7 @@ struct Meta {
   std::int64_t creation_seconds =
       0;                  // since 1970; 0 when nobody wrote it, which makes it the oldest
   bool deleting = false;  // has a deletionTimestamp
+  std::string uid;        // empty in manifests
 
   friend bool operator==(const Meta&, const Meta&) = default;
 };
@@ -123,6 +124,9 @@ struct Pod {
   friend bool operator==(const Pod&, const Pod&) = default;
 };
 
+// The condition of an object that goes through a waypoint.
+inline constexpr std::string_view kWaypointBound = "istio.io/WaypointBound";
+
 struct ServicePort {
   std::string name;
   std::uint16_t port = 0;
@@ -148,6 +152,7 @@ struct Service {
   bool internal_traffic_local = false;
   std::string traffic_distribution;
   bool publish_not_ready_addresses = false;
+  bool has_waypoint_status = false;  // somebody has told of its waypoint
 
   friend bool operator==(const Service&, const Service&) = default;
 };

@@ -147,6 +147,9 @@ void ReadServiceStatus(Fields& status, Service& service) {
     const std::string hostname = item.Text("hostname", "", kMaxNameText);
     if (!hostname.empty()) service.load_balancer_hostnames.push_back(hostname);
   });
+  status.ForEach("conditions", 64, [&](Fields& condition) {
+    if (condition.Text("type") == kWaypointBound) service.has_waypoint_status = true;
+  });
 }
 
 }  // namespace

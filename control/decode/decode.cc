@@ -132,6 +132,7 @@ Meta DecodeMeta(Fields& object, ObjectScope scope) {
     meta.creation_seconds = seconds.value_or(0);
   }
   meta.deleting = fields.Has("deletionTimestamp");
+  meta.uid = fields.Text("uid", "", 64);
   return meta;
 }
 

@@ -1,7 +1,6 @@
 #include "control/reconcile/gateways.h"
 
 #include <algorithm>
-#include <array>
 #include <optional>
 
 #include "control/names.h"
@@ -11,34 +10,6 @@ namespace {
 
 constexpr std::string_view kGatewayName = "gateway.networking.k8s.io/gateway-name";
 constexpr std::string_view kOldGatewayName = "istio.io/gateway-name";
-
-struct KnownName {
-  std::string_view name;
-  GatewayRole role;
-};
-// Classes that need no GatewayClass object, and the controllers whose classes we serve.
-constexpr std::array<KnownName, 4> kClasses = {{{"istio", GatewayRole::kIngress},
-                                                {"aquifer", GatewayRole::kIngress},
-                                                {"istio-waypoint", GatewayRole::kWaypoint},
-                                                {"aquifer-waypoint", GatewayRole::kWaypoint}}};
-constexpr std::array<KnownName, 4> kControllers = {
-    {{"istio.io/gateway-controller", GatewayRole::kIngress},
-     {"aquifer.dev/gateway-controller", GatewayRole::kIngress},
-     {"istio.io/mesh-controller", GatewayRole::kWaypoint},
-     {"aquifer.dev/waypoint-controller", GatewayRole::kWaypoint}}};
-
-std::optional<GatewayRole> RoleIn(const std::array<KnownName, 4>& table, std::string_view name) {
-  for (const KnownName& known : table) {
-    if (known.name == name) return known.role;
-  }
-  return std::nullopt;
-}
-
-std::optional<GatewayRole> RoleOf(const Gateway& gateway, const MeshIndex& index) {
-  const auto* object = FindObject(index.objects().gateway_classes, "", gateway.class_name);
-  return object != nullptr ? RoleIn(kControllers, object->controller_name)
-                           : RoleIn(kClasses, gateway.class_name);
-}
 
 // The label of the Gateway beats that of its class. A waypoint of an account handles all traffic to
 // its pods unless told otherwise.
@@ -224,9 +195,11 @@ bool BoundGateway::HasReadyPod() const {
 }
 
 GatewayMap BindGateways(const MeshIndex& index) {
+  const GatewayClasses classes(index.objects(), index.settings());
   GatewayMap gateways;
   for (const auto& [key, object] : index.objects().gateways) {
-    if (const auto role = RoleOf(object, index)) gateways.emplace(key, Bind(object, *role, index));
+    const auto role = classes.RoleOf(object.class_name);
+    if (role && *role != GatewayRole::kRemote) gateways.emplace(key, Bind(object, *role, index));
   }
   return gateways;
 }
@@ -276,6 +249,7 @@ std::vector<StatusAddress> AddressesOf(const BoundGateway& gateway, const MeshIn
 ObjectStatus GatewayStatus(const BoundGateway& gateway, const MeshIndex& index) {
   ObjectStatus status;
   status.generation = gateway.object->meta.generation;
+  status.uid = gateway.object->meta.uid;
   status.addresses = AddressesOf(gateway, index);
   const Condition accepted = GatewayAccepted(gateway);
   const Condition programmed =
@@ -287,6 +261,33 @@ ObjectStatus GatewayStatus(const BoundGateway& gateway, const MeshIndex& index) 
   // What older tools wait for; it says the same.
   status.conditions.push_back(
       {"Ready", programmed.status, programmed.status ? "Ready" : programmed.reason, ""});
+  return status;
+}
+
+// Nothing here serves it: it is what its author says of it.
+ObjectStatus RemoteGatewayStatus(const Gateway& gateway) {
+  ObjectStatus status;
+  status.generation = gateway.meta.generation;
+  status.uid = gateway.meta.uid;
+  for (const GatewayAddressSpec& address : gateway.addresses) {
+    if (!address.value.empty()) status.addresses.push_back({address.type, address.value});
+  }
+  const bool reachable = !status.addresses.empty();
+  const std::string reason = reachable ? "Programmed" : "AddressNotAssigned";
+  const std::string message =
+      reachable ? "the gateway is remote" : "a remote gateway needs an address in spec.addresses";
+  status.conditions = {{"Accepted", true, "Accepted", ""},
+                       {"Programmed", reachable, reason, message},
+                       {"Ready", reachable, reachable ? "Ready" : reason, ""}};
+  for (const Listener& listener : gateway.listeners) {
+    status.listeners.push_back(
+        {listener.name,
+         0,
+         {},
+         {{"Accepted", true, "Accepted", ""},
+          {"Programmed", reachable, reachable ? "Programmed" : "Pending", ""},
+          {"ResolvedRefs", true, "ResolvedRefs", ""}}});
+  }
   return status;
 }
 

@@ -15,12 +15,12 @@
 #include <utility>
 #include <vector>
 
+#include "control/reconcile/gateway_class.h"
 #include "control/reconcile/index.h"
 #include "control/reconcile/status.h"
 
 namespace aquifer::control {
 
-enum class GatewayRole : std::uint8_t { kIngress, kWaypoint };
 enum class WaypointScope : std::uint8_t { kService, kWorkload, kAll, kNone };
 
 struct BoundListener {
@@ -49,7 +49,7 @@ struct BoundGateway {
 
 using GatewayMap = std::map<std::pair<std::string, std::string>, BoundGateway>;
 
-// Every Gateway of a class that is ours, by namespace and name.
+// Every Gateway of a class that is ours, but for remote ones, by namespace and name.
 GatewayMap BindGateways(const MeshIndex& index);
 
 // Null for a Gateway that is not ours or not there.
@@ -66,5 +66,7 @@ std::vector<StatusAddress> AddressesOf(const BoundGateway& gateway, const MeshIn
 
 // Conditions, listeners (without their route counts) and addresses.
 ObjectStatus GatewayStatus(const BoundGateway& gateway, const MeshIndex& index);
+// Of one that is somewhere else.
+ObjectStatus RemoteGatewayStatus(const Gateway& gateway);
 
 }  // namespace aquifer::control

@@ -51,6 +51,7 @@ class Reconciler {
     AddServices();
     AddPolicies();
     AddWorkloads();
+    AddClassStatuses();
     AddGateways();
     AddRoutes();
     return std::move(result_);
@@ -73,6 +74,7 @@ class Reconciler {
   ObjectStatus& StatusOf(Kind kind, const Meta& meta) {
     ObjectStatus& status = result_.statuses[{kind, meta.namespace_name, meta.name}];
     status.generation = meta.generation;
+    status.uid = meta.uid;
     return status;
   }
 
@@ -93,6 +95,8 @@ class Reconciler {
       const WaypointBinding waypoint = resolver_.ForService(service);
       if (waypoint.gateway != nullptr) service_waypoints_.emplace(&service, waypoint.gateway);
       NoteConditions(Kind::kService, service.meta, waypoint.conditions);
+      // What was said of it before has to be taken back.
+      if (service.has_waypoint_status) StatusOf(Kind::kService, service.meta);
       Put(ResourceType::kAddress, ServiceResourceName(service, index_),
           ServiceResource(MakeService(service, index_, waypoint)));
     }
@@ -177,6 +181,19 @@ class Reconciler {
       result_.warnings.push_back("Pod " + ResourceName(pod->meta) + " serves waypoint " +
                                  ResourceName(gateway.object->meta) +
                                  " and is enrolled itself; label it istio.io/dataplane-mode: none");
+    }
+  }
+
+  // What nothing is made from, but somebody waits to hear about.
+  void AddClassStatuses() {
+    const GatewayClasses classes(index_.objects(), index_.settings());
+    for (const auto& [key, object] : index_.objects().gateway_classes) {
+      if (classes.RoleOf(object.meta.name))
+        StatusOf(Kind::kGatewayClass, object.meta) = GatewayClassStatus(object);
+    }
+    for (const auto& [key, gateway] : index_.objects().gateways) {
+      if (classes.RoleOf(gateway.class_name) == GatewayRole::kRemote)
+        StatusOf(Kind::kGateway, gateway.meta) = RemoteGatewayStatus(gateway);
     }
   }
 

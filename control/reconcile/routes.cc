@@ -44,11 +44,12 @@ class Attacher {
 
   AttachedRoute Run() {
     result_.status.generation = route_.meta.generation;
+    result_.status.uid = route_.meta.uid;
     message_.set_namespace_(route_.meta.namespace_name);
     message_.set_name(route_.meta.name);
     message_.set_creation_seconds(route_.meta.creation_seconds);
     for (const std::string& hostname : route_.hostnames) message_.add_hostnames(hostname);
-    for (const ParentRef& parent : route_.parents) Attach(parent);
+    for (size_t i = 0; i < route_.parents.size(); ++i) Attach(route_.parents[i], i);
     const Grants grants = of_gateway_ ? Grants::kRequired : Grants::kNotRequired;
     const Condition resolved = AddRules(route_, index_, grants, message_);
     for (ParentStatus& parent : result_.status.parents) parent.conditions.push_back(resolved);
@@ -57,7 +58,7 @@ class Attacher {
   }
 
  private:
-  void Attach(const ParentRef& parent) {
+  void Attach(const ParentRef& parent, size_t place) {
     const std::string& space =
         parent.namespace_name.empty() ? route_.meta.namespace_name : parent.namespace_name;
     std::optional<Condition> accepted;
@@ -72,7 +73,7 @@ class Attacher {
           Rejected("NoMatchingParent", "parents of kind Mesh have gone; name the Service itself");
     }
     if (accepted)
-      result_.status.parents.push_back({ParentName(parent, space), {*std::move(accepted)}});
+      result_.status.parents.push_back({ParentName(parent, space), {*std::move(accepted)}, place});
   }
 
   std::optional<Condition> CannotRun() const {

@@ -17,6 +17,10 @@ struct MeshSettings {
   // annotations.
   enum class Capture : std::uint8_t { kLabels, kAnnotation };
 
+  // Whose Istio's class names are (istio, istio-waypoint, istio-remote). kAuto: ours, unless a
+  // GatewayClass of a controller of Istio's is there.
+  enum class ClassOwner : std::uint8_t { kAuto, kAquifer, kIstio };
+
   std::string cluster_id = "Kubernetes";
   std::string trust_domain = "cluster.local";
   std::string network;
@@ -24,6 +28,7 @@ struct MeshSettings {
   std::string root_namespace = "istio-system";
   MissingWaypoint missing_waypoint = MissingWaypoint::kRefuse;
   Capture capture = Capture::kLabels;
+  ClassOwner class_owner = ClassOwner::kAquifer;
 };
 
 inline constexpr std::uint16_t kHbonePort = 15008;

@@ -44,6 +44,7 @@ json ObjectJson(const ObjectKey& key, const ObjectStatus& status) {
   for (const StatusAddress& address : status.addresses) {
     body["addresses"].push_back({{"type", address.type}, {"value", address.value}});
   }
+  if (!status.supported_features.empty()) body["supportedFeatures"] = status.supported_features;
   return {{"kind", KindWord(key.kind)},
           {"namespace", key.namespace_name},
           {"name", key.name},

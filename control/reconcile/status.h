@@ -1,6 +1,6 @@
 // What is to be said about an object in the words of its API: conditions with reasons, parents of a
-// route, listeners of a gateway. Later written back to Kubernetes; until then served on the admin
-// port and logged when it changes. Plain values.
+// route, listeners of a gateway. Served on the admin port, logged when it changes, and written back
+// to a cluster (control/write). Plain values.
 #pragma once
 
 #include <map>
@@ -24,6 +24,7 @@ struct ParentStatus {
   std::string parent;  // "Gateway istio-system/gateway", with "#<section>" and ":<port>" where the
                        // route names them
   std::vector<Condition> conditions;
+  size_t index = 0;  // in spec.parentRefs
 
   friend bool operator==(const ParentStatus&, const ParentStatus&) = default;
 };
@@ -46,10 +47,12 @@ struct StatusAddress {
 
 struct ObjectStatus {
   std::int64_t generation = 0;
+  std::string uid;  // of the object; another one of the same name has its own status
   std::vector<Condition> conditions;
   std::vector<ParentStatus> parents;
   std::vector<ListenerStatus> listeners;
   std::vector<StatusAddress> addresses;
+  std::vector<std::string> supported_features;  // of a GatewayClass
 
   friend bool operator==(const ObjectStatus&, const ObjectStatus&) = default;
 };

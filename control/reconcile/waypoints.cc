@@ -145,7 +145,7 @@ WaypointBinding WaypointResolver::BindTo(const BoundGateway& gateway, const Meta
     // name it is a mistake worth a word.
     if (direct) {
       none.conditions.push_back(
-          {"istio.io/WaypointBound", false, "UnsupportedTrafficType",
+          {std::string(kWaypointBound), false, "UnsupportedTrafficType",
            "waypoint " + FullName(gateway) + " does not handle this kind of traffic"});
     }
     return none;
@@ -172,7 +172,7 @@ WaypointBinding WaypointResolver::BindTo(const BoundGateway& gateway, const Meta
   // A Service that loses its last pod keeps the binding: clients find no endpoint and refuse,
   // without a push to everybody.
   binding.address = AddressOf(gateway, index_);
-  binding.conditions.push_back({"istio.io/WaypointBound", ready,
+  binding.conditions.push_back({std::string(kWaypointBound), ready,
                                 ready ? "WaypointAccepted" : "WaypointIsNotReady",
                                 (ready ? "bound to " : "no ready pod in ") + FullName(gateway)});
   return binding;
@@ -189,7 +189,7 @@ WaypointBinding WaypointResolver::Unresolved(const Request& request, std::string
     message += "; traffic is refused until it is";
   }
   binding.conditions.push_back(
-      {"istio.io/WaypointBound", false, std::move(reason), std::move(message)});
+      {std::string(kWaypointBound), false, std::move(reason), std::move(message)});
   return binding;
 }
 
