@@ -39,7 +39,8 @@ void Applier::Forget() {
 
 bool Applier::IsForeign(const DeployedKey& key) const {
   const auto found = attempts_.find(key);
-  return found != attempts_.end() && found->second.foreign;
+  return found != attempts_.end() && found->second.foreign &&
+         Loop::Current().now() < found->second.not_before;
 }
 
 std::string Applier::ProblemOf(const DeployedKey& key) const {
@@ -75,6 +76,9 @@ Task<Result<void, WriteFailure>> Applier::List(const DeployedRow& row, StopToken
     for (Json& item : *items) {
       const auto metadata = item.find("metadata");
       if (metadata == item.end()) continue;
+      // Lists leave out what is the same of all items.
+      item["apiVersion"] = row.api_version;
+      item["kind"] = row.word;
       DeployedKey key{row.kind, TextOf(*metadata, "namespace"), TextOf(*metadata, "name")};
       listed.insert_or_assign(std::move(key), std::move(item));
     }
@@ -144,8 +148,7 @@ Task<Applier::Outcome> Applier::Look(const WantedObject& wanted, StopToken stop)
     attempts_[wanted.key].foreign = false;
     co_return Outcome::kThere;
   }
-  if (IsForeign(wanted.key) && Loop::Current().now() < attempts_[wanted.key].not_before)
-    co_return Outcome::kForeign;
+  if (IsForeign(wanted.key)) co_return Outcome::kForeign;
   if (Waits(wanted)) co_return Outcome::kFailed;
   std::string path = wanted.key.Path();
   Result<Json, WriteFailure> object = co_await writer_.Read(std::move(path), stop);

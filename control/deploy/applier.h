@@ -52,7 +52,7 @@ class Applier {
   Task<void> Remove(DeployedKey key, StopToken stop);
 
   const std::map<DeployedKey, Json>& objects() const { return objects_; }
-  // Found to be somebody else's at the last look.
+  // Found to be somebody else's a short while ago.
   bool IsForeign(const DeployedKey& key) const;
   // Why the last attempt failed; "" if it did not.
   std::string ProblemOf(const DeployedKey& key) const;

@@ -160,10 +160,7 @@ Task<std::optional<DeployProblem>> Deployer::Deploy(const ObjectSet& objects,
     const Applier::Outcome outcome = co_await applier_.Bring(wanted, stop);
     if (outcome == Applier::Outcome::kForeign)
       co_return Problem(kNameTaken, wanted.key.ToString() + " is somebody else's");
-    if (outcome == Applier::Outcome::kFailed) {
-      co_return Problem(kApplyFailed,
-                        wanted.key.ToString() + ": " + applier_.ProblemOf(wanted.key));
-    }
+    if (outcome == Applier::Outcome::kFailed) co_return FailureOf(*plan);
   }
   co_await RemoveOthers(gateway, *plan, stop);
   co_return std::nullopt;
@@ -185,11 +182,18 @@ Task<Deployer::Plan> Deployer::FindPlan(const ObjectSet& objects, const Gateway&
     if (!plan.ok()) co_return plan;
     const Applier::Outcome outcome = co_await LookAtAll(*plan, stop);
     if (outcome == Applier::Outcome::kThere) co_return plan;
-    if (outcome == Applier::Outcome::kFailed)
-      co_return Problem(kApplyFailed, "the API server does not say what is called " + names.name);
+    if (outcome == Applier::Outcome::kFailed) co_return FailureOf(*plan);
     foreign = names.name;
   }
   co_return Problem(kNameTaken, "an object called " + foreign + " is somebody else's");
+}
+
+DeployProblem Deployer::FailureOf(const std::vector<WantedObject>& objects) const {
+  for (const WantedObject& wanted : objects) {
+    const std::string problem = applier_.ProblemOf(wanted.key);
+    if (!problem.empty()) return Problem(kApplyFailed, wanted.key.ToString() + ": " + problem);
+  }
+  return Problem(kApplyFailed, "");
 }
 
 Task<Applier::Outcome> Deployer::LookAtAll(const std::vector<WantedObject>& objects,

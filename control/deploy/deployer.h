@@ -64,6 +64,7 @@ class Deployer {
                                             GatewayRole role, StopToken stop);
   Task<Plan> FindPlan(const ObjectSet& objects, const Gateway& gateway, GatewayRole role,
                       StopToken stop);
+  DeployProblem FailureOf(const std::vector<WantedObject>& objects) const;
   Task<Applier::Outcome> LookAtAll(const std::vector<WantedObject>& objects, StopToken stop);
   Task<Result<std::vector<const Overlays*>, DeployProblem>> OverlaysFor(const ObjectSet& objects,
                                                                         const Gateway& gateway,
