@@ -11,6 +11,7 @@ namespace aquifer::control {
 namespace {
 
 constexpr int kPageObjects = 250;
+constexpr int kMaxPages = 1000;
 constexpr int kNotFound = 404;
 constexpr int kConflict = 409;
 
@@ -68,9 +69,10 @@ Task<Result<void, WriteFailure>> Applier::List(const DeployedRow& row, StopToken
                            "&labelSelector=" + QueryValue(Selector(row));
   std::map<DeployedKey, Json> listed;
   std::string path = base;
-  while (true) {
+  for (int pages = 0; pages < kMaxPages; ++pages) {
     AQ_CO_TRY(Json page, co_await writer_.Read(path, stop));
     const auto items = page.find("items");
+    if (items != page.end() && items->is_null()) *items = Json::array();
     if (items == page.end() || !items->is_array())
       co_return WriteFailure{0, "the list of " + std::string(row.plural) + " has no items"};
     for (Json& item : *items) {

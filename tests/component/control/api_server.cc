@@ -25,6 +25,61 @@ Query QueryOf(std::string_view text) {
   return query;
 }
 
+// Of one object or of all of a kind.
+struct Place {
+  std::string collection;  // of all namespaces
+  std::string name;        // empty: it is the collection
+};
+
+Place PlaceOf(std::string_view path) {
+  std::vector<std::string> words;
+  path = path.substr(0, path.find('?'));
+  while (!path.empty()) {
+    path.remove_prefix(1);  // the slash
+    words.emplace_back(path.substr(0, path.find('/')));
+    path.remove_prefix(words.back().size());
+  }
+  const size_t prefix = !words.empty() && words[0] == "api" ? 2 : 3;
+  if (words.size() > prefix + 2 && words[prefix] == "namespaces")
+    words.erase(words.begin() + static_cast<std::ptrdiff_t>(prefix),
+                words.begin() + static_cast<std::ptrdiff_t>(prefix) + 2);
+  Place place;
+  for (size_t i = 0; i < words.size() && i <= prefix; ++i) place.collection += "/" + words[i];
+  if (words.size() > prefix + 1) place.name = words[prefix + 1];
+  return place;
+}
+
+bool IsOfStatus(std::string_view target) {
+  return target.substr(0, target.find('?')).ends_with("/status");
+}
+
+// Whether an object carries the one label that a query asks for, if it asks for one.
+bool IsSelected(const Json& object, const Query& query) {
+  const auto selector = query.find("labelSelector");
+  if (selector == query.end()) return true;
+  std::string text = selector->second;
+  for (const auto& [from, to] : {std::pair("%2F", "/"), std::pair("%3D", "=")}) {
+    for (size_t at = text.find(from); at != std::string::npos; at = text.find(from))
+      text.replace(at, 3, to);
+  }
+  const size_t equals = text.find('=');
+  const Json labels = object.at("metadata").value("labels", Json::object());
+  return labels.value(text.substr(0, equals), "") == text.substr(equals + 1);
+}
+
+// As a list whose key is the type of its items.
+void ApplyConditions(const Json& from, Json& to) {
+  for (const Json& item : from) {
+    const auto same = std::find_if(
+        to.begin(), to.end(), [&](const Json& other) { return other["type"] == item["type"]; });
+    if (same == to.end()) {
+      to.push_back(item);
+    } else {
+      *same = item;
+    }
+  }
+}
+
 std::string StatusBody(int code, const std::string& message) {
   return Json{{"kind", "Status"}, {"code", code}, {"message", message}}.dump();
 }
@@ -171,21 +226,114 @@ Task<void> ApiServer::ServeStream(http::H2StreamPtr stream, StopToken stop) {
     status = 401;
   } else if (answer != answers_.end() && answer->second.first != 0) {
     std::tie(status, message) = answer->second;
-  } else if (!served_.contains(path) && path != kTokenReviews) {
+  } else if (!served_.contains(PlaceOf(path).collection) && path != kTokenReviews) {
     status = 404;
   }
   news_.Wake();
   if (status != 200) {
     ++counts_[path].refused;
+    std::ignore = co_await ReadBody(*stream, stop);
     std::string body = StatusBody(status, message);
     co_await Reply(*stream, status, std::move(body), stop);
   } else if (path == kTokenReviews) {
     co_await ReviewToken(*stream, stop);
+  } else if (stream->request().method != "GET" || !PlaceOf(path).name.empty()) {
+    co_await ServeObject(*stream, stop);
   } else if (query.contains("watch")) {
     co_await Watch(*stream, path, std::move(query), stop);
   } else {
     std::string body = ListPage(path, query);
     co_await Reply(*stream, 200, std::move(body), stop);
+  }
+}
+
+Task<void> ApiServer::ServeObject(http::H2Stream& stream, StopToken stop) {
+  Sent request{stream.request().method, stream.request().path, "", Json()};
+  request.content_type = std::string(stream.request().headers.Get("content-type").value_or(""));
+  const std::optional<std::string> text = co_await ReadBody(stream, stop);
+  if (!text) co_return;
+  if (!text->empty()) request.body = Json::parse(*text);
+  auto [status, answer] = AnswerTo(request);
+  if (request.method == "GET") {
+    ++counts_[request.target].pages;
+  } else {
+    sent_.push_back(std::move(request));
+  }
+  news_.Wake();
+  std::string body = status < 300 ? answer.dump() : StatusBody(status, "refused");
+  co_await Reply(stream, status, std::move(body), stop);
+}
+
+std::pair<int, Json> ApiServer::AnswerTo(const Sent& request) {
+  Place place = PlaceOf(request.target);
+  if (place.name.empty()) place.name = request.body["metadata"]["name"].get<std::string>();
+  const Json* present = Find(place.collection, place.name);
+  if (request.method == "POST") {
+    if (present != nullptr) return {409, Json()};
+    Put(place.collection, request.body.dump());
+    return {201, *Find(place.collection, place.name)};
+  }
+  if (request.method == "PATCH" && !IsOfStatus(request.target))
+    return Apply(place.collection, place.name, request.body);
+  if (present == nullptr) return {404, Json()};
+  if (request.method == "GET") return {200, *present};
+  if (request.method == "DELETE") return Delete(place.collection, place.name, request.body);
+  Json next = *present;
+  const Json metadata = request.body.value("metadata", Json::object());
+  const std::string version = metadata.value("resourceVersion", "");
+  if (!version.empty() && Json(version) != next["metadata"]["resourceVersion"])
+    return {409, Json()};
+  if (request.method == "PUT") {
+    next = request.body;
+  } else if (request.content_type == "application/merge-patch+json") {
+    next["status"].merge_patch(request.body["status"]);
+  } else {
+    Json status = request.body["status"];
+    Json conditions = next["status"].is_object() ? next["status"].value("conditions", Json::array())
+                                                 : Json::array();
+    ApplyConditions(status.value("conditions", Json::array()), conditions);
+    status["conditions"] = conditions;
+    next["status"].merge_patch(status);
+  }
+  Put(place.collection, next.dump());
+  return {200, *Find(place.collection, place.name)};
+}
+
+// What is wanted is put over what is there; lists are replaced.
+std::pair<int, Json> ApiServer::Apply(const std::string& path, const std::string& name,
+                                      const Json& body) {
+  const Json* present = Find(path, name);
+  Json next = present == nullptr ? Json::object() : *present;
+  next.merge_patch(body);
+  if (present == nullptr) next["metadata"]["uid"] = "uid-" + std::to_string(version_);
+  Put(path, next.dump());
+  return {present == nullptr ? 201 : 200, *Find(path, name)};
+}
+
+std::pair<int, Json> ApiServer::Delete(const std::string& path, const std::string& name,
+                                       const Json& options) {
+  const Json present = *Find(path, name);
+  if (options.at("preconditions").at("uid") != present.at("metadata").at("uid"))
+    return {409, Json()};
+  Remove(path, name);
+  return {200, present};
+}
+
+const Json* ApiServer::Find(const std::string& path, const std::string& name) const {
+  const auto resource = resources_.find(path);
+  if (resource == resources_.end()) return nullptr;
+  const auto object = resource->second.objects.find(name);
+  return object == resource->second.objects.end() ? nullptr : &object->second;
+}
+
+// Nothing if the client has gone.
+Task<std::optional<std::string>> ApiServer::ReadBody(http::H2Stream& stream, StopToken stop) {
+  std::string body;
+  while (true) {
+    const Result<Chunk> chunk = co_await stream.Read(stop);
+    if (!chunk.ok()) co_return std::nullopt;
+    if (chunk->empty()) co_return body;
+    body.append(chunk->text());
   }
 }
 
@@ -203,15 +351,10 @@ void ApiServer::Vouch(const std::string& token, const std::string& status_json) 
 }
 
 Task<void> ApiServer::ReviewToken(http::H2Stream& stream, StopToken stop) {
-  std::string body;
-  while (true) {
-    const Result<Chunk> chunk = co_await stream.Read(stop);
-    if (!chunk.ok()) co_return;
-    if (chunk->empty()) break;
-    body.append(chunk->text());
-  }
+  const std::optional<std::string> body = co_await ReadBody(stream, stop);
+  if (!body) co_return;
   ++reviews_;
-  Json review = Json::parse(body);
+  Json review = Json::parse(*body);
   const auto vouched = vouched_.find(review["spec"]["token"].get<std::string>());
   review["status"] = vouched == vouched_.end() ? Json{{"error", "unknown"}} : vouched->second;
   std::string answer = review.dump();
@@ -237,7 +380,7 @@ std::string ApiServer::ListPage(const std::string& path, const Query& query) {
                {"items", Json::array()}};
   std::string last;
   for (; at != objects.end() && list["items"].size() < limit; ++at) {
-    list["items"].push_back(at->second);
+    if (IsSelected(at->second, query)) list["items"].push_back(at->second);
     last = at->first;
   }
   if (at != objects.end()) list["metadata"]["continue"] = last + "/";

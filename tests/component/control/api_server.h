@@ -6,6 +6,7 @@
 #include <list>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -54,6 +55,18 @@ class ApiServer {
   // Larger pages cannot be read.
   void SpoilPagesOver(size_t objects) { most_page_objects_ = objects; }
 
+  // Of single objects: GET, POST, PUT, DELETE and PATCH (by server-side apply; of the status
+  // conditions are merged by their types). What was sent, in the order in which it came.
+  struct Sent {
+    std::string method;
+    std::string target;  // with the query
+    std::string content_type;
+    Json body;
+  };
+  const std::vector<Sent>& sent() const { return sent_; }
+  // The object of that name as it is now; null if there is none.
+  const Json* Find(const std::string& path, const std::string& name) const;
+
   struct Counts {
     int lists = 0;    // first pages
     int pages = 0;    // all pages
@@ -80,6 +93,12 @@ class ApiServer {
   Task<void> ServeConnection(io::SocketPtr socket);
   Task<void> ServeStream(http::H2StreamPtr stream, StopToken stop);
   Task<void> ReviewToken(http::H2Stream& stream, StopToken stop);
+  Task<void> ServeObject(http::H2Stream& stream, StopToken stop);
+  std::pair<int, Json> AnswerTo(const Sent& request);
+  std::pair<int, Json> Apply(const std::string& path, const std::string& name, const Json& body);
+  std::pair<int, Json> Delete(const std::string& path, const std::string& name,
+                              const Json& options);
+  Task<std::optional<std::string>> ReadBody(http::H2Stream& stream, StopToken stop);
   Task<void> Reply(http::H2Stream& stream, int status, std::string body, StopToken stop);
   std::string ListPage(const std::string& path, const std::map<std::string, std::string>& query);
   Task<void> Watch(http::H2Stream& stream, std::string path,
@@ -97,6 +116,7 @@ class ApiServer {
   std::map<std::string, std::pair<int, std::string>> answers_;
   std::map<std::string, Counts> counts_;
   std::map<std::string, Json> vouched_;
+  std::vector<Sent> sent_;
   int reviews_ = 0;
   int version_ = 100;
   int oldest_ = 0;
