@@ -119,6 +119,7 @@ Applier::Outcome Applier::Fail(const WantedObject& wanted, const WriteFailure& f
   Attempt& attempt = attempts_[wanted.key];
   attempt.hash = HashOf(wanted.body);
   attempt.settled.reset();
+  attempt.foreign = false;
   attempt.backoff = attempt.backoff == Clock::duration::zero()
                         ? options_.first_backoff
                         : std::min(attempt.backoff * 2, options_.longest_backoff);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "control/deploy/inputs.h"
 #include "control/deploy/settings.h"
 #include "core/rt/timer.h"
 
@@ -57,8 +58,9 @@ Deployer::Deployer(ObjectWriter& writer, const DeploySettings& settings, const M
       writer_(writer) {}
 
 void Deployer::Take(std::shared_ptr<const ObjectSet> objects) {
+  const bool same = objects_ != nullptr && AsksForTheSame(*objects_, *objects);
   objects_ = std::move(objects);
-  news_.Set();
+  if (!same) news_.Set();
 }
 
 void Deployer::SetRoots(std::string pem) {
