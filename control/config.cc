@@ -107,6 +107,27 @@ std::vector<Flag> SourceFlags() {
   };
 }
 
+// What is written into a cluster.
+std::vector<Flag> DeployFlags() {
+  return {
+      {"--gateway-image", "IMAGE",
+       "of aquifer-waypoint, for the pods of Gateways on a cluster (default: nothing is deployed)",
+       [](ControlConfig& c, const std::string& v) { return SetText(c.deploy.image, v); }},
+      {"--control-address", "HOST:PORT",
+       "where those pods find us (default aquifer-control.aquifer-system.svc:15012)",
+       [](ControlConfig& c, const std::string& v) {
+         const Decoded<std::string> address = app::ReadServerAddress(v);
+         return address.ok() && SetText(c.deploy.control_address, *address);
+       }},
+      {"--root-config-map", "NAME",
+       "ConfigMap with our root to keep in every namespace of a cluster, for example "
+       "istio-ca-root-cert (default: none)",
+       [](ControlConfig& c, const std::string& v) {
+         return IsDnsSubdomain(v) && SetText(c.deploy.root_config_map, v);
+       }},
+  };
+}
+
 std::vector<Flag> ServingFlags() {
   return {
       {"--listen", "IP:PORT", "xDS and CA over TLS (default 0.0.0.0:15012)",
@@ -162,6 +183,7 @@ std::vector<Flag> ServingFlags() {
 const std::vector<Flag>& Flags() {
   static const std::vector<Flag> flags = [] {
     std::vector<Flag> all = SourceFlags();
+    for (Flag& flag : DeployFlags()) all.push_back(std::move(flag));
     for (Flag& flag : ServingFlags()) all.push_back(std::move(flag));
     return all;
   }();
@@ -210,6 +232,10 @@ Decoded<ControlConfig> ParseFlags(std::span<char* const> arguments) {
   if (!config.ca_secret.second.empty() && config.kubernetes.empty())
     return Refusal{"--ca-secret", "is for --kubernetes"};
   if (config.check && config.manifests.empty()) return Refusal{"--check", "is for --manifests"};
+  for (const char* flag : {"--gateway-image", "--root-config-map"}) {
+    if (given.Has(flag) && config.kubernetes.empty()) return Refusal{flag, "is for --kubernetes"};
+  }
+  config.deploy.token_audience = config.token_audience;
   if (!config.kubernetes.empty() && !given.Has("--captured-by"))
     config.mesh.capture = MeshSettings::Capture::kAnnotation;
   if (!config.kubernetes.empty() && !given.Has("--class-owner"))

@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "control/deploy/settings.h"
 #include "control/reconcile/settings.h"
 #include "core/base/address.h"
 #include "core/base/result.h"
@@ -36,6 +37,7 @@ struct ControlConfig {
                                                                                // certificate, with
                                                                                // the listen address
   MeshSettings mesh;
+  DeploySettings deploy;
   obs::LogFormat log_format = obs::LogFormat::kText;
   std::string log_levels = "info";
   std::optional<BackendKind> io_backend;  // none: what the kernel has

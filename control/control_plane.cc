@@ -59,6 +59,11 @@ std::optional<std::string> Variable(const char* name) {
   return value == nullptr ? std::nullopt : std::optional<std::string>(value);
 }
 
+Task<void> Wake(Deployer* deployer) {
+  deployer->Wake();
+  co_return;
+}
+
 CallerOptions OptionsOf(const ControlConfig& config) {
   CallerOptions options;
   options.audience = config.token_audience;
@@ -100,6 +105,7 @@ Task<Result<void, Refusal>> ControlPlane::Run(StopToken stop) {
   ended.RequestStop();
   co_await tasks_.Join();
   co_await callers_.Shutdown();
+  if (object_writer_) co_await object_writer_->Shutdown();
   log_.Info("control", "ended");
   co_return outcome;
 }
@@ -108,6 +114,10 @@ Task<Result<void, Refusal>> ControlPlane::Run(StopToken stop) {
 Task<Result<void, Refusal>> ControlPlane::Follow(StopToken stop) {
   // What is still posted when we have ended must not touch us.
   const auto alive = std::make_shared<bool>(true);
+  if (config_.cluster_writes && !config_.kubernetes.empty()) {
+    AQ_CO_TRY_STATUS(MakeWriter());
+  }
+  AQ_CO_TRY_STATUS(StartDeploying(stop));
   Decoded<std::unique_ptr<Follower>> follower = StartFollower(Reconciling(alive));
   if (!follower.ok()) co_return std::move(follower).error();
   if (writer_ != nullptr) tasks_.Spawn(writer_->Run(stop));
@@ -126,17 +136,48 @@ std::function<void(Observation)> ControlPlane::Reconciling(std::shared_ptr<bool>
   };
 }
 
+Decoded<ClusterAccess> ControlPlane::Access() const {
+  Decoded<ClusterAccess> access = FindAccess(config_.kubernetes);
+  if (!access.ok()) return Refusal{"--kubernetes", access.error().ToString()};
+  return access;
+}
+
+Result<void, Refusal> ControlPlane::StartDeploying(StopToken stop) {
+  const bool wanted = !config_.deploy.image.empty() || !config_.deploy.root_config_map.empty();
+  if (writer_ == nullptr || !wanted) return {};
+  AQ_TRY(const ClusterAccess access, Access());
+  object_writer_ = std::make_unique<ApiObjectWriter>(access);
+  const auto leads = [this] { return writer_->leads(); };
+  deployer_ =
+      std::make_unique<Deployer>(*object_writer_, config_.deploy, config_.mesh, leads, log_);
+  writer_->AddDuty([deployer = deployer_.get()](StopToken) { return Wake(deployer); });
+  deployer_->SetRoots(ca_->ca.roots()->pem());
+  deployer_->OnConditions([this] { ShowDeployments(); });
+  tasks_.Spawn(deployer_->Run(stop));
+  return {};
+}
+
+// Statuses speak of deployments, too.
+void ControlPlane::ShowDeployments() {
+  if (published_ == nullptr) return;
+  publication_ = published_;
+  if (deployer_ != nullptr && !deployer_->conditions().empty()) {
+    auto shown = std::make_shared<Publication>(*published_);
+    AddConditions(deployer_->conditions(), shown->statuses);
+    publication_ = std::move(shown);
+  }
+  if (writer_ != nullptr) writer_->Take(publication_);
+}
+
 Decoded<std::unique_ptr<Follower>> ControlPlane::StartFollower(
     std::function<void(Observation)> sink) {
   const bool of_cluster = !config_.kubernetes.empty();
   const std::string& source = of_cluster ? config_.kubernetes : config_.manifests;
   std::unique_ptr<Follower> follower;
   if (of_cluster) {
-    Decoded<ClusterAccess> access = FindAccess(source);
-    if (!access.ok()) return Refusal{"--kubernetes", access.error().ToString()};
-    callers_.ReviewBy(*access);
-    if (config_.cluster_writes) MakeWriter(*access);
-    follower = std::make_unique<ClusterFollower>(*std::move(access), std::move(sink), log_);
+    AQ_TRY(ClusterAccess access, Access());
+    callers_.ReviewBy(access);
+    follower = std::make_unique<ClusterFollower>(std::move(access), std::move(sink), log_);
   } else {
     follower =
         std::make_unique<DirectoryFollower>(source, config_.state + "/manifests", std::move(sink));
@@ -152,7 +193,8 @@ Decoded<std::unique_ptr<Follower>> ControlPlane::StartFollower(
   return follower;
 }
 
-void ControlPlane::MakeWriter(const ClusterAccess& access) {
+Result<void, Refusal> ControlPlane::MakeWriter() {
+  AQ_TRY(const ClusterAccess access, Access());
   const Environment environment = &Variable;
   ClusterWriterOptions options;
   options.leader.namespace_name = LeaseNamespace(config_.leader_namespace, environment);
@@ -160,13 +202,13 @@ void ControlPlane::MakeWriter(const ClusterAccess& access) {
   options.mesh = config_.mesh;
   std::random_device seed;
   writer_ = std::make_unique<ClusterWriter>(access, std::move(options), log_, metrics_, seed());
+  return {};
 }
 
 Task<Result<void, Refusal>> ControlPlane::BringSharedCa(StopToken stop) {
   if (config_.ca_secret.second.empty()) co_return Result<void, Refusal>();
-  const Decoded<ClusterAccess> access = FindAccess(config_.kubernetes);
-  if (!access.ok()) co_return Refusal{"--kubernetes", access.error().ToString()};
-  ApiClient client(*access, &certs::SystemWallTime);
+  AQ_CO_TRY(const ClusterAccess access, Access());
+  ApiClient client(access, &certs::SystemWallTime);
   SharedCa shared(client,
                   {.namespace_name = config_.ca_secret.first,
                    .name = config_.ca_secret.second,
@@ -235,9 +277,10 @@ Result<void, Refusal> ControlPlane::StartServers(StopToken stop) {
 void ControlPlane::Take(PublicationRef publication) {
   FollowTokens(publication->callers);
   objects_ = publication->objects;
-  publication_ = std::move(publication);
-  if (writer_ != nullptr) writer_->Take(publication_);
-  xds_.Publish(publication_->table);
+  published_ = std::move(publication);
+  ShowDeployments();
+  if (deployer_ != nullptr) deployer_->Take(objects_);
+  xds_.Publish(published_->table);
   known_.Set();
 }
 

@@ -16,6 +16,7 @@
 #include "control/callers.h"
 #include "control/config.h"
 #include "control/controller.h"
+#include "control/deploy/deployer.h"
 #include "control/metrics.h"
 #include "control/publication.h"
 #include "control/source/follower.h"
@@ -48,9 +49,12 @@ class ControlPlane {
   Result<void, Refusal> StartServers(StopToken stop);
   Task<Result<void, Refusal>> Follow(StopToken stop);
   std::function<void(Observation)> Reconciling(std::shared_ptr<bool> alive);
-  void MakeWriter(const ClusterAccess& access);
+  Result<void, Refusal> MakeWriter();
   Decoded<std::unique_ptr<Follower>> StartFollower(std::function<void(Observation)> sink);
+  Decoded<ClusterAccess> Access() const;
+  Result<void, Refusal> StartDeploying(StopToken stop);
   void Take(PublicationRef publication);
+  void ShowDeployments();
   void FollowTokens(const std::set<Caller>& callers);
   Task<void> FollowTokenFiles(StopToken stop);
   Task<void> AcceptLoop(StopToken stop);
@@ -75,9 +79,12 @@ class ControlPlane {
   TokenPolicy policy_;
   std::unique_ptr<ClusterWriter> writer_;  // null unless we write to a cluster
   XdsServer xds_;
+  std::unique_ptr<ApiObjectWriter> object_writer_;  // null: nothing is written into a cluster
+  std::unique_ptr<Deployer> deployer_;              // likewise
   std::optional<certs::CaService> ca_service_;
   http::GrpcServer grpc_;
-  PublicationRef publication_;  // null before the first reading
+  PublicationRef published_;    // as it came; null before the first reading
+  PublicationRef publication_;  // the same with what the deployer has to say
   Event known_;
   std::unique_ptr<io::Listener> listener_;
   std::size_t connections_ = 0;

@@ -15,11 +15,6 @@ namespace aquifer::control {
 
 inline constexpr std::string_view kGatewayGroup = "gateway.networking.k8s.io";
 
-struct GatewayClass {
-  Meta meta;
-  std::string controller_name;
-};
-
 // An object named from elsewhere. An empty namespace stands for that of the object that names it;
 // an empty group is the core one.
 struct ObjectRef {
@@ -28,6 +23,12 @@ struct ObjectRef {
   std::string namespace_name;
   std::string name;
   std::uint16_t port = 0;  // 0: not given
+};
+
+struct GatewayClass {
+  Meta meta;
+  std::string controller_name;
+  std::optional<ObjectRef> parameters;  // spec.parametersRef
 };
 
 struct Listener {
@@ -51,11 +52,19 @@ struct GatewayAddressSpec {
   std::string value;
 };
 
+// spec.infrastructure: what is said of the objects that a Gateway is deployed as.
+struct GatewayInfrastructure {
+  Labels labels;
+  Labels annotations;
+  std::optional<ObjectRef> parameters;
+};
+
 struct Gateway {
-  Meta meta;
+  Meta meta;  // with all annotations but kubectl's: a deployment carries them too
   std::string class_name;
   std::vector<Listener> listeners;
   std::vector<GatewayAddressSpec> addresses;
+  GatewayInfrastructure infrastructure;
 };
 
 struct ParentRef {

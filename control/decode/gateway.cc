@@ -50,12 +50,52 @@ bool NameTaken(const std::vector<Listener>& listeners, std::string_view name) {
                      [&](const Listener& other) { return other.name == name; });
 }
 
+// Whatever the annotations hold: they are handed on and not read here. Too many are left out, so
+// that nobody's Gateway is refused for what others wrote on it.
+Labels ReadAnnotations(Fields& owner) {
+  constexpr size_t kMaxBytes = 64 << 10;
+  Labels annotations;
+  const Json* all = owner.Find("annotations");
+  if (all == nullptr || !all->is_object()) return annotations;
+  size_t bytes = 0;
+  for (const auto& [key, value] : all->items()) {
+    if (!value.is_string() || key.starts_with("kubectl.kubernetes.io/")) continue;
+    const auto& text = value.get_ref<const std::string&>();
+    bytes += key.size() + text.size();
+    if (bytes > kMaxBytes) break;
+    annotations.emplace(key, text);
+  }
+  return annotations;
+}
+
+std::optional<ObjectRef> ReadParametersRef(Fields& owner) {
+  Fields fields = owner.Object("parametersRef");
+  if (!fields.present()) return std::nullopt;
+  ObjectRef ref;
+  ref.group = fields.Text("group", "", kMaxNameText);
+  ref.kind = fields.RequiredText("kind", 63);
+  ref.name = fields.RequiredText("name", kMaxNameText);
+  ref.namespace_name = fields.Text("namespace", "", 63);
+  fields.RefuseOthers();
+  return ref;
+}
+
+GatewayInfrastructure ReadInfrastructure(Fields& fields) {
+  GatewayInfrastructure infrastructure;
+  infrastructure.labels = fields.LabelEntries("labels");
+  infrastructure.annotations = ReadAnnotations(fields);
+  infrastructure.parameters = ReadParametersRef(fields);
+  fields.RefuseOthers();
+  return infrastructure;
+}
+
 }  // namespace
 
 Object DecodeGatewayClass(Fields& object, Meta meta) {
   Fields spec = object.Object("spec");
   GatewayClass gateway_class{std::move(meta), spec.RequiredText("controllerName", kMaxNameText)};
-  for (const std::string_view key : {"description", "parametersRef"}) spec.Find(key);
+  gateway_class.parameters = ReadParametersRef(spec);
+  spec.Find("description");
   spec.RefuseOthers();
   return gateway_class;
 }
@@ -63,6 +103,8 @@ Object DecodeGatewayClass(Fields& object, Meta meta) {
 Object DecodeGateway(Fields& object, Meta meta) {
   Gateway gateway;
   gateway.meta = std::move(meta);
+  Fields metadata = object.Object("metadata");
+  gateway.meta.annotations.merge(ReadAnnotations(metadata));
   Fields spec = object.Object("spec");
   gateway.class_name = spec.RequiredText("gatewayClassName", kMaxNameText);
   spec.ForEach("listeners", 64, [&](Fields& item) {
@@ -76,7 +118,9 @@ Object DecodeGateway(Fields& object, Meta meta) {
         {item.Text("type", "IPAddress", kMaxNameText), item.Text("value", "", kMaxNameText)});
     item.RefuseOthers();
   });
-  for (const std::string_view key : {"infrastructure", "allowedListeners", "tls"}) spec.Find(key);
+  Fields infrastructure = spec.Object("infrastructure");
+  gateway.infrastructure = ReadInfrastructure(infrastructure);
+  for (const std::string_view key : {"allowedListeners", "tls"}) spec.Find(key);
   spec.RefuseOthers();
   return gateway;
 }

@@ -49,6 +49,23 @@ TEST_CASE("flags are read, joined or apart") {
   CHECK(config->io_backend == BackendKind::kEpoll);
 }
 
+TEST_CASE("deployments are for a cluster") {
+  const auto config =
+      Parse({"--kubernetes", "in-cluster", "--gateway-image", "aquifer:1", "--root-config-map",
+             "roots", "--control-address", "control.test:1", "--token-audience", "mesh"});
+  REQUIRE(config.ok());
+  CHECK(config->deploy.image == "aquifer:1");
+  CHECK(config->deploy.root_config_map == "roots");
+  CHECK(config->deploy.control_address == "control.test:1");
+  CHECK(config->deploy.token_audience == "mesh");
+  CHECK(WhyNot({"--manifests", "m", "--gateway-image", "i"}) ==
+        "--gateway-image: is for --kubernetes");
+  CHECK(WhyNot({"--kubernetes", "in-cluster", "--root-config-map", "A B"}) ==
+        "--root-config-map: is not NAME: A B");
+  CHECK(WhyNot({"--kubernetes", "in-cluster", "--control-address", "here"}) ==
+        "--control-address: is not HOST:PORT: here");
+}
+
 TEST_CASE("a bad flag is named in a sentence") {
   CHECK(WhyNot({}) == "--manifests: or --kubernetes is needed");
   CHECK(WhyNot({"--manifests", "m", "--kubernetes", "in-cluster"}) ==

@@ -1,0 +1,420 @@
+// The deployer beside a cluster that is a map: what it writes, when, and what it leaves alone.
+#include "control/deploy/deployer.h"
+
+#include <algorithm>
+
+#include "core/rt/scope.h"
+#include "core/rt/timer.h"
+#include "tests/support/catch.h"
+#include "tests/support/run_task.h"
+#include "tests/unit/control/support.h"
+
+namespace aquifer::control {
+namespace {
+
+using Words = std::vector<std::string>;
+
+constexpr const char* kDeployments = "/apis/apps/v1/namespaces/edge/deployments/";
+constexpr const char* kServices = "/api/v1/namespaces/edge/services/";
+constexpr const char* kParameters = "/api/v1/namespaces/edge/configmaps/params";
+
+// Objects by path; says what was written.
+class FakeCluster final : public ObjectWriter {
+ public:
+  Task<Result<Json, WriteFailure>> Apply(std::string path, std::string body, Force force,
+                                         StopToken) override {
+    written.push_back((force == Force::kYes ? "apply " : "make ") + path);
+    if (refused.contains(path)) co_return WriteFailure{403, "forbidden"};
+    Json object = Json::parse(body);
+    object["metadata"]["uid"] = "uid-of-" + path;
+    const auto spec = object.find("spec");
+    if (spec != object.end() && spec->contains("replicas")) (*spec)["replicas"] = 7;
+    if (pods_start) object["status"]["availableReplicas"] = 1;
+    objects[path] = object;
+    co_return object;
+  }
+  Task<Result<void, WriteFailure>> Delete(std::string path, std::string uid, StopToken) override {
+    CHECK(uid == "uid-of-" + path);
+    written.push_back("delete " + path);
+    objects.erase(path);
+    co_return Result<void, WriteFailure>();
+  }
+  Task<Result<Json, WriteFailure>> Read(std::string path, StopToken) override {
+    const size_t query = path.find("?");
+    if (query != std::string::npos) {
+      ++lists;
+      if (away) co_return WriteFailure{0, "away"};
+      co_return List(path.substr(0, query), path.substr(query));
+    }
+    const auto found = objects.find(path);
+    if (found == objects.end()) co_return WriteFailure{404, "not found"};
+    co_return found->second;
+  }
+
+  // What was written since the last call.
+  Words News() { return std::exchange(written, {}); }
+
+  std::map<std::string, Json> objects;
+  std::set<std::string> refused;
+  Words written;
+  int lists = 0;
+  bool pods_start = true;
+  bool away = false;
+
+ private:
+  Json List(const std::string& path, const std::string& query) const {
+    const std::string kind = path.substr(path.rfind('/'));
+    const std::string group = path.substr(0, path.size() - kind.size());
+    const bool roots = query.find("managed-by") != std::string::npos;
+    Json list = {{"metadata", {{"resourceVersion", "1"}}}, {"items", Json::array()}};
+    for (const auto& [at, object] : objects) {
+      const bool of_kind =
+          at.starts_with(group + "/namespaces/") && at.find(kind + "/") != std::string::npos;
+      const bool ours = roots ? MetadataText(object, "labels", kManagedByLabel) == kManagedBy
+                              : MetadataText(object, "labels", kManagedLabel) == kManaged;
+      if (!of_kind || !ours) continue;
+      Json item = object;
+      item.erase("apiVersion");
+      item.erase("kind");
+      list["items"].push_back(std::move(item));
+    }
+    return list;
+  }
+};
+
+std::string GatewayText(const std::string& name, const std::string& class_name,
+                        const std::string& spec = "", const std::string& metadata = "") {
+  return "---\n{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: " + name +
+         ", namespace: edge, uid: u-" + name + metadata +
+         "}, spec: {gatewayClassName: " + class_name +
+         ", listeners: [{name: a, port: 15008, protocol: HBONE}]" + spec + "}}\n";
+}
+const std::string kWithParameters =
+    ", infrastructure: {parametersRef: {group: '', kind: ConfigMap, name: params}}";
+
+Json Parameters(const char* key, const char* patch) {
+  Json object = {{"metadata", {{"name", "params"}, {"namespace", "edge"}}}};
+  object["data"][key] = patch;
+  return object;
+}
+Json Foreign(const char* name) {
+  return {{"metadata", {{"name", name}, {"namespace", "edge"}, {"labels", {{"app", name}}}}}};
+}
+
+obs::LoggerOptions Quiet() {
+  obs::LoggerOptions options;
+  options.writer.fd = -1;
+  return options;
+}
+
+class World {
+ public:
+  World() {
+    settings.image = "aquifer:test";
+    settings.root_config_map = "roots";
+  }
+  void Start() {
+    deployer.emplace(cluster, settings, mesh, [this] { return leading; }, log_);
+    deployer->SetRoots("PEM");
+    tasks_.Spawn(deployer->Run(stop_.token()));
+  }
+  // New objects, and time for the passes that they cause.
+  Task<void> Show(std::string yaml) {
+    deployer->Take(std::make_shared<const ObjectSet>(ObjectsOf(yaml)));
+    co_await Settle();
+  }
+  Task<void> Settle(Clock::duration time = std::chrono::seconds(3)) {
+    std::ignore = co_await SleepFor(time, StopToken());
+  }
+  Task<void> Refreshed() { co_await Settle(std::chrono::seconds(12)); }
+  Task<void> End() {
+    stop_.RequestStop();
+    co_await tasks_.Join();
+  }
+  std::string ConditionOf(const std::string& gateway) const {
+    const auto found = deployer->conditions().find({Kind::kGateway, "edge", gateway});
+    return found == deployer->conditions().end() ? "none" : found->second.reason;
+  }
+
+  FakeCluster cluster;
+  DeploySettings settings;
+  MeshSettings mesh;
+  bool leading = true;
+  std::optional<Deployer> deployer;
+
+ private:
+  obs::Logger log_{Quiet()};
+  StopSource stop_;
+  Scope tasks_;
+};
+
+using Story = Task<void> (*)(World& world);
+Task<void> TellIn(Story story) {
+  World world;
+  co_await story(world);
+  co_await world.End();
+}
+void Tell(Story story) { test::RunVirtual(TellIn(story)); }
+
+const Words kMade = {"make /api/v1/namespaces/edge/serviceaccounts/gw-aquifer",
+                     "make /apis/apps/v1/namespaces/edge/deployments/gw-aquifer",
+                     "make /api/v1/namespaces/edge/services/gw-aquifer"};
+
+Task<void> DeploysOnce(World& world) {
+  world.Start();
+  co_await world.Show(GatewayText("gw", "aquifer"));
+  CHECK(world.cluster.News() == kMade);
+  CHECK(world.ConditionOf("gw") == "Deployed");
+  co_await world.Refreshed();
+  co_await world.Show(GatewayText("gw", "aquifer"));
+  CHECK(world.cluster.News().empty());
+}
+
+Task<void> LeavesOthersAlone(World& world) {
+  world.Start();
+  co_await world.Show(GatewayText("a", "nginx") + GatewayText("b", "istio-remote") +
+                      GatewayText("c", "aquifer", ", addresses: [{type: Hostname, value: mine}]"));
+  CHECK(world.cluster.News().empty());
+  CHECK(world.ConditionOf("c") == "none");
+}
+
+Task<void> LeavesIstiosClasses(World& world) {
+  world.mesh.class_owner = MeshSettings::ClassOwner::kIstio;
+  world.Start();
+  co_await world.Show(GatewayText("a", "istio-waypoint") + GatewayText("gw", "aquifer"));
+  CHECK(world.cluster.News() == kMade);
+}
+
+Task<void> RepairsDrift(World& world) {
+  const std::string deployment = std::string(kDeployments) + "gw-aquifer";
+  world.Start();
+  co_await world.Show(GatewayText("gw", "aquifer"));
+  world.cluster.News();
+  world.cluster.objects[deployment]["spec"]["template"]["spec"]["containers"][0]["image"] = "evil";
+  world.cluster.objects.erase(std::string(kServices) + "gw-aquifer");
+  co_await world.Refreshed();
+  CHECK(world.cluster.News() == Words{"apply " + deployment, kMade[2]});
+  world.cluster.objects[deployment]["spec"]["somebody"] = "else's field";
+  co_await world.Refreshed();
+  CHECK(world.cluster.News().empty());
+}
+
+Task<void> FollowsChanges(World& world) {
+  world.Start();
+  co_await world.Show(GatewayText("gw", "aquifer"));
+  world.cluster.News();
+  co_await world.Show(GatewayText("gw", "aquifer", "",
+                                  ", annotations: {networking.istio.io/service-type: ClusterIP}"));
+  CHECK(world.cluster.objects[std::string(kServices) + "gw-aquifer"]["spec"]["type"] ==
+        "ClusterIP");
+  // What became of the annotation is on all three.
+  CHECK(world.cluster.News().size() == 3);
+}
+
+Task<void> DoesNotFightTheApiServer(World& world) {
+  // This cluster turns every number of replicas into 7, as a real one rewrites quantities.
+  world.cluster.objects[kParameters] = Parameters("deployment", "spec: {replicas: 2}");
+  world.Start();
+  co_await world.Show(GatewayText("gw", "aquifer", kWithParameters));
+  CHECK(world.cluster.News() == kMade);
+  co_await world.Refreshed();
+  CHECK(world.cluster.News().empty());
+}
+
+Task<void> AvoidsForeignNames(World& world) {
+  const std::string foreign = std::string(kDeployments) + "httpbin";
+  world.cluster.objects[foreign] = Foreign("httpbin");
+  world.Start();
+  co_await world.Show(GatewayText("httpbin", "istio-waypoint"));
+  const Words made = world.cluster.News();
+  REQUIRE(made.size() == 3);
+  CHECK(made[1] == "make " + std::string(kDeployments) + "httpbin-istio-waypoint");
+  CHECK(world.cluster.objects[foreign] == Foreign("httpbin"));
+  // The name stays when the other one becomes free.
+  world.cluster.objects.erase(foreign);
+  co_await world.Settle(std::chrono::minutes(2));
+  CHECK(world.cluster.News().empty());
+}
+
+Task<void> TouchesNothingForeign(World& world) {
+  const std::string foreign = std::string(kServices) + "gw-aquifer";
+  world.cluster.objects[foreign] = Foreign("gw-aquifer");
+  world.Start();
+  co_await world.Show(GatewayText("gw", "aquifer"));
+  CHECK(world.cluster.News().empty());
+  CHECK(world.ConditionOf("gw") == "NameTaken");
+  world.cluster.objects.erase(foreign);
+  co_await world.Settle(std::chrono::minutes(1));
+  CHECK(world.cluster.News() == kMade);
+  CHECK(world.ConditionOf("gw") == "Deployed");
+}
+
+Task<void> RemovesWhatIsNotWanted(World& world) {
+  const std::string budget = "/apis/policy/v1/namespaces/edge/poddisruptionbudgets/gw-aquifer";
+  world.cluster.objects[kParameters] = Parameters("podDisruptionBudget", "spec: {minAvailable: 1}");
+  world.Start();
+  co_await world.Show(GatewayText("gw", "aquifer", kWithParameters));
+  CHECK(world.cluster.News().back() == "make " + budget);
+  world.cluster.objects[kParameters]["data"] = Json::object();
+  co_await world.Refreshed();
+  CHECK(world.cluster.News() == Words{"delete " + budget});
+}
+
+Task<void> ReplacesBeforeItRemoves(World& world) {
+  const std::string annotation = ", annotations: {istio.io/for-service-account: x}";
+  world.Start();
+  co_await world.Show(GatewayText("w", "istio-waypoint"));
+  world.cluster.News();
+  world.cluster.pods_start = false;
+  co_await world.Show(GatewayText("w", "istio-waypoint", "", annotation));
+  CHECK(world.cluster.News().size() == 3);
+  world.cluster
+      .objects[std::string(kDeployments) + "w-istio-waypoint"]["status"]["availableReplicas"] = 1;
+  co_await world.Refreshed();
+  const Words removed = world.cluster.News();
+  CHECK(removed.size() == 3);
+  CHECK(std::all_of(removed.begin(), removed.end(), [](const std::string& word) {
+    return word.starts_with("delete ") && word.ends_with("/w");
+  }));
+}
+
+Task<void> KeepsEverythingOfBadParameters(World& world) {
+  world.cluster.objects[kParameters] = Parameters("service", "spec: {type: NodePort}");
+  world.Start();
+  co_await world.Show(GatewayText("gw", "aquifer", kWithParameters));
+  CHECK(world.cluster.News() == kMade);
+  world.cluster.objects[kParameters] = Parameters("service", "spec: [");
+  co_await world.Refreshed();
+  CHECK(world.ConditionOf("gw") == "InvalidParameters");
+  world.cluster.objects.erase(kParameters);
+  co_await world.Refreshed();
+  CHECK(world.ConditionOf("gw") == "InvalidParameters");
+  CHECK(world.cluster.News().empty());
+}
+
+Task<void> KeepsObjectsOfLostGateways(World& world) {
+  world.Start();
+  co_await world.Show(GatewayText("gw", "aquifer"));
+  world.cluster.News();
+  co_await world.Show("");
+  co_await world.Refreshed();
+  CHECK(world.cluster.News().empty());
+  CHECK(world.cluster.objects.size() == 3);
+}
+
+Task<void> OnlyTheLeaderWrites(World& world) {
+  world.leading = false;
+  world.Start();
+  co_await world.Show(GatewayText("gw", "aquifer"));
+  CHECK(world.cluster.lists == 0);
+  world.leading = true;
+  world.deployer->Wake();
+  co_await world.Settle();
+  CHECK(world.cluster.News() == kMade);
+}
+
+Task<void> TriesAgain(World& world) {
+  const std::string service = std::string(kServices) + "gw-aquifer";
+  world.cluster.refused.insert(service);
+  world.Start();
+  co_await world.Show(GatewayText("gw", "aquifer"));
+  co_await world.Settle(std::chrono::seconds(60));
+  // After 1, 2, 4, 8, 16 and 32 seconds at the most, and not with each pass.
+  const Words tries = world.cluster.News();
+  CHECK(tries.size() >= 2 + 4);
+  CHECK(tries.size() <= 2 + 7);
+  CHECK(world.ConditionOf("gw") == "ApplyFailed");
+  world.cluster.refused.clear();
+  co_await world.Settle(std::chrono::seconds(70));
+  CHECK(world.cluster.News() == Words{"make " + service});
+  CHECK(world.ConditionOf("gw") == "Deployed");
+}
+
+Task<void> WritesNothingBlindly(World& world) {
+  world.cluster.away = true;
+  world.Start();
+  co_await world.Show(GatewayText("gw", "aquifer"));
+  CHECK(world.cluster.News().empty());
+  world.cluster.away = false;
+  co_await world.Refreshed();
+  CHECK(world.cluster.News() == kMade);
+}
+
+Task<void> KeepsTheRoot(World& world) {
+  const std::string in_web = "/api/v1/namespaces/web/configmaps/roots";
+  const std::string in_db = "/api/v1/namespaces/db/configmaps/roots";
+  world.cluster.objects[in_db] = Foreign("roots");
+  world.Start();
+  co_await world.Show(
+      "---\n{apiVersion: v1, kind: Namespace, metadata: {name: web}}\n"
+      "---\n{apiVersion: v1, kind: Namespace, metadata: {name: db}}\n"
+      "---\n{apiVersion: v1, kind: Namespace, metadata: {name: old, deletionTimestamp: "
+      "'2026-01-01T00:00:00Z'}}\n");
+  CHECK(world.cluster.News() == Words{"make " + in_web});
+  CHECK(world.cluster.objects[in_web]["data"]["root-cert.pem"] == "PEM");
+  world.cluster.objects[in_web]["data"]["root-cert.pem"] = "forged";
+  co_await world.Refreshed();
+  CHECK(world.cluster.News() == Words{"apply " + in_web});
+  world.deployer->SetRoots("PEM2");
+  co_await world.Settle();
+  CHECK(world.cluster.News() == Words{"apply " + in_web});
+  CHECK(world.cluster.objects[in_web]["data"]["root-cert.pem"] == "PEM2");
+  CHECK(world.cluster.objects[in_db] == Foreign("roots"));
+}
+
+Task<void> ManyRoots(World& world) {
+  std::string yaml;
+  for (int i = 0; i < 130; ++i) {
+    yaml +=
+        "---\n{apiVersion: v1, kind: Namespace, metadata: {name: n" + std::to_string(i) + "}}\n";
+  }
+  world.Start();
+  co_await world.Show(yaml);
+  CHECK(world.cluster.News().size() == 130);
+}
+
+Task<void> OnlyWhatIsAskedFor(World& world) {
+  world.settings.image.clear();
+  world.Start();
+  co_await world.Show(GatewayText("gw", "aquifer") +
+                      "---\n{apiVersion: v1, kind: Namespace, metadata: {name: web}}\n");
+  CHECK(world.cluster.News() == Words{"make /api/v1/namespaces/web/configmaps/roots"});
+  CHECK(world.cluster.lists == 1);
+}
+
+}  // namespace
+
+TEST_CASE("a Gateway is deployed once") { Tell(DeploysOnce); }
+TEST_CASE("foreign, remote and manual Gateways are not deployed") { Tell(LeavesOthersAlone); }
+TEST_CASE("with Istio its classes are left to it") { Tell(LeavesIstiosClasses); }
+TEST_CASE("what was changed or deleted by others is repaired") { Tell(RepairsDrift); }
+TEST_CASE("a change of the Gateway is applied") { Tell(FollowsChanges); }
+TEST_CASE("what the API server rewrites is not written again") { Tell(DoesNotFightTheApiServer); }
+TEST_CASE("a waypoint steps aside for a foreign Deployment") { Tell(AvoidsForeignNames); }
+TEST_CASE("an object without our label is never written") { Tell(TouchesNothingForeign); }
+TEST_CASE("what an overlay asks for no longer is deleted") { Tell(RemovesWhatIsNotWanted); }
+TEST_CASE("a renamed deployment is deleted once its successor runs") {
+  Tell(ReplacesBeforeItRemoves);
+}
+TEST_CASE("with bad parameters everything stays as it is") { Tell(KeepsEverythingOfBadParameters); }
+TEST_CASE("objects of a Gateway that is not known are not deleted") {
+  Tell(KeepsObjectsOfLostGateways);
+}
+TEST_CASE("only the leader writes deployments") { Tell(OnlyTheLeaderWrites); }
+TEST_CASE("what is refused is tried again, less and less often") { Tell(TriesAgain); }
+TEST_CASE("nothing is written before our objects are known") { Tell(WritesNothingBlindly); }
+TEST_CASE("every namespace has the root") { Tell(KeepsTheRoot); }
+TEST_CASE("many namespaces get the root in several passes") { Tell(ManyRoots); }
+TEST_CASE("without an image no Gateway is deployed") { Tell(OnlyWhatIsAskedFor); }
+
+TEST_CASE("parameters that cannot be used are a reason not to accept a Gateway") {
+  const ObjectKey key{Kind::kGateway, "edge", "gw"};
+  StatusMap statuses;
+  statuses[key].conditions = {{"Accepted", true, "Accepted", ""}};
+  AddConditions({{key, {"aquifer.io/Deployed", false, "InvalidParameters", "why"}}}, statuses);
+  REQUIRE(statuses[key].conditions.size() == 2);
+  CHECK(statuses[key].conditions[0] == Condition{"Accepted", false, "InvalidParameters", "why"});
+  CHECK(statuses[key].conditions[1].type == "aquifer.io/Deployed");
+}
+
+}  // namespace aquifer::control
