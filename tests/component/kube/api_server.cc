@@ -48,6 +48,24 @@ Place PlaceOf(std::string_view path) {
   return place;
 }
 
+bool IsOfStatus(std::string_view target) {
+  return target.substr(0, target.find('?')).ends_with("/status");
+}
+
+// Whether an object carries the one label that a query asks for, if it asks for one.
+bool IsSelected(const Json& object, const Query& query) {
+  const auto selector = query.find("labelSelector");
+  if (selector == query.end()) return true;
+  std::string text = selector->second;
+  for (const auto& [from, to] : {std::pair("%2F", "/"), std::pair("%3D", "=")}) {
+    for (size_t at = text.find(from); at != std::string::npos; at = text.find(from))
+      text.replace(at, 3, to);
+  }
+  const size_t equals = text.find('=');
+  const Json labels = object.at("metadata").value("labels", Json::object());
+  return labels.value(text.substr(0, equals), "") == text.substr(equals + 1);
+}
+
 // As a list whose key is the type of its items.
 void ApplyConditions(const Json& from, Json& to) {
   for (const Json& item : from) {
@@ -251,8 +269,11 @@ std::pair<int, Json> ApiServer::AnswerTo(const Sent& request) {
     Put(place.collection, request.body.dump());
     return {201, *Find(place.collection, place.name)};
   }
+  if (request.method == "PATCH" && !IsOfStatus(request.target))
+    return Apply(place.collection, place.name, request.body);
   if (present == nullptr) return {404, Json()};
   if (request.method == "GET") return {200, *present};
+  if (request.method == "DELETE") return Delete(place.collection, place.name, request.body);
   Json next = *present;
   const Json metadata = request.body.value("metadata", Json::object());
   const std::string version = metadata.value("resourceVersion", "");
@@ -274,6 +295,26 @@ std::pair<int, Json> ApiServer::AnswerTo(const Sent& request) {
   }
   Put(place.collection, next.dump());
   return {200, *Find(place.collection, place.name)};
+}
+
+// What is wanted is put over what is there; lists are replaced.
+std::pair<int, Json> ApiServer::Apply(const std::string& path, const std::string& name,
+                                      const Json& body) {
+  const Json* present = Find(path, name);
+  Json next = present == nullptr ? Json::object() : *present;
+  next.merge_patch(body);
+  if (present == nullptr) next["metadata"]["uid"] = "uid-" + std::to_string(version_);
+  Put(path, next.dump());
+  return {present == nullptr ? 201 : 200, *Find(path, name)};
+}
+
+std::pair<int, Json> ApiServer::Delete(const std::string& path, const std::string& name,
+                                       const Json& options) {
+  const Json present = *Find(path, name);
+  if (options.at("preconditions").at("uid") != present.at("metadata").at("uid"))
+    return {409, Json()};
+  Remove(path, name);
+  return {200, present};
 }
 
 const Json* ApiServer::Find(const std::string& path, const std::string& name) const {
@@ -337,7 +378,7 @@ std::string ApiServer::ListPage(const std::string& path, const Query& query) {
                {"items", Json::array()}};
   std::string last;
   for (; at != objects.end() && list["items"].size() < limit; ++at) {
-    list["items"].push_back(at->second);
+    if (IsSelected(at->second, query)) list["items"].push_back(at->second);
     last = at->first;
   }
   if (at != objects.end()) list["metadata"]["continue"] = last + "/";

@@ -1,6 +1,6 @@
 // An API server in this process, as far as its clients see one: lists in pages, watches that go on
 // from a resourceVersion, single objects, over HTTP/2 and TLS on loopback, with the ways in which
-// real ones fail. Selectors are noted, not followed. One thread: its Loop's.
+// real ones fail. Selectors of fields are noted, not followed. One thread: its Loop's.
 #pragma once
 
 #include <list>
@@ -56,8 +56,9 @@ class ApiServer {
   // Larger pages cannot be read.
   void SpoilPagesOver(size_t objects) { most_page_objects_ = objects; }
 
-  // Of single objects: GET, POST, PUT and PATCH (a merge patch, or of the status; by server-side
-  // apply conditions are merged by their types). What was sent, in the order in which it came.
+  // Of single objects: GET, POST, PUT, DELETE and PATCH (server-side apply, by which conditions of
+  // a status are merged by their types; merge patches of a status, which may bring annotations).
+  // What was sent, in the order in which it came.
   struct Sent {
     std::string method;
     std::string target;  // with the query
@@ -97,6 +98,9 @@ class ApiServer {
   Task<void> ReviewToken(http::H2Stream& stream, StopToken stop);
   Task<void> ServeObject(http::H2Stream& stream, StopToken stop);
   std::pair<int, Json> AnswerTo(const Sent& request);
+  std::pair<int, Json> Apply(const std::string& path, const std::string& name, const Json& body);
+  std::pair<int, Json> Delete(const std::string& path, const std::string& name,
+                              const Json& options);
   Task<std::optional<std::string>> ReadBody(http::H2Stream& stream, StopToken stop);
   Task<void> Reply(http::H2Stream& stream, int status, std::string body, StopToken stop);
   std::string ListPage(const std::string& path, const std::map<std::string, std::string>& query);
