@@ -1,6 +1,6 @@
 // An API server in this process, as far as its clients see one: lists in pages, watches that go on
 // from a resourceVersion, single objects, over HTTP/2 and TLS on loopback, with the ways in which
-// real ones fail. Selectors are noted, not followed. One thread: its Loop's.
+// real ones fail. Selectors of fields are noted, not followed. One thread: its Loop's.
 #pragma once
 
 #include <list>
@@ -56,9 +56,9 @@ class ApiServer {
   // Larger pages cannot be read.
   void SpoilPagesOver(size_t objects) { most_page_objects_ = objects; }
 
-  // Of single objects: GET, POST, PUT, DELETE and PATCH (a merge patch; by server-side apply; of
-  // the status, where conditions are merged by their types). What was sent, in the order in which
-  // it came.
+  // Of single objects: GET, POST, PUT, DELETE and PATCH (server-side apply, by which conditions of
+  // a status are merged by their types; merge patches of a status, which may bring annotations).
+  // What was sent, in the order in which it came.
   struct Sent {
     std::string method;
     std::string target;  // with the query

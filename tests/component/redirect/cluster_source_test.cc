@@ -56,6 +56,7 @@ class World {
     options.access = server.access();
     options.node_name = "node1";
     options.excluded_namespaces = {"kube-system"};
+    options.dns = true;
     options.follow.first_backoff = std::chrono::milliseconds(1);
     options.follow.longest_backoff = std::chrono::milliseconds(4);
     options.follow.shortest_watch = std::chrono::milliseconds(1);
