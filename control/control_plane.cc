@@ -116,16 +116,11 @@ std::function<void(Observation)> ControlPlane::Reconciling(std::shared_ptr<bool>
   };
 }
 
-Decoded<ClusterAccess> ControlPlane::Access() const {
-  Decoded<ClusterAccess> access = FindAccess(config_.kubernetes);
-  if (!access.ok()) return Refusal{"--kubernetes", access.error().ToString()};
-  return access;
-}
-
 Result<void, Refusal> ControlPlane::StartDeploying(StopToken stop) {
   if (config_.deploy.image.empty() && config_.deploy.root_config_map.empty()) return {};
-  AQ_TRY(const ClusterAccess access, Access());
-  object_writer_ = std::make_unique<ApiObjectWriter>(access);
+  const Decoded<ClusterAccess> access = FindAccess(config_.kubernetes);
+  if (!access.ok()) return Refusal{"--kubernetes", access.error().ToString()};
+  object_writer_ = std::make_unique<ApiObjectWriter>(*access);
   // Without an election each control plane takes itself for the leader: they all apply the same.
   deployer_ = std::make_unique<Deployer>(
       *object_writer_, config_.deploy, config_.mesh, [] { return true; }, log_);
@@ -135,14 +130,16 @@ Result<void, Refusal> ControlPlane::StartDeploying(StopToken stop) {
   return {};
 }
 
-// Statuses speak of deployments, too.
-void ControlPlane::ShowDeployments() {
-  if (published_ == nullptr) return;
-  publication_ = published_;
-  if (deployer_ == nullptr || deployer_->conditions().empty()) return;
+// What is published, with statuses that speak of deployments, too.
+PublicationRef ControlPlane::WithDeployments() const {
+  if (deployer_ == nullptr || deployer_->conditions().empty()) return published_;
   auto shown = std::make_shared<Publication>(*published_);
   AddConditions(deployer_->conditions(), shown->statuses);
-  publication_ = std::move(shown);
+  return shown;
+}
+
+void ControlPlane::ShowDeployments() {
+  if (published_ != nullptr) publication_ = WithDeployments();
 }
 
 Decoded<std::unique_ptr<Follower>> ControlPlane::StartFollower(
@@ -151,9 +148,10 @@ Decoded<std::unique_ptr<Follower>> ControlPlane::StartFollower(
   const std::string& source = of_cluster ? config_.kubernetes : config_.manifests;
   std::unique_ptr<Follower> follower;
   if (of_cluster) {
-    AQ_TRY(ClusterAccess access, Access());
-    callers_.ReviewBy(access);
-    follower = std::make_unique<ClusterFollower>(std::move(access), std::move(sink), log_);
+    Decoded<ClusterAccess> access = FindAccess(source);
+    if (!access.ok()) return Refusal{"--kubernetes", access.error().ToString()};
+    callers_.ReviewBy(*access);
+    follower = std::make_unique<ClusterFollower>(*std::move(access), std::move(sink), log_);
   } else {
     follower =
         std::make_unique<DirectoryFollower>(source, config_.state + "/manifests", std::move(sink));
@@ -224,13 +222,14 @@ Result<void, Refusal> ControlPlane::StartServers(StopToken stop) {
 }
 
 void ControlPlane::Take(PublicationRef publication) {
+  published_ = std::move(publication);
+  publication = WithDeployments();
   FollowTokens(publication->callers);
   objects_ = publication->objects;
-  published_ = std::move(publication);
-  ShowDeployments();
-  if (deployer_ != nullptr) deployer_->Take(objects_);
-  xds_.Publish(published_->table);
+  publication_ = std::move(publication);
+  xds_.Publish(publication_->table);
   known_.Set();
+  if (deployer_ != nullptr) deployer_->Take(objects_);
 }
 
 void ControlPlane::FollowTokens(const std::set<Caller>& callers) {

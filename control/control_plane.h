@@ -48,9 +48,9 @@ class ControlPlane {
   Task<Result<void, Refusal>> Follow(StopToken stop);
   std::function<void(Observation)> Reconciling(std::shared_ptr<bool> alive);
   Decoded<std::unique_ptr<Follower>> StartFollower(std::function<void(Observation)> sink);
-  Decoded<ClusterAccess> Access() const;
   Result<void, Refusal> StartDeploying(StopToken stop);
   void Take(PublicationRef publication);
+  PublicationRef WithDeployments() const;
   void ShowDeployments();
   void FollowTokens(const std::set<Caller>& callers);
   Task<void> FollowTokenFiles(StopToken stop);
