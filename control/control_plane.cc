@@ -157,15 +157,17 @@ Result<void, Refusal> ControlPlane::StartDeploying(StopToken stop) {
   return {};
 }
 
-// Statuses speak of deployments, too.
+// What is published, with statuses that speak of deployments, too.
+PublicationRef ControlPlane::WithDeployments() const {
+  if (deployer_ == nullptr || deployer_->conditions().empty()) return published_;
+  auto shown = std::make_shared<Publication>(*published_);
+  AddConditions(deployer_->conditions(), shown->statuses);
+  return shown;
+}
+
 void ControlPlane::ShowDeployments() {
   if (published_ == nullptr) return;
-  publication_ = published_;
-  if (deployer_ != nullptr && !deployer_->conditions().empty()) {
-    auto shown = std::make_shared<Publication>(*published_);
-    AddConditions(deployer_->conditions(), shown->statuses);
-    publication_ = std::move(shown);
-  }
+  publication_ = WithDeployments();
   if (writer_ != nullptr) writer_->Take(publication_);
 }
 
@@ -275,13 +277,13 @@ Result<void, Refusal> ControlPlane::StartServers(StopToken stop) {
 }
 
 void ControlPlane::Take(PublicationRef publication) {
-  FollowTokens(publication->callers);
-  objects_ = publication->objects;
   published_ = std::move(publication);
+  FollowTokens(published_->callers);
+  objects_ = published_->objects;
   ShowDeployments();
-  if (deployer_ != nullptr) deployer_->Take(objects_);
   xds_.Publish(published_->table);
   known_.Set();
+  if (deployer_ != nullptr) deployer_->Take(objects_);
 }
 
 void ControlPlane::FollowTokens(const std::set<Caller>& callers) {

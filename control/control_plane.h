@@ -54,6 +54,7 @@ class ControlPlane {
   Decoded<ClusterAccess> Access() const;
   Result<void, Refusal> StartDeploying(StopToken stop);
   void Take(PublicationRef publication);
+  PublicationRef WithDeployments() const;
   void ShowDeployments();
   void FollowTokens(const std::set<Caller>& callers);
   Task<void> FollowTokenFiles(StopToken stop);

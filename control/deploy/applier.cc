@@ -55,6 +55,7 @@ Task<Result<void, WriteFailure>> Applier::Refresh(StopToken stop) {
     if (!(root ? options_.roots : options_.gateways)) continue;
     AQ_CO_TRY_STATUS(co_await List(row, stop));
   }
+  away_ = false;
   // Of what has gone and is not asked for any more nothing needs to be remembered.
   const TimePoint old = Loop::Current().now() - 2 * options_.longest_backoff;
   std::erase_if(attempts_, [&](const auto& attempt) {
@@ -116,7 +117,10 @@ bool Applier::Waits(const WantedObject& wanted) const {
 }
 
 Applier::Outcome Applier::Fail(const WantedObject& wanted, const WriteFailure& failure) {
+  away_ = failure.status == 0;
   Attempt& attempt = attempts_[wanted.key];
+  // What failed was another wish.
+  if (attempt.hash != HashOf(wanted.body)) attempt.backoff = {};
   attempt.hash = HashOf(wanted.body);
   attempt.settled.reset();
   attempt.foreign = false;
@@ -169,6 +173,7 @@ Task<Applier::Outcome> Applier::Bring(const WantedObject& wanted, StopToken stop
   const bool is_new = live == objects_.end();
   if (!is_new && IsAsWanted(wanted, live->second)) {
     attempts_[wanted.key].problem.clear();
+    attempts_[wanted.key].backoff = {};
     co_return Outcome::kThere;
   }
   if (Waits(wanted)) co_return Outcome::kFailed;

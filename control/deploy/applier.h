@@ -56,6 +56,8 @@ class Applier {
   bool IsForeign(const DeployedKey& key) const;
   // Why the last attempt failed; "" if it did not.
   std::string ProblemOf(const DeployedKey& key) const;
+  // The API server did not answer, and has not been listed since.
+  bool away() const { return away_; }
   // How often something was applied.
   std::uint64_t writes() const { return writes_; }
 
@@ -80,6 +82,7 @@ class Applier {
   const ApplierOptions options_;
   std::map<DeployedKey, Json> objects_;
   std::map<DeployedKey, Attempt> attempts_;
+  bool away_ = false;
   std::uint64_t writes_ = 0;
 };
 

@@ -95,14 +95,15 @@ Task<void> Deployer::Pass(StopToken stop) {
   if (!known) co_return;
   failing_ = false;
   if (!settings_.image.empty()) co_await DeployGateways(*objects, stop);
-  if (!settings_.root_config_map.empty() && !roots_pem_.empty())
-    co_await WriteRoots(*objects, stop);
+  const bool roots = !settings_.root_config_map.empty() && !roots_pem_.empty();
+  if (roots && !applier_.away()) co_await WriteRoots(*objects, stop);
 }
 
 // False if what there is cannot be known.
 Task<bool> Deployer::Refresh(StopToken stop) {
   const TimePoint now = Loop::Current().now();
-  if (refreshed_at_ && now - *refreshed_at_ < options_.refresh) co_return true;
+  const bool recent = refreshed_at_ && now - *refreshed_at_ < options_.refresh;
+  if (recent && !applier_.away()) co_return true;
   // Somebody else may have led meanwhile.
   if (!refreshed_at_) applier_.Forget();
   parameters_.clear();
@@ -129,6 +130,8 @@ Task<void> Deployer::DeployGateways(const ObjectSet& objects, StopToken stop) {
     if (!ours) continue;
     const std::optional<DeployProblem> problem = co_await Deploy(objects, gateway, *role, stop);
     if (problem && problem->reason == kApplyFailed) failing_ = true;
+    // The others would wait for an answer one after the other.
+    if (applier_.away()) co_return;
     Condition condition{std::string(kDeployed), !problem, "Deployed", ""};
     if (problem) {
       condition.reason = problem->reason;
@@ -305,19 +308,15 @@ Task<void> Deployer::RemoveOthers(const Gateway& gateway, const std::vector<Want
 }
 
 Task<void> Deployer::WriteRoots(const ObjectSet& objects, StopToken stop) {
-  constexpr int kMaxFailures = 8;  // of one pass: each may take its whole timeout
   const std::uint64_t before = applier_.writes();
-  int failures = 0;
   for (const auto& [key, space] : objects.namespaces) {
     if (stop.requested() || !leading_()) co_return;
     if (space.meta.deleting) continue;
     const WantedObject wanted =
         RootConfigMap(space.meta.name, settings_.root_config_map, roots_pem_);
     const Applier::Outcome outcome = co_await applier_.Bring(wanted, stop);
-    if (outcome == Applier::Outcome::kFailed) {
-      failing_ = true;
-      if (++failures >= kMaxFailures) co_return;
-    }
+    if (outcome == Applier::Outcome::kFailed) failing_ = true;
+    if (applier_.away()) co_return;
     if (applier_.writes() - before >= options_.roots_of_pass) {
       news_.Set();  // the rest in the next pass
       co_return;

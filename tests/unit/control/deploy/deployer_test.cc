@@ -24,6 +24,7 @@ class FakeCluster final : public ObjectWriter {
   Task<Result<Json, WriteFailure>> Apply(std::string path, std::string body, Force force,
                                          StopToken) override {
     written.push_back((force == Force::kYes ? "apply " : "make ") + path);
+    if (away) co_return WriteFailure{0, "away"};
     if (refused.contains(path)) co_return WriteFailure{403, "forbidden"};
     Json object = Json::parse(body);
     object["metadata"]["uid"] = "uid-of-" + path;
@@ -340,6 +341,21 @@ Task<void> WritesNothingBlindly(World& world) {
   CHECK(world.cluster.News() == kMade);
 }
 
+Task<void> WaitsForTheApiServer(World& world) {
+  world.Start();
+  co_await world.Show(GatewayText("gw", "aquifer"));
+  world.cluster.News();
+  world.cluster.away = true;
+  const std::string changed = ", labels: {a: b}";
+  co_await world.Show(GatewayText("gw", "aquifer", "", changed) +
+                      GatewayText("other", "aquifer", "", changed));
+  // One write shows that it is away; from then on the lists ask whether it is back.
+  CHECK(world.cluster.News().size() == 1);
+  world.cluster.away = false;
+  co_await world.Settle(std::chrono::seconds(30));
+  CHECK(world.cluster.News().size() == 6);
+}
+
 Task<void> KeepsTheRoot(World& world) {
   const std::string in_web = "/api/v1/namespaces/web/configmaps/roots";
   const std::string in_db = "/api/v1/namespaces/db/configmaps/roots";
@@ -403,6 +419,9 @@ TEST_CASE("objects of a Gateway that is not known are not deleted") {
 TEST_CASE("only the leader writes deployments") { Tell(OnlyTheLeaderWrites); }
 TEST_CASE("what is refused is tried again, less and less often") { Tell(TriesAgain); }
 TEST_CASE("nothing is written before our objects are known") { Tell(WritesNothingBlindly); }
+TEST_CASE("an API server that is away is not asked for every object") {
+  Tell(WaitsForTheApiServer);
+}
 TEST_CASE("every namespace has the root") { Tell(KeepsTheRoot); }
 TEST_CASE("many namespaces get the root in several passes") { Tell(ManyRoots); }
 TEST_CASE("without an image no Gateway is deployed") { Tell(OnlyWhatIsAskedFor); }
