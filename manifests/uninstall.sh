@@ -91,7 +91,7 @@ remove() {
   kubectl get gatewayclasses -o jsonpath='{range .items[*]}{.metadata.name} {.spec.controllerName}{"\n"}{end}' |
     awk '$2 ~ /^aquifer\.(io|dev)\// { print $1 }' | xargs -r kubectl delete gatewayclasses
   kubectl delete deployments,services,serviceaccounts,horizontalpodautoscalers,poddisruptionbudgets -A \
-    -l 'gateway.istio.io/managed in (aquifer.dev-gateway-controller,aquifer.dev-waypoint-controller)'
+    -l gateway.istio.io/managed=aquifer.io-controller
   kubectl delete configmaps -A -l app.kubernetes.io/managed-by=aquifer-control
 }
 

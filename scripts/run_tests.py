@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Runs the test suites and counts: ./dev test calls this after building.
 
-unit, component and fuzz are what meson.build registers in build/asan, tsan what it calls threaded in build/tsan; lint, netns, peers and
-e2e-istio are the scripts tests/<suite>/*_test.{py,sh} (with _ for -) and tests/lint/*.py. A Catch2 program counts its test cases, a script
+unit, component and fuzz are what meson.build registers in build/asan, tsan what it calls threaded in build/tsan; lint, netns, peers,
+e2e and e2e-istio are the scripts tests/<suite>/*_test.{py,sh} (with _ for -) and tests/lint/*.py. A Catch2 program counts its test cases, a script
 prints one line a test: "ok NAME", "not ok NAME: why" or "skip NAME: why".
 """
 import concurrent.futures
@@ -20,7 +20,7 @@ ASAN, TSAN, RELEASE, LOG = (ROOT / 'build' / name for name in ('asan', 'tsan', '
 # suite: where it is built, and what meson.build calls it
 COMPILED = {'unit': (ASAN, 'unit'), 'component': (ASAN, 'component'), 'fuzz': (ASAN, 'fuzz'),
             'tsan': (TSAN, 'threaded')}
-SCRIPTED = ('lint', 'netns', 'peers', 'e2e-istio')
+SCRIPTED = ('lint', 'netns', 'peers', 'e2e', 'e2e-istio')
 SCRIPT_TIMEOUT_S = 1800
 
 
@@ -109,7 +109,7 @@ def scripted_tests(suite):
     folder = ROOT / 'tests' / suite.replace('-', '_')
     patterns = ['*.py'] if suite == 'lint' else ['*_test.py', '*_test.sh']
     files = sorted(f for p in patterns for f in folder.glob(p) if f.stem != 'support')
-    if suite in ('netns', 'peers', 'e2e-istio') and os.geteuid() != 0:
+    if suite != 'lint' and os.geteuid() != 0:
         return [Test(suite, f.stem, ['echo', f'skip {f.stem}: needs root'], 10) for f in files]
     start = {'.py': sys.executable, '.sh': 'bash'}
     return [Test(suite, f.stem, [start[f.suffix], str(f)], SCRIPT_TIMEOUT_S) for f in files]

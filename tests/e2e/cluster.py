@@ -1,0 +1,92 @@
+"""A cluster with nothing on it but the Gateway API's definitions, and Aquifer installed there as its users do it. AQUIFER_CLUSTER names the command
+that makes a cluster of two nodes on this machine, AQUIFER_PEERS the folder whose manifests hold the definitions.
+
+AQUIFER_E2E_KEEP=1 uses a cluster that is up and leaves it up.
+"""
+import importlib.util
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / 'tests/netns')]
+_spec = importlib.util.spec_from_file_location('istio_cluster', ROOT / 'tests/e2e_istio/cluster.py')
+istio = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(istio)
+import lib  # noqa: E402
+
+SYSTEM = 'aquifer-system'
+NODES = istio.NODES
+# The nodes of this cluster share the machine's /var/run; of each node's own is what another agent would use.
+VALUES = ('--set', 'cni.runFolder=/var/run/istio-cni')
+
+
+def why_not():
+    reason = istio.why_not()
+    if reason is None and not definitions().exists():
+        return f'{definitions()} is not there'
+    return reason
+
+
+def definitions():
+    return pathlib.Path(os.environ['AQUIFER_PEERS']) / 'manifests' / 'gateway-api-standard.yaml'
+
+
+class Cluster(istio.Cluster):
+    """Without Istio."""
+
+    def __init__(self):
+        super().__init__()
+        self.bin = self.folder().parent / f'aquifer-e2e-bin-{os.getpid()}'
+
+    def __enter__(self):
+        if not (self.keep() and (self.folder() / 'run').exists()):
+            self.run(self.tool, 'up', timeout=240)
+        self.bin.mkdir(exist_ok=True)
+        (self.bin / 'kubectl').write_text(f'#!/bin/sh\nexec {self.tool} kubectl "$@"\n')
+        (self.bin / 'kubectl').chmod(0o755)
+        return self
+
+    def __exit__(self, *exception):
+        (self.bin / 'kubectl').unlink(missing_ok=True)
+        self.bin.rmdir()
+        super().__exit__(*exception)
+
+    def manifests(self):
+        """As of the chart, with the few values that this cluster needs."""
+        made = subprocess.run([sys.executable, ROOT / 'scripts/chart.py', *VALUES], check=True, capture_output=True, text=True)
+        return made.stdout
+
+    def uninstall(self):
+        env = dict(self.env, PATH=f'{self.bin}:{self.env["PATH"]}')
+        done = subprocess.run([ROOT / 'manifests/uninstall.sh'], env=env, text=True, capture_output=True, timeout=300, check=False)
+        lib.check(done.returncode == 0, f'uninstall.sh: {done.stdout[-800:]}{done.stderr[-800:]}')
+
+    def log_of_nodes(self):
+        return ''.join(self.kubectl('-n', SYSTEM, 'logs', pod['metadata']['name'])
+                       for pod in self.get('pod', '-n', SYSTEM, '-l', 'app=aquifer-node')['items'])
+
+    def network_configuration(self, node):
+        """Of a node: what its configurations say, by their files, and which plugins it has."""
+        def at_node(*words):
+            return self.run(self.tool, 'exec', node, *words)
+        files = at_node('ls', '/etc/cni/net.d').split()
+        return {name: json.loads(at_node('cat', f'/etc/cni/net.d/{name}')) for name in files}, at_node('ls', '/opt/cni/bin').split()
+
+    def pod(self, ns, name):
+        return self.get('pod', '-n', ns, name)
+
+    def redirection(self, ns, name):
+        return self.pod(ns, name)['metadata'].get('annotations', {}).get('ambient.istio.io/redirection')
+
+    def condition(self, kind, ns, name, wanted):
+        found = self.get(kind, '-n', ns, name).get('status', {}).get('conditions', [])
+        return next((f'{c["status"]} {c["reason"]}' for c in found if c['type'] == wanted), None)
+
+    def apply_text(self, text):
+        self.kubectl('apply', '--server-side', '-f', '-', text=text)
+
+    def names(self, *words):
+        return [item['metadata']['name'] for item in json.loads(self.kubectl('get', *words, '-o', 'json'))['items']]

@@ -1,0 +1,225 @@
+#!/usr/bin/env python3
+"""Aquifer on a Kubernetes with nothing else: installed, used as the README's reader would, uninstalled. The parts build on each other."""
+import base64
+import json
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+
+import cluster
+from cluster import NODES, SYSTEM, Cluster, istio, lib
+
+DATAPLANE = 'istio.io/dataplane-mode'
+DENIED = b'RBAC: access denied'
+# name: (namespace, node, service account)
+PODS = {'client': ('shop', 'node1', 'client'), 'stranger': ('shop', 'node2', 'stranger'), 'server': ('shop', 'node2', 'server'),
+        'early': ('later', 'node1', 'default')}
+
+
+def meta(name, ns=None, **more):
+    return {'name': name} | ({'namespace': ns} if ns else {}) | more
+
+
+def namespace(name, **labels):
+    return {'apiVersion': 'v1', 'kind': 'Namespace', 'metadata': meta(name, labels=labels)}
+
+
+def account(name, ns):
+    return {'apiVersion': 'v1', 'kind': 'ServiceAccount', 'metadata': meta(name, ns)}
+
+
+def policy(name, ns, **spec):
+    return {'apiVersion': 'security.istio.io/v1', 'kind': 'AuthorizationPolicy', 'metadata': meta(name, ns), 'spec': spec}
+
+
+def waypoint(name, ns):
+    listener = {'name': 'mesh', 'port': 15008, 'protocol': 'HBONE'}
+    return {'apiVersion': 'gateway.networking.k8s.io/v1', 'kind': 'Gateway', 'metadata': meta(name, ns),
+            'spec': {'gatewayClassName': 'istio-waypoint', 'listeners': [listener]}}
+
+
+class World:
+    def __init__(self, made):
+        self.cluster = made
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix='aquifer-e2e-'))
+        self.networks = {node: made.network_configuration(node) for node in NODES}
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def pod(self, name):
+        ns, node, identity = PODS[name]
+        container = {'name': 'agent', 'image': 'aquifer-e2e:dev', 'imagePullPolicy': 'Never', 'args': [name, f'/agents/{name}.sock'],
+                     'volumeMounts': [{'name': 'agents', 'mountPath': '/agents'}]}
+        return {'apiVersion': 'v1', 'kind': 'Pod', 'metadata': meta(name, ns, labels={'app': name}),
+                'spec': {'nodeName': node, 'serviceAccountName': identity, 'containers': [container], 'terminationGracePeriodSeconds': 0,
+                         'volumes': [{'name': 'agents', 'hostPath': {'path': str(self.folder)}}]}}
+
+    def order(self, name, op, **words):
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(60)
+            s.connect(str(self.folder / f'{name}.sock'))
+            s.sendall(json.dumps({'op': op, **words}).encode() + b'\n')
+            return json.loads(s.makefile('rb').readline())
+
+    def ask(self, name, path='/', host='server.shop', port=80):
+        return self.order(name, 'http', host=host, port=port, path=path, timeout=5)
+
+    def wait_ready(self, ns, *names):
+        self.cluster.kubectl('-n', ns, 'wait', '--for=condition=Ready', '--timeout=60s', *(f'pod/{name}' for name in names), timeout=90)
+
+
+def is_denied(answer):
+    return answer.get('status') == 403 and base64.b64decode(answer.get('body', '')) == DENIED
+
+
+def installed_in_a_minute(world):
+    c = world.cluster
+    c.kubectl('apply', '--server-side', '-f', cluster.definitions())
+    c.apply(namespace('later'), world.pod('early'))
+    start = time.monotonic()
+    c.kubectl('apply', '-f', '-', text=c.manifests())
+    lib.eventually(lambda: len(c.names('pod', '-n', SYSTEM)) >= 6, 'all pods of ours are there', 30)
+    c.kubectl('-n', SYSTEM, 'wait', '--for=condition=Ready', 'pod', '--all', '--timeout=60s', timeout=90)
+    seconds = time.monotonic() - start
+    print(f'  all of it serves after {seconds:.1f} s')
+    lib.check(seconds < 60, f'{seconds:.0f} s')
+    for name in ('aquifer', 'aquifer-waypoint', 'istio', 'istio-waypoint'):
+        lib.eventually(lambda: c.condition('gatewayclass', SYSTEM, name, 'Accepted') == 'True Accepted', f'class {name} is accepted', 20)
+
+
+def a_new_pod_starts_in_the_mesh(world):
+    c = world.cluster
+    service = {'apiVersion': 'v1', 'kind': 'Service', 'metadata': meta('server', 'shop'),
+               'spec': {'selector': {'app': 'server'}, 'ports': [{'name': 'http', 'port': 80, 'targetPort': 8080}]}}
+    names = [name for name, (ns, _, _) in PODS.items() if ns == 'shop']
+    c.apply(namespace('shop', **{DATAPLANE: 'ambient'}), *(account(PODS[name][2], 'shop') for name in names), service,
+            *(world.pod(name) for name in names))
+    world.wait_ready('shop', *names)
+    lib.eventually(lambda: all(c.redirection('shop', name) == 'enabled' for name in names), 'each pod says that it is captured', 10)
+    lib.eventually(lambda: world.ask('client').get('pod') == 'server', 'the service answers', 10)
+    identities = ('src.identity="spiffe://cluster.local/ns/shop/sa/client"', 'dst.identity="spiffe://cluster.local/ns/shop/sa/server"')
+    lib.eventually(lambda: any(all(i in line for i in identities) for line in c.log_of_nodes().splitlines()), 'both identities in the log', 10)
+
+
+def a_running_pod_joins_and_leaves_by_its_namespace(world):
+    c = world.cluster
+    world.wait_ready('later', 'early')
+    lib.check(c.redirection('later', 'early') is None, 'not captured yet')
+    start = time.monotonic()
+    c.kubectl('label', 'namespace', 'later', f'{DATAPLANE}=ambient')
+    lib.eventually(lambda: c.redirection('later', 'early') == 'enabled', 'captured', 10)
+    print(f'  captured, proven and served after {time.monotonic() - start:.2f} s, kubectl included')
+    lib.eventually(lambda: world.ask('early').get('pod') == 'server', 'it reaches the service', 10)
+    lib.eventually(lambda: 'src.identity="spiffe://cluster.local/ns/later/sa/default"' in c.log_of_nodes(), 'as itself', 10)
+    start = time.monotonic()
+    c.kubectl('label', 'namespace', 'later', f'{DATAPLANE}-')
+    lib.eventually(lambda: c.redirection('later', 'early') is None, 'released', 10)
+    print(f'  released after {time.monotonic() - start:.2f} s')
+    lib.eventually(lambda: world.ask('early').get('pod') == 'server', 'the service answers it in the clear', 10)
+
+
+def a_policy_denies_by_identity(world):
+    c = world.cluster
+    deny = policy('no-strangers', 'shop', action='DENY', selector={'matchLabels': {'app': 'server'}},
+                  rules=[{'from': [{'source': {'principals': ['cluster.local/ns/shop/sa/stranger']}}]}])
+    c.apply(deny)
+    lib.eventually(lambda: world.ask('stranger').get('error') == 'reset', 'the stranger is cut off', 10)
+    lib.equal(world.ask('client').get('pod'), 'server', 'the client is not')
+    lib.eventually(lambda: c.condition('authorizationpolicy', 'shop', 'no-strangers', 'ZtunnelAccepted') == 'True Accepted', 'its status', 10)
+    c.delete(deny)
+    lib.eventually(lambda: world.ask('stranger').get('pod') == 'server', 'the stranger may again', 10)
+
+
+def a_waypoint_is_deployed_and_denies_by_path(world):
+    c = world.cluster
+    paths = policy('paths', 'shop', action='DENY', targetRefs=[{'group': '', 'kind': 'Service', 'name': 'server'}],
+                   rules=[{'to': [{'operation': {'paths': ['/status/418']}}]}])
+    c.apply(waypoint('waypoint', 'shop'), paths)
+    c.kubectl('-n', 'shop', 'label', 'service', 'server', 'istio.io/use-waypoint=waypoint')
+    start = time.monotonic()
+    c.kubectl('-n', 'shop', 'wait', '--for=condition=ready', 'gateway/waypoint', '--timeout=60s', timeout=90)
+    print(f'  the waypoint is ready after {time.monotonic() - start:.1f} s')
+    lib.eventually(lambda: is_denied(world.ask('client', '/status/418')), 'RBAC: access denied', 10)
+    lib.equal(world.ask('client', '/other').get('pod'), 'server', 'other paths')
+    lib.eventually(lambda: c.condition('service', 'shop', 'server', 'istio.io/WaypointBound') == 'True WaypointAccepted', 'its status', 10)
+
+
+def the_other_replica_takes_over(world):
+    c = world.cluster
+    holder = c.get('lease', '-n', SYSTEM, 'aquifer-control')['spec']['holderIdentity']
+    c.kubectl('-n', SYSTEM, 'delete', 'pod', holder.split('_')[0], '--wait=false')
+    lib.eventually(lambda: c.get('lease', '-n', SYSTEM, 'aquifer-control')['spec'].get('holderIdentity', '') not in ('', holder),
+                   'another leads', 40)
+    c.apply(waypoint('second', 'shop'))
+    c.kubectl('-n', 'shop', 'wait', '--for=condition=ready', 'gateway/second', '--timeout=60s', timeout=90)
+    c.delete(waypoint('second', 'shop'))
+    lib.eventually(lambda: 'second' not in c.names('deployment', '-n', 'shop'), 'its deployment goes with it', 60)
+
+
+def nothing_stays_after_it_is_uninstalled(world):
+    c = world.cluster
+    c.uninstall()
+    for kind in ('clusterrole', 'clusterrolebinding', 'crd', 'gatewayclass', 'priorityclass', 'namespace'):
+        left = [name for name in c.names(kind) if 'aquifer' in name or 'istio' in name]
+        lib.equal(left, [], f'{kind}s of ours')
+    for kind in ('deployment', 'configmap'):
+        left = [name for name in c.names(kind, '-n', 'shop') if name != 'kube-root-ca.crt']
+        lib.equal(left, [], f'{kind}s of ours')
+    for node in NODES:
+        lib.equal(c.network_configuration(node), world.networks[node], f'the network configuration of {node}')
+    lib.eventually(lambda: world.ask('client').get('pod') == 'server', 'pods talk in the clear', 10)
+    c.apply(world.pod('client') | {'metadata': meta('new', 'shop')})
+    world.wait_ready('shop', 'new')
+
+
+PARTS = (installed_in_a_minute, a_new_pod_starts_in_the_mesh, a_running_pod_joins_and_leaves_by_its_namespace, a_policy_denies_by_identity,
+         a_waypoint_is_deployed_and_denies_by_path, the_other_replica_takes_over, nothing_stays_after_it_is_uninstalled)
+
+
+def play(world):
+    for part in PARTS:
+        start = time.monotonic()
+        part(world)
+        print(f'ok {part.__name__.replace("_", " ")}  ({time.monotonic() - start:.1f} s)', flush=True)
+
+
+def show(made):
+    for words in (('get', 'pods', '-A', '-o', 'wide'), ('-n', SYSTEM, 'logs', '-l', 'app=aquifer-control', '--tail', '40'),
+                  ('-n', SYSTEM, 'logs', '-l', 'app=aquifer-cni', '--tail', '40')):
+        try:
+            print(made.kubectl(*words), flush=True)
+        except (AssertionError, subprocess.SubprocessError) as problem:
+            print(problem)
+
+
+def main():
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
+    reason = cluster.why_not()
+    if reason:
+        print(f'skip install: {reason}')
+        return 0
+    with Cluster() as made, World(made) as world:
+        try:
+            made.load_images(world.folder)
+            play(world)
+        except (AssertionError, OSError, lib.Failure, subprocess.SubprocessError, istio.subprocess.SubprocessError) as problem:
+            traceback.print_exc(file=sys.stdout)
+            show(made)
+            print(f'not ok install: {problem}', flush=True)
+            return 1
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
