@@ -18,6 +18,7 @@ _spec.loader.exec_module(istio)
 import lib  # noqa: E402
 
 SYSTEM = 'aquifer-system'
+ZTUNNEL = 'aquifer-e2e-ztunnel:dev'
 NODES = istio.NODES
 # The nodes of this cluster share the machine's /var/run; of each node's own is what another agent would use.
 VALUES = ('--set', 'cni.runFolder=/var/run/istio-cni')
@@ -58,6 +59,11 @@ class Cluster(istio.Cluster):
         """As of the chart, with the few values that this cluster needs."""
         made = subprocess.run([sys.executable, ROOT / 'scripts/chart.py', *VALUES], check=True, capture_output=True, text=True)
         return made.stdout
+
+    def load_ztunnel(self, folder):
+        layer = istio.image.layer({'/usr/local/bin/ztunnel': os.environ['AQUIFER_ZTUNNEL']})
+        istio.image.write_archive(folder / 'ztunnel.tar', layer, ZTUNNEL, Entrypoint=['/usr/local/bin/ztunnel'])
+        self.run(self.tool, 'load', folder / 'ztunnel.tar')
 
     def uninstall(self):
         env = dict(self.env, PATH=f'{self.bin}:{self.env["PATH"]}')
