@@ -59,11 +59,6 @@ std::optional<std::string> Variable(const char* name) {
   return value == nullptr ? std::nullopt : std::optional<std::string>(value);
 }
 
-Task<void> Wake(Deployer* deployer) {
-  deployer->Wake();
-  co_return;
-}
-
 CallerOptions OptionsOf(const ControlConfig& config) {
   CallerOptions options;
   options.audience = config.token_audience;
@@ -117,7 +112,7 @@ Task<Result<void, Refusal>> ControlPlane::Follow(StopToken stop) {
   if (config_.cluster_writes && !config_.kubernetes.empty()) {
     AQ_CO_TRY_STATUS(MakeWriter());
   }
-  AQ_CO_TRY_STATUS(StartDeploying(stop));
+  AQ_CO_TRY_STATUS(StartDeploying());
   Decoded<std::unique_ptr<Follower>> follower = StartFollower(Reconciling(alive));
   if (!follower.ok()) co_return std::move(follower).error();
   if (writer_ != nullptr) tasks_.Spawn(writer_->Run(stop));
@@ -142,7 +137,7 @@ Decoded<ClusterAccess> ControlPlane::Access() const {
   return access;
 }
 
-Result<void, Refusal> ControlPlane::StartDeploying(StopToken stop) {
+Result<void, Refusal> ControlPlane::StartDeploying() {
   const bool wanted = !config_.deploy.image.empty() || !config_.deploy.root_config_map.empty();
   if (writer_ == nullptr || !wanted) return {};
   AQ_TRY(const ClusterAccess access, Access());
@@ -150,10 +145,9 @@ Result<void, Refusal> ControlPlane::StartDeploying(StopToken stop) {
   const auto leads = [this] { return writer_->leads(); };
   deployer_ =
       std::make_unique<Deployer>(*object_writer_, config_.deploy, config_.mesh, leads, log_);
-  writer_->AddDuty([deployer = deployer_.get()](StopToken) { return Wake(deployer); });
+  writer_->AddDuty([deployer = deployer_.get()](StopToken term) { return deployer->Run(term); });
   deployer_->SetRoots(ca_->ca.roots()->pem());
   deployer_->OnConditions([this] { ShowDeployments(); });
-  tasks_.Spawn(deployer_->Run(stop));
   return {};
 }
 

@@ -52,7 +52,7 @@ class ControlPlane {
   Result<void, Refusal> MakeWriter();
   Decoded<std::unique_ptr<Follower>> StartFollower(std::function<void(Observation)> sink);
   Decoded<ClusterAccess> Access() const;
-  Result<void, Refusal> StartDeploying(StopToken stop);
+  Result<void, Refusal> StartDeploying();
   void Take(PublicationRef publication);
   PublicationRef WithDeployments() const;
   void ShowDeployments();

@@ -202,7 +202,9 @@ Clock::duration KindFollower::Failed(const ApiFailure& failure) {
 
 Clock::duration KindFollower::Backoff() {
   const TimePoint now = Loop::Current().now();
-  const bool long_ago = now - failed_at_ > 2 * options_.longest_backoff;
+  // The clock may be younger than that when a machine has just started.
+  const bool first = backoff_ == Clock::duration::zero();
+  const bool long_ago = first || now - failed_at_ > 2 * options_.longest_backoff;
   backoff_ = long_ago ? options_.first_backoff : std::min(backoff_ * 2, options_.longest_backoff);
   failed_at_ = now;
   std::uniform_real_distribution<double> spread(0.5, 1.0);

@@ -23,7 +23,7 @@ until_none() {
 }
 
 captured() {
-  kubectl get pods -A --field-selector=status.phase=Running -o jsonpath='{range .items[?(@.metadata.annotations.ambient\.istio\.io/redirection=="enabled")]}{.metadata.namespace}/{.metadata.name}{"\n"}{end}'
+  kubectl get pods -A --field-selector=status.phase!=Succeeded,status.phase!=Failed -o jsonpath='{range .items[?(@.metadata.annotations.ambient\.istio\.io/redirection)]}{.metadata.namespace}/{.metadata.name}{"\n"}{end}'
 }
 
 leave_the_mesh() {
@@ -42,13 +42,13 @@ not_left() {
   echo "$pods" | awk -F'|' -v wanted="${wanted:-0}" '$2 == "0" { done++; next } { print $1 } END { if (wanted == 0 || done < wanted) print "others" }'
 }
 
-# The agents first: they would put the plugin back.
+# What gives nodes their configuration back is there before the agents go, on no node yet: whenever this script is stopped, the next run finds
+# one of them. The agents go first, as they would put the plugin back.
 leave_the_nodes() {
   local image config plugins
   image=$(k get daemonset aquifer-cni -o jsonpath='{.spec.template.spec.containers[0].image}')
   config=$(folder_of config) plugins=$(folder_of plugins)
   say "nodes get their network configuration back"
-  k delete daemonset aquifer-cni --cascade=foreground
   kubectl apply -f - <<Y
 apiVersion: apps/v1
 kind: DaemonSet
@@ -59,7 +59,7 @@ spec:
     metadata: {labels: {app: aquifer-leave}}
     spec:
       automountServiceAccountToken: false
-      nodeSelector: {kubernetes.io/os: linux}
+      nodeSelector: {aquifer.io/leaves: not-yet}
       tolerations: [{operator: Exists}]
       initContainers:
       - name: leave
@@ -78,6 +78,7 @@ spec:
       - {name: config, hostPath: {path: $config}}
       - {name: plugins, hostPath: {path: $plugins}}
 Y
+  k delete daemonset aquifer-cni --cascade=foreground
 }
 
 # The namespace before the rest: aquifer-control would make some of it again.
@@ -102,6 +103,7 @@ if [ -n "$(k get daemonset aquifer-cni --ignore-not-found -o name)" ]; then
   leave_the_nodes
 fi
 if [ -n "$(k get daemonset aquifer-leave --ignore-not-found -o name)" ]; then
+  k patch daemonset aquifer-leave --type=json -p '[{"op": "replace", "path": "/spec/template/spec/nodeSelector", "value": {"kubernetes.io/os": "linux"}}]'
   until_none "no pod would start any more on these nodes, whose configuration still names the plugin" not_left
 fi
 remove

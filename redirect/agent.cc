@@ -93,7 +93,8 @@ void Agent::AdoptFormerRun() {
   const std::vector<WantedPod> recovered = source_->Recover(*pods);
   for (const WantedPod& pod : recovered) {
     former_.emplace(pod.uid, pod);
-    sandboxes_.Remember(pod.uid, pod.netns);
+    // The number of a process is nothing that the runtime said, and may be another's later.
+    if (pod.sandbox == nullptr) sandboxes_.Remember(pod.uid, pod.netns);
     captures_[pod.uid].Adopt(pod);
   }
   // That was all that proxies may know.

@@ -93,6 +93,7 @@ Task<Decoded<bool>> Agent::WaitUntilServed(std::string uid, StopToken stop) {
 
 void Agent::Forget(const std::string& uid) {
   sandboxes_.Remove(uid);
+  source_->Tell(uid, Redirection::kNone);
   source_->Drop(uid);
   server_.RemovePod(uid);
   captures_.erase(uid);

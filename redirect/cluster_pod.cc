@@ -12,6 +12,7 @@ using kube::Json;
 
 constexpr size_t kMaxUid = 64;
 constexpr size_t kMaxRedirection = 64;
+constexpr std::string_view kConfigHashAnnotation = "kubernetes.io/config.hash";
 
 std::string Name(Fields& metadata) {
   std::string name = metadata.RequiredText("name", kube::kMaxNameText);
@@ -40,13 +41,18 @@ bool FlagOr(Fields& annotations, std::string_view key, bool absent, std::optiona
   return absent;
 }
 
+std::string ShortText(Fields& annotations, std::string_view key, size_t max) {
+  const Json* const value = annotations.Find(key);
+  if (value == nullptr || !value->is_string()) return "";
+  return value->get_ref<const std::string&>().substr(0, max);
+}
+
 void ReadAnnotations(Fields annotations, ClusterPod& read) {
   read.pod.has_sidecar = annotations.Has(kSidecarAnnotation);
   read.pod.bypass_inbound = FlagOr(annotations, kBypassAnnotation, false, read.doubt);
   read.pod.dns_capture = FlagOr(annotations, kDnsAnnotation, true, read.doubt);
-  const Json* const redirection = annotations.Find(kRedirectionAnnotation);
-  if (redirection != nullptr && redirection->is_string())
-    read.redirection = redirection->get_ref<const std::string&>().substr(0, kMaxRedirection);
+  read.redirection = ShortText(annotations, kRedirectionAnnotation, kMaxRedirection);
+  read.static_uid = ShortText(annotations, kConfigHashAnnotation, kMaxUid);
 }
 
 // As in pod_manifest.cc, for a pod has one identity.

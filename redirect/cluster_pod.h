@@ -16,9 +16,12 @@ namespace aquifer::redirect {
 inline constexpr std::string_view kRedirectionAnnotation = "ambient.istio.io/redirection";
 
 struct ClusterPod {
-  PodManifest pod;               // nobody says its namespace
-  bool running = false;          // its containers have been started
-  bool ended = false;            // all of them, for good: Succeeded or Failed
+  PodManifest pod;       // nobody says its namespace
+  bool running = false;  // its containers have been started
+  bool ended = false;    // all of them, for good: Succeeded or Failed
+  // What the runtime calls a static pod by, whose object the API server has under another UID; ""
+  // for others.
+  std::string static_uid;
   std::string redirection;       // the annotation; "" if there is none
   std::optional<Refusal> doubt;  // about an annotation that counts as absent
 };

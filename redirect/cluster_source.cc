@@ -130,7 +130,8 @@ std::optional<PodVerdict> ClusterSource::Find(const PodKey& key) const {
   const ClusterPod& pod = *found->second.object;
   const auto ns = namespaces_.entries().find({"", key.ns});
   const bool known = ns != namespaces_.entries().end() && ns->second.object;
-  if (!known || pod.pod.uid != key.uid || pod.pod.node != options_.node_name) return std::nullopt;
+  const bool same = pod.pod.uid == key.uid || (!key.uid.empty() && pod.static_uid == key.uid);
+  if (!known || !same || pod.pod.node != options_.node_name) return std::nullopt;
   return PodVerdict{.enrolled = IsChosen(pod), .pod = WantedOf(pod.pod)};
 }
 

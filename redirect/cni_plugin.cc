@@ -87,9 +87,9 @@ PluginOutput Enrol(const PluginCall& call, const CniConf& conf, PluginCommand co
   PluginOutput passed;
   if (command == PluginCommand::kAdd) passed.text = Line(*conf.prev_result);
   const auto request = RequestOf(call, conf, command);
-  if (!request) return PluginFailure(conf.version, request.error());
-  if (!*request) return passed;
-  const std::optional<CniError> error = Ask(**request, conf, agent);
+  if (request.ok() && !*request) return passed;
+  const std::optional<CniError> error =
+      request.ok() ? Ask(**request, conf, agent) : std::optional<CniError>(request.error());
   if (!error) return passed;
   if (conf.settings.fail_closed) return PluginFailure(conf.version, *error);
   passed.note = "failClosed is off: " + NoteOf(*error);

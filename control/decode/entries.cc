@@ -1,4 +1,5 @@
 // ServiceEntry and WorkloadEntry (networking.istio.io).
+#include <algorithm>
 #include <utility>
 
 #include "control/decode/decode.h"
@@ -14,6 +15,8 @@ constexpr size_t kMaxEndpoints = 4096;
 constexpr size_t kMaxAddresses = 256;
 constexpr size_t kMaxWorkloadPorts = 256;
 constexpr std::int64_t kMaxWeight = 1'000'000;
+// Every endpoint names every host with all its ports and addresses.
+constexpr size_t kMaxProduct = 100'000;
 
 void ReadWorkloadPorts(Fields& fields, EnteredWorkload& workload) {
   const Json* ports = fields.Find("ports");
@@ -96,6 +99,12 @@ void ReadSpec(Fields& spec, ServiceEntry& entry) {
     entry.selector = spec.Object("workloadSelector").LabelEntries("labels");
   if (entry.selector && !entry.endpoints.empty())
     spec.Refuse("endpoints", "must be absent beside workloadSelector");
+  const size_t each = entry.hosts.size() * (entry.ports.size() + entry.addresses.size() + 1);
+  if (each * std::max<size_t>(entry.endpoints.size(), 1) > kMaxProduct)
+    spec.Refuse("endpoints", "are too many for so many hosts, ports and addresses");
+  // How many pods there are is not known here.
+  if (entry.selector && each > kMaxProduct / 100)
+    spec.Refuse("workloadSelector", "goes with fewer hosts, ports and addresses");
   entry.subject_alt_names = spec.Texts("subjectAltNames", 256);
   const std::vector<std::string> exported = spec.Texts("exportTo", 64, kMaxNameText);
   entry.own_namespace_only = exported.size() == 1 && exported[0] == ".";

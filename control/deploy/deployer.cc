@@ -69,6 +69,9 @@ void Deployer::SetRoots(std::string pem) {
 }
 
 Task<void> Deployer::Run(StopToken stop) {
+  // Another has led meanwhile.
+  refreshed_at_.reset();
+  news_.Set();
   while (!stop.requested()) {
     co_await AwaitNews(stop);
     if (stop.requested()) co_return;

@@ -45,7 +45,7 @@ class Deployer {
   void SetRoots(std::string pem);
   // Looks now, for instance because it leads.
   void Wake() { news_.Set(); }
-  // Until `stop`.
+  // Until `stop`; again in the next term.
   Task<void> Run(StopToken stop);
 
   const DeployConditions& conditions() const { return conditions_; }

@@ -27,15 +27,6 @@ bool IsWhereItSays(const ServiceEntry& entry) {
          !entry.selector;
 }
 
-void SetAddresses(const ServiceEntry& entry, const std::string& network, pb::Service& service) {
-  for (const Cidr& prefix : entry.addresses) {
-    pb::NetworkAddress* address = service.add_addresses();
-    address->set_network(network);
-    address->set_address(prefix.ip().ByteString());
-    if (prefix.length() < prefix.ip().bytes().size() * 8) address->set_length(prefix.length());
-  }
-}
-
 void SetPorts(const ServiceEntry& entry, pb::Service& service) {
   for (const ServiceEntry::Port& port : entry.ports) {
     if (port.protocol == "udp") continue;
@@ -53,6 +44,8 @@ pb::PortList PortsOfPod(const ServiceEntry& entry) {
 }  // namespace
 
 Entries::Entries(const MeshIndex& index, const WaypointResolver& resolver) : index_(index) {
+  for (const auto& [key, service] : index_.objects().services)
+    service_ips_.insert(service.cluster_ips.begin(), service.cluster_ips.end());
   ChooseHosts();
   MakeServices(resolver);
   ChooseAddresses();
@@ -64,6 +57,24 @@ Entries::Entries(const MeshIndex& index, const WaypointResolver& resolver) : ind
   AddAllEndpoints();
   for (const auto& [key, entry] : index_.objects().workload_entries)
     AddWorkloadEntry(entry, resolver);
+}
+
+bool Entries::IsOfService(const Ip& ip, const Meta& meta) {
+  if (!service_ips_.contains(ip)) return false;
+  warnings_.push_back(meta.namespace_name + "/" + meta.name + " was entered with the address " +
+                      ip.ToString() + " of a Service, which it does not get");
+  return true;
+}
+
+void Entries::SetAddresses(const ServiceEntry& entry, pb::Service& service) {
+  for (const Cidr& prefix : entry.addresses) {
+    const bool whole = prefix.length() == prefix.ip().bytes().size() * 8;
+    if (whole && IsOfService(prefix.ip(), entry.meta)) continue;
+    pb::NetworkAddress* address = service.add_addresses();
+    address->set_network(index_.settings().network);
+    address->set_address(prefix.ip().ByteString());
+    if (!whole) address->set_length(prefix.length());
+  }
 }
 
 void Entries::ChooseHosts() {
@@ -104,7 +115,7 @@ void Entries::MakeServices(const WaypointResolver& resolver) {
     pb::Service& service = entered.service;
     service.set_name(entry.meta.name);
     service.set_namespace_(entry.meta.namespace_name);
-    SetAddresses(entry, index_.settings().network, service);
+    SetAddresses(entry, service);
     SetPorts(entry, service);
     for (const std::string& name : entry.subject_alt_names) service.add_subject_alt_names(name);
     if (binding->second.bound) *service.mutable_waypoint() = binding->second.address;
@@ -163,7 +174,7 @@ void Entries::AddAllEndpoints() {
 void Entries::AddEndpoint(std::span<const Entered> hosts, const EnteredWorkload& endpoint) {
   const ServiceEntry& entry = *hosts[0].entry;
   const std::string where = endpoint.ip ? endpoint.ip->ToString() : endpoint.hostname;
-  if (where.empty()) return;
+  if (where.empty() || (endpoint.ip && IsOfService(*endpoint.ip, entry.meta))) return;
   const std::string uid = index_.settings().cluster_id + "/networking.istio.io/ServiceEntry/" +
                           entry.meta.namespace_name + "/" + entry.meta.name + "/" + where;
   pb::Workload workload = MakeEnteredWorkload(endpoint, entry.meta, uid, index_.settings());
@@ -178,6 +189,7 @@ void Entries::AddEndpoint(std::span<const Entered> hosts, const EnteredWorkload&
 void Entries::AddWorkloadEntry(const WorkloadEntry& entry, const WaypointResolver& resolver) {
   const EnteredWorkload& entered = entry.workload;
   if (!entered.ip && entered.hostname.empty()) return;
+  if (entered.ip && IsOfService(*entered.ip, entry.meta)) return;
   const std::string uid = index_.settings().cluster_id + "/networking.istio.io/WorkloadEntry/" +
                           entry.meta.namespace_name + "/" + entry.meta.name;
   pb::Workload workload = MakeEnteredWorkload(entered, entry.meta, uid, index_.settings());

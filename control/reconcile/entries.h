@@ -5,6 +5,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -32,6 +33,8 @@ class Entries {
     std::vector<Condition> conditions;
   };
   const std::vector<Note>& notes() const { return notes_; }
+  // What was left out because it is a Service's.
+  const std::vector<std::string>& warnings() const { return warnings_; }
 
  private:
   // One host of an entry that counts.
@@ -41,11 +44,15 @@ class Entries {
     istio::workload::Service service;
   };
 
+  // The address of a Service is nobody else's: a namespace must not draw to itself what is meant
+  // for another's, nor lead it round its waypoint.
+  bool IsOfService(const Ip& ip, const Meta& meta);
   void ChooseHosts();
   void ChooseAddresses();
   void MakeServices(const WaypointResolver& resolver);
   void AddAllEndpoints();
   void AddEndpoint(std::span<const Entered> hosts, const EnteredWorkload& endpoint);
+  void SetAddresses(const ServiceEntry& entry, istio::workload::Service& service);
   void AddWorkloadEntry(const WorkloadEntry& entry, const WaypointResolver& resolver);
   void PutWorkload(const istio::workload::Workload& workload, std::vector<std::string> brought_by);
   std::vector<const Entered*> Selecting(const std::string& namespace_name,
@@ -57,6 +64,8 @@ class Entries {
   std::map<std::string, std::vector<const Entered*>> by_namespace_;  // those with a selector
   std::map<std::string, Resource> resources_;
   std::vector<Note> notes_;
+  std::set<Ip> service_ips_;
+  std::vector<std::string> warnings_;
 };
 
 }  // namespace aquifer::control

@@ -108,6 +108,8 @@ class Reconciler {
   void AddEntries() {
     for (const auto& [name, resource] : entries_.resources())
       Put(ResourceType::kAddress, name, resource);
+    result_.warnings.insert(result_.warnings.end(), entries_.warnings().begin(),
+                            entries_.warnings().end());
     for (const Entries::Note& note : entries_.notes())
       NoteConditions(note.kind, *note.meta, note.conditions);
   }

@@ -44,6 +44,14 @@ TEST_CASE("a pod is read as the API server sends it") {
   CHECK_FALSE(read->doubt.has_value());
 }
 
+TEST_CASE("a static pod is called by the hash of its configuration, too") {
+  const auto read =
+      ReadClusterPod(PodOf(R"({"annotations": {"kubernetes.io/config.hash": "c0ffee"}})"));
+  REQUIRE(read.ok());
+  CHECK(read->pod.uid == "u-1");
+  CHECK(read->static_uid == "c0ffee");
+}
+
 TEST_CASE("a pod that says nothing has the defaults") {
   const auto read = ReadClusterPod(PodOf("{}"));
   REQUIRE(read.ok());
@@ -52,6 +60,7 @@ TEST_CASE("a pod that says nothing has the defaults") {
   CHECK_FALSE(read->pod.bypass_inbound);
   CHECK(read->pod.dns_capture);
   CHECK(read->redirection.empty());
+  CHECK(read->static_uid.empty());
   CHECK_FALSE(read->running);
 }
 

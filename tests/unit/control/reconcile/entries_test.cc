@@ -216,6 +216,32 @@ TEST_CASE("an entry goes through the waypoint that its label names, and says so"
         "False WaypointIsNotReady");
 }
 
+TEST_CASE("the address of a Service is nobody else's") {
+  const Mesh mesh(
+      "{apiVersion: v1, kind: Service, metadata: {name: s, namespace: other}, spec: {clusterIP: "
+      "10.96.0.1, ports: [{port: 80}]}}\n---\n" +
+      Machine("address: 10.96.0.1") +
+      Entry("e",
+            "hosts: [a.example], resolution: STATIC, addresses: [10.96.0.1, 10.96.0.0/16], "
+            "endpoints: [{address: 10.96.0.1}]"));
+  CHECK_FALSE(WorkloadAt(mesh, "WorkloadEntry/shop/vm"));
+  CHECK_FALSE(WorkloadAt(mesh, "ServiceEntry/shop/e/10.96.0.1"));
+  const auto service = ServiceAt(mesh, "shop/a.example");
+  REQUIRE(service->addresses_size() == 1);
+  CHECK(service->addresses(0).length() == 16);
+  CHECK(mesh.result().warnings.size() == 3);
+}
+
+TEST_CASE("an entry whose parts multiply beyond bounds is refused") {
+  std::string hosts;
+  std::string endpoints;
+  for (int i = 0; i < 250; ++i) hosts += "h" + std::to_string(i) + ".example,";
+  for (int i = 0; i < 250; ++i) endpoints += "{address: 10.1.2." + std::to_string(i) + "},";
+  CHECK(RefusalOf(Entry("e", "hosts: [" + hosts + "], resolution: STATIC, endpoints: [" +
+                                 endpoints + "]"))
+            .find("spec.endpoints") != std::string::npos);
+}
+
 TEST_CASE("entries that cannot be read are refused by the field") {
   CHECK(RefusalOf(Entry("e", "hosts: [], resolution: DNS")).find("spec.hosts") !=
         std::string::npos);
