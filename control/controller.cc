@@ -62,7 +62,8 @@ void Controller::ReportProblems(const Observation& seen, const std::vector<std::
   if (!problems_.empty() && problems.empty())
     log_.Info("manifests", "all manifests are read again");
   if (seen.closed > 0) {
-    log_.Error("manifests", "policies that cannot be read deny everything at their targets",
+    log_.Error("manifests",
+               "policies that cannot be read deny everything, or are STRICT, at their targets",
                {{"policies", seen.closed}});
   }
   if (seen.kept > 0) {

@@ -74,8 +74,8 @@ class Reader {
                                                  std::string(*row->versions.begin()) + "\""});
     }
     Decoded<Object> object = DecodeObject(value, *row);
-    if (!object.ok() && row->object_kind == Kind::kAuthorizationPolicy) {
-      std::optional<Object> closed = ClosedPolicy(value);
+    if (!object.ok()) {
+      std::optional<Object> closed = ClosedObject(value, *row);
       if (closed) manifest_.closed.push_back(*std::move(closed));
     }
     if (!object.ok())

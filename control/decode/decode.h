@@ -34,11 +34,6 @@ Object DecodeEndpointSlice(Fields& object, Meta meta);
 Object DecodeServiceEntry(Fields& object, Meta meta);
 Object DecodeWorkloadEntry(Fields& object, Meta meta);
 
-// What stands in for an AuthorizationPolicy that was refused: everything is denied at its targets,
-// or in its namespace if these cannot be read either. Empty when it is not known which policy it
-// is.
-std::optional<Object> ClosedPolicy(const Json& document);
-
 // What a document says of itself.
 struct TypeMeta {
   std::string group;
@@ -66,6 +61,11 @@ const DecoderRow* FindDecoder(const TypeMeta& type);
 // Which object a document is or, where it was refused, means to be; empty if its name and namespace
 // cannot be relied on.
 std::optional<ObjectKey> KeyOfDocument(const Json& document, const DecoderRow& row);
+
+// What stands in for a policy that was refused, at what it selects or targets, or in its namespace
+// if that cannot be read either: an AuthorizationPolicy denies everything, a PeerAuthentication is
+// STRICT. Empty for other kinds, and when it is not known which policy it is.
+std::optional<Object> ClosedObject(const Json& document, const DecoderRow& row);
 
 // A whole document of a known kind.
 Decoded<Object> DecodeObject(const Json& document, const DecoderRow& row);

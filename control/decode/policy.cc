@@ -299,12 +299,11 @@ Object DecodeAuthorizationPolicy(Fields& object, Meta meta) {
   return policy;
 }
 
-std::optional<Object> ClosedPolicy(const Json& document) {
-  std::optional<Refusal> unnamed;
-  Fields object(&document, "", unnamed);
+namespace {
+
+Object ClosedAuthorization(const Json& document, Meta meta) {
   AuthorizationPolicy policy;
-  policy.meta = DecodeMeta(object, ObjectScope::kNamespaced);
-  if (unnamed) return std::nullopt;
+  policy.meta = std::move(meta);
   policy.dry_run = LabelOf(policy.meta.annotations, "istio.io/dry-run") == "true";
   std::optional<Refusal> unreadable;
   Fields again(&document, "", unreadable);
@@ -317,6 +316,32 @@ std::optional<Object> ClosedPolicy(const Json& document) {
   policy.action = AuthorizationPolicy::Action::kDeny;
   policy.rules.emplace_back();  // a rule that asks nothing matches everything
   return policy;
+}
+
+Object ClosedAuthentication(const Json& document, Meta meta) {
+  PeerAuthentication authentication;
+  authentication.meta = std::move(meta);
+  std::optional<Refusal> unreadable;
+  Fields object(&document, "", unreadable);
+  Fields spec = object.Object("spec");
+  Fields selector = spec.Object("selector");
+  authentication.selector = ReadSelector(selector);
+  if (unreadable) authentication.selector.clear();
+  authentication.mode = PeerAuthentication::Mode::kStrict;
+  return authentication;
+}
+
+}  // namespace
+
+std::optional<Object> ClosedObject(const Json& document, const DecoderRow& row) {
+  const bool authorization = row.object_kind == Kind::kAuthorizationPolicy;
+  if (!authorization && row.object_kind != Kind::kPeerAuthentication) return std::nullopt;
+  std::optional<Refusal> unnamed;
+  Fields object(&document, "", unnamed);
+  Meta meta = DecodeMeta(object, ObjectScope::kNamespaced);
+  if (unnamed) return std::nullopt;
+  return authorization ? ClosedAuthorization(document, std::move(meta))
+                       : ClosedAuthentication(document, std::move(meta));
 }
 
 Object DecodePeerAuthentication(Fields& object, Meta meta) {

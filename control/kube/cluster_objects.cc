@@ -49,8 +49,8 @@ ClusterObjects::Entry ClusterObjects::Decode(const DecoderRow& row, const Json& 
   entry.stands_in = true;
   if (before != nullptr && before->object && !before->closed) {
     entry.object = before->object;
-  } else if (row.object_kind == Kind::kAuthorizationPolicy) {
-    entry.object = ClosedPolicy(item);
+  } else {
+    entry.object = ClosedObject(item, row);
     entry.closed = entry.object.has_value();
   }
   return entry;

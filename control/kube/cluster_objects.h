@@ -1,7 +1,7 @@
 // What is known of a cluster: its objects by kind, as lists and watches bring them. What was good
 // is not lost to a mistake: an object that comes in a form that is refused stays as it was, and an
-// AuthorizationPolicy that was never good stands as one that denies everything at its targets. One
-// thread: its Loop's.
+// AuthorizationPolicy that was never good stands as one that denies everything at its targets, a
+// PeerAuthentication as a STRICT one. One thread: its Loop's.
 #pragma once
 
 #include <array>

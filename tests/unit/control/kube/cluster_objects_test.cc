@@ -111,6 +111,27 @@ TEST_CASE("a policy that was never good denies, and still does when it is bad in
   CHECK(seen.kept == 0);
 }
 
+TEST_CASE("a PeerAuthentication that was never good is strict where it selects") {
+  const DecoderRow& row = *FindDecoder({"security.istio.io", "v1", "PeerAuthentication"});
+  const auto seen = [&](const char* spec) {
+    ClusterObjects objects;
+    CHECK(objects.Put(
+        row, {{"metadata", {{"name", "p"}, {"namespace", "shop"}}}, {"spec", Json::parse(spec)}}));
+    const Observation observed = objects.Observe();
+    CHECK(observed.closed == 1);
+    CHECK(observed.refusals.size() == 1);
+    REQUIRE(observed.objects.peer_authentications.size() == 1);
+    return observed.objects.peer_authentications.begin()->second;
+  };
+  const PeerAuthentication misspelt =
+      seen(R"({"selector": {"matchLabels": {"app": "db"}}, "mtls": {"mod": "STRICT"}})");
+  CHECK(misspelt.mode == PeerAuthentication::Mode::kStrict);
+  CHECK(misspelt.selector == Labels{{"app", "db"}});
+  const PeerAuthentication unselected = seen(R"({"selector": 7, "mtls": {"mode": "PERMISSIVE"}})");
+  CHECK(unselected.mode == PeerAuthentication::Mode::kStrict);
+  CHECK(unselected.selector.empty());
+}
+
 TEST_CASE("a kind that cannot be followed is among the refusals") {
   ClusterObjects objects;
   objects.SetProblem(Pods(), "cannot be followed: 403");
