@@ -22,6 +22,8 @@ COMPILED = {'unit': (ASAN, 'unit'), 'component': (ASAN, 'component'), 'fuzz': (A
             'tsan': (TSAN, 'threaded')}
 SCRIPTED = ('lint', 'netns', 'peers', 'e2e', 'e2e-istio')
 SCRIPT_TIMEOUT_S = 1800
+# In CI so many programs are given a second run; more than that is no accident (docs/decisions/0010).
+MOST_REPEATED = 2
 
 
 class Test:
@@ -33,6 +35,15 @@ class Test:
         self.log = LOG / f'test-{suite}-{name}.log'
         self.passed = self.failed = self.skipped = 0
         self.seconds = 0.0
+        self.unstable = False
+
+    def repeat(self, env):
+        """Runs a program that failed once more, by itself; the first run's log and its lines in the report stay."""
+        self.log.rename(self.log.with_suffix('.first.log'))
+        self.passed = self.failed = self.skipped = 0
+        self.run(env)
+        self.unstable = not self.failed
+        self.report()
 
     def run(self, env):
         start = time.monotonic()
@@ -84,7 +95,7 @@ class Test:
             self.failed = 1
 
     def report(self):
-        mark = 'FAILED' if self.failed else 'passed'
+        mark = 'FAILED' if self.failed else 'UNSTABLE: failed, then passed' if self.unstable else 'passed'
         print(f'  {mark} {self.suite}/{self.name}: {self.passed} passed, {self.failed} failed, '
               f'{self.skipped} skipped ({self.seconds:.1f} s)', flush=True)
         lines = self.log.read_text(errors='replace').splitlines()
@@ -145,13 +156,23 @@ def main():
     LOG.mkdir(parents=True, exist_ok=True)
     env = environment()
     results = {suite: run_suite(suite, env) for suite in suites}
+    ran = [test for tests in results.values() for test in tests]
+
+    failed = [test for test in ran if test.failed and test.suite != 'lint']
+    if env.get('CI') and len(failed) <= MOST_REPEATED:
+        for test in failed:
+            print(f'once more: {test.suite}/{test.name}', flush=True)
+            test.repeat(env)
 
     print()
     for suite, tests in results.items():
         print(f'{suite:>10}: ' + ', '.join(f'{sum(getattr(t, f) for t in tests)} {f}'
                                            for f in ('passed', 'failed', 'skipped')))
-    total = {f: sum(getattr(t, f) for tests in results.values() for t in tests)
-             for f in ('passed', 'failed', 'skipped')}
+    total = {f: sum(getattr(t, f) for t in ran) for f in ('passed', 'failed', 'skipped')}
+    for test in ran:
+        if test.unstable:
+            first = test.log.with_suffix('.first.log').relative_to(ROOT)
+            print(f'UNSTABLE: {test.suite}/{test.name} failed at first; its log: {first}')
     skipped = f', {total["skipped"]} skipped' if total['skipped'] else ''
     print(f'{total["passed"]} passed, {total["failed"]} failed{skipped}')
     return 1 if total['failed'] else 0
