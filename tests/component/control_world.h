@@ -13,6 +13,7 @@
 #include "core/http/grpc_client.h"
 #include "core/rt/timer.h"
 #include "tests/support/catch.h"
+#include "tests/support/quiet_log.h"
 #include "tests/support/run_task.h"
 #include "tests/unit/control/source/files.h"
 
@@ -52,7 +53,7 @@ class Plane {
  public:
   explicit Plane(const Site& site) : Plane(ConfigOf(site)) {}
   explicit Plane(ControlConfig config)
-      : config_(std::move(config)), log_(Quiet()), plane_(config_, log_, registry_) {}
+      : config_(std::move(config)), log_(test::QuietLog()), plane_(config_, log_, registry_) {}
 
   Task<void> Start() {
     running_.Spawn(RunPlane());
@@ -83,11 +84,6 @@ class Plane {
   }
 
  private:
-  static obs::LoggerOptions Quiet() {
-    obs::LoggerOptions options;
-    options.writer.fd = -1;
-    return options;
-  }
   Task<void> RunPlane() { outcome_ = co_await plane_.Run(stop_.token()); }
 
   ControlConfig config_;

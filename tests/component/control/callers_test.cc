@@ -3,6 +3,7 @@
 
 #include "tests/component/control/cluster.h"
 #include "tests/support/catch.h"
+#include "tests/support/quiet_log.h"
 #include "tests/support/run_task.h"
 #include "tests/unit/control/source/files.h"
 #include "tests/unit/control/support.h"
@@ -24,13 +25,8 @@ std::string StatusOf(const std::string& account, const std::string& pod) {
 }
 
 struct World {
-  World() : log(Quiet()), callers(tokens, objects, OptionsOf(), log) {
+  World() : log(test::QuietLog()), callers(tokens, objects, OptionsOf(), log) {
     REQUIRE(tokens.Follow({WorkloadCaller{{"cluster.local", "web", "way"}}}).ok());
-  }
-  static obs::LoggerOptions Quiet() {
-    obs::LoggerOptions options;
-    options.writer.fd = -1;
-    return options;
   }
   static CallerOptions OptionsOf() {
     CallerOptions options;

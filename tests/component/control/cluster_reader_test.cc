@@ -5,10 +5,14 @@
 #include "core/rt/timer.h"
 #include "tests/component/control/cluster.h"
 #include "tests/support/catch.h"
+#include "tests/support/quiet_log.h"
 #include "tests/support/run_task.h"
+#include "tests/support/story.h"
 
 namespace aquifer::control {
 namespace {
+
+using aquifer::test::Tell;
 
 using Names = std::vector<std::string>;
 
@@ -26,12 +30,6 @@ std::string RouteJson(const std::string& name) {
 }
 std::string PolicyJson(const std::string& action) {
   return R"({"metadata":{"namespace":"web","name":"p"},"spec":{"action":")" + action + R"("}})";
-}
-
-obs::LoggerOptions Quiet() {
-  obs::LoggerOptions options;
-  options.writer.fd = -1;
-  return options;
 }
 
 FollowOptions Fast() {
@@ -99,19 +97,10 @@ class World {
     seen_.Set();
   }
 
-  obs::Logger log_{Quiet()};
+  obs::Logger log_{test::QuietLog()};
   Event seen_;
   std::optional<ClusterReader> reader_;
 };
-
-using Story = Task<void> (*)(World& world);
-
-Task<void> TellIn(Story story) {
-  World world;
-  co_await story(world);
-  co_await world.End();
-}
-void Tell(Story story) { test::Run(TellIn(story)); }
 
 Task<void> Pages(World& world) {
   for (const char* name : {"a", "b", "c", "d", "e"}) world.server.Put(kPods, PodJson(name));

@@ -8,10 +8,14 @@
 #include "core/rt/timer.h"
 #include "tests/component/control/cluster.h"
 #include "tests/support/catch.h"
+#include "tests/support/quiet_log.h"
 #include "tests/support/run_task.h"
+#include "tests/support/story.h"
 
 namespace aquifer::control {
 namespace {
+
+using aquifer::test::Tell;
 
 using std::chrono::milliseconds;
 
@@ -42,7 +46,8 @@ ClusterWriterOptions OptionsOf(const std::string& identity) {
 
 class World {
  public:
-  World() : log_(Quiet()), metrics_(registry_), controller_(MeshSettings(), log_, metrics_) {
+  World()
+      : log_(test::QuietLog()), metrics_(registry_), controller_(MeshSettings(), log_, metrics_) {
     server.Serve(kLeases);
   }
 
@@ -109,11 +114,6 @@ class World {
   std::optional<ClusterWriter> writer;
 
  private:
-  static obs::LoggerOptions Quiet() {
-    obs::LoggerOptions options;
-    options.writer.fd = -1;
-    return options;
-  }
   void Take(Observation seen) {
     writer->Take(controller_.Take(std::move(seen)));
     server.news().Wake();
@@ -127,15 +127,6 @@ class World {
   std::optional<ClusterReader> reader_;
   Scope tasks_;
 };
-
-using Story = Task<void> (*)(World& world);
-
-Task<void> TellIn(Story story) {
-  World world;
-  co_await story(world);
-  co_await world.End();
-}
-void Tell(Story story) { test::Run(TellIn(story)); }
 
 bool WroteBoth(const World& w) {
   return w.Sent("PATCH", kGatewayStatus) > 0 && w.Sent("PATCH", kRouteStatus) > 0;

@@ -6,11 +6,15 @@
 #include "core/rt/timer.h"
 #include "tests/component/control/cluster.h"
 #include "tests/support/catch.h"
+#include "tests/support/quiet_log.h"
 #include "tests/support/run_task.h"
+#include "tests/support/story.h"
 #include "tests/unit/control/support.h"
 
 namespace aquifer::control {
 namespace {
+
+using aquifer::test::Tell;
 
 const std::string kGateway =
     "{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: gw, namespace: "
@@ -25,12 +29,6 @@ const std::string kConfigMaps = "/api/v1/configmaps";
 const std::string kDeployment = "/apis/apps/v1/namespaces/edge/deployments/gw-aquifer";
 const std::string kBudget = "/apis/policy/v1/namespaces/edge/poddisruptionbudgets/gw-aquifer";
 const std::string kName = "gw-aquifer";
-
-obs::LoggerOptions Quiet() {
-  obs::LoggerOptions options;
-  options.writer.fd = -1;
-  return options;
-}
 
 DeployOptions Fast() {
   DeployOptions options;
@@ -81,7 +79,7 @@ class World {
   mutable ApiServer server;
 
  private:
-  obs::Logger log_{Quiet()};
+  obs::Logger log_{test::QuietLog()};
   DeploySettings settings_;
   MeshSettings mesh_;
   std::optional<ApiObjectWriter> writer_;
@@ -89,14 +87,6 @@ class World {
   StopSource stop_;
   Scope tasks_;
 };
-
-using Story = Task<void> (*)(World& world);
-Task<void> TellIn(Story story) {
-  World world;
-  co_await story(world);
-  co_await world.End();
-}
-void Tell(Story story) { test::Run(TellIn(story)); }
 
 const std::string kMake = "?fieldManager=aquifer-control";
 const std::string kChange = "?fieldManager=aquifer-control&force=true";

@@ -4,6 +4,7 @@
 #include "mesh/builder.h"
 #include "node-proxy/worker.h"
 #include "tests/support/catch.h"
+#include "tests/support/quiet_log.h"
 #include "tests/support/run_task.h"
 
 namespace aquifer::node {
@@ -48,12 +49,6 @@ Config Quiet() {
   return config;
 }
 
-obs::LoggerOptions NoOutput() {
-  obs::LoggerOptions options;
-  options.writer.fd = -1;
-  return options;
-}
-
 Task<void> OneRound(Worker& worker, mesh::SnapshotRef snapshot, int round, Answers& started,
                     Answers& stopped, Answers& counted) {
   redirect::Pod pod;
@@ -72,7 +67,7 @@ Task<void> OneRound(Worker& worker, mesh::SnapshotRef snapshot, int round, Answe
 
 Task<void> Churn() {
   const Config config = Quiet();
-  obs::Logger log(NoOutput());
+  obs::Logger log(test::QuietLog());
   obs::Registry registry;
   obs::TcpMetrics metrics(registry);
   obs::HboneMetrics hbone_metrics(registry);

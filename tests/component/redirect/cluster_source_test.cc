@@ -9,11 +9,15 @@
 #include "core/rt/timer.h"
 #include "tests/component/kube/api_server.h"
 #include "tests/support/catch.h"
+#include "tests/support/quiet_log.h"
 #include "tests/support/run_task.h"
+#include "tests/support/story.h"
 #include "tests/unit/redirect/proc_folder.h"
 
 namespace aquifer::redirect {
 namespace {
+
+using aquifer::test::Tell;
 
 using Names = std::vector<std::string>;
 
@@ -35,12 +39,6 @@ std::string PodJson(const std::string& name, const std::string& more = R"("label
                     const std::string& phase = "Running") {
   return R"({"metadata":{"namespace":"web","name":")" + name + R"(","uid":")" + UidOf(name) +
          R"(",)" + more + R"(},"spec":{)" + spec + R"(},"status":{"phase":")" + phase + R"("}})";
-}
-
-obs::LoggerOptions Quiet() {
-  obs::LoggerOptions options;
-  options.writer.fd = -1;
-  return options;
 }
 
 class World {
@@ -118,7 +116,7 @@ class World {
 
   kube::ApiServer server;
   test::ProcFolder proc;
-  obs::Logger log{Quiet()};
+  obs::Logger log{aquifer::test::QuietLog()};
   std::optional<ClusterSource> source;
 
  private:
@@ -126,15 +124,6 @@ class World {
   StopSource stop_;
   Scope tasks_;
 };
-
-using Story = Task<void> (*)(World& world);
-
-Task<void> TellIn(Story story) {
-  World world;
-  co_await story(world);
-  co_await world.End();
-}
-void Tell(Story story) { aquifer::test::Run(TellIn(story)); }
 
 Task<void> FindsPods(World& world) {
   world.server.Put(kPods,

@@ -6,6 +6,7 @@
 #include "control/manifest.h"
 #include "tests/support/ask.h"
 #include "tests/support/catch.h"
+#include "tests/support/quiet_log.h"
 
 namespace aquifer::control {
 namespace {
@@ -23,12 +24,7 @@ Observation Seeing(std::string_view yaml) {
 }
 
 struct Fixture {
-  Fixture() : log(Quiet()), metrics(registry), controller({}, log, metrics) {}
-  static obs::LoggerOptions Quiet() {
-    obs::LoggerOptions options;
-    options.writer.fd = -1;
-    return options;
-  }
+  Fixture() : log(test::QuietLog()), metrics(registry), controller({}, log, metrics) {}
   obs::Logger log;
   obs::Registry registry;
   ControlMetrics metrics;

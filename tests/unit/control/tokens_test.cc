@@ -5,6 +5,7 @@
 #include "certs/file.h"
 #include "control/callers.h"
 #include "tests/support/catch.h"
+#include "tests/support/quiet_log.h"
 #include "tests/unit/control/source/files.h"
 #include "tests/unit/control/support.h"
 
@@ -36,16 +37,11 @@ const char* const kPods = R"(
 
 struct Policy {
   Policy()
-      : log(Quiet()),
+      : log(test::QuietLog()),
         metrics(registry),
         callers(tokens, objects, {}, log),
         policy(callers, tokens, objects, "cluster.local", log, metrics) {
     REQUIRE(tokens.Follow({OfWorkload("web", "way")}).ok());
-  }
-  static obs::LoggerOptions Quiet() {
-    obs::LoggerOptions options;
-    options.writer.fd = -1;
-    return options;
   }
   std::string Decide(const Caller& caller, std::optional<certs::Identity> impersonated) const {
     const auto decided = policy.Decide(caller, impersonated);

@@ -12,21 +12,12 @@
 #include "redirect/agent.h"
 #include "redirect/manifest_source.h"
 #include "redirect/plugin_process.h"
+#include "tests/support/quiet_log.h"
 #include "tests/support/run_task.h"
 #include "tests/support/until.h"
 
 namespace aquifer::redirect {
 namespace {
-
-obs::Logger& Silent() {
-  static const obs::LoggerOptions kSilent = [] {
-    obs::LoggerOptions options;
-    options.writer.fd = -1;
-    return options;
-  }();
-  static obs::Logger log(kSilent);
-  return log;
-}
 
 // An agent on a directory of its own.
 struct World {
@@ -67,7 +58,7 @@ struct World {
 using Steps = Task<void> (*)(const World&);
 
 Task<void> RunAgent(Steps steps, const World& world) {
-  Agent agent(world.Options(), world.Source(), Silent());
+  Agent agent(world.Options(), world.Source(), aquifer::test::SharedQuietLog());
   const auto listening = agent.Listen();
   REQUIRE(listening.ok());
   StopSource stop;

@@ -10,12 +10,16 @@
 #include "core/rt/timer.h"
 #include "redirect/agent_status.h"
 #include "redirect/cni_client.h"
+#include "tests/support/quiet_log.h"
 #include "tests/support/run_task.h"
+#include "tests/support/story.h"
 #include "tests/support/until.h"
 #include "tests/unit/redirect/support.h"
 
 namespace aquifer::redirect {
 namespace {
+
+using aquifer::test::Tell;
 
 using std::chrono::milliseconds;
 
@@ -69,12 +73,6 @@ class NoPods final : public PodHandler {
   Task<void> StopPod(std::string) override { co_return; }
 };
 
-obs::LoggerOptions Quiet() {
-  obs::LoggerOptions options;
-  options.writer.fd = -1;
-  return options;
-}
-
 class World {
  public:
   World() {
@@ -117,20 +115,11 @@ class World {
 
  private:
   std::filesystem::path folder_;
-  obs::Logger log_{Quiet()};
+  obs::Logger log_{aquifer::test::QuietLog()};
   NoPods pods_;
   StopSource stop_;
   Scope tasks_;
 };
-
-using Story = Task<void> (*)(World& world);
-
-Task<void> TellIn(Story story) {
-  World world;
-  co_await story(world);
-  co_await world.End();
-}
-void Tell(Story story) { aquifer::test::Run(TellIn(story)); }
 
 WantedPod PodOf(const std::string& uid) {
   return {.uid = uid, .info = test::InfoOf(uid), .netns = "a", .sandbox = test::AnyNetns()};

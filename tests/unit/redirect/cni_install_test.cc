@@ -9,6 +9,7 @@
 #include <set>
 
 #include "core/rt/scope.h"
+#include "tests/support/quiet_log.h"
 #include "tests/support/run_task.h"
 #include "tests/support/until.h"
 
@@ -22,16 +23,6 @@ constexpr const char* kList =
 constexpr const char* kOther =
     R"({"cniVersion":"1.0.0","name":"pods","plugins":[{"type":"ptp","mtu":1400}]})";
 constexpr const char* kSingle = R"({"cniVersion":"1.0.0","name":"one","type":"ptp"})";
-
-obs::Logger& Silent() {
-  static const obs::LoggerOptions kSilent = [] {
-    obs::LoggerOptions options;
-    options.writer.fd = -1;
-    return options;
-  }();
-  static obs::Logger log(kSilent);
-  return log;
-}
 
 // A node's two folders and a program to install.
 struct Node {
@@ -204,7 +195,7 @@ Task<void> WriteAndSeeItBack(const Node& node, CniInstaller& installer, StopSour
 }
 
 Task<void> RunBeside(const Node& node) {
-  CniInstaller installer(node.Options(), Silent());
+  CniInstaller installer(node.Options(), aquifer::test::SharedQuietLog());
   StopSource stop;
   Scope scope;
   scope.Spawn(installer.Run(stop.token()));
@@ -213,7 +204,7 @@ Task<void> RunBeside(const Node& node) {
 }
 
 Task<void> AppearsLater(const Node& node) {
-  CniInstaller installer(node.Options(), Silent());
+  CniInstaller installer(node.Options(), aquifer::test::SharedQuietLog());
   StopSource stop;
   Scope scope;
   scope.Spawn(installer.Run(stop.token()));

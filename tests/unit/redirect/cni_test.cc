@@ -12,6 +12,7 @@
 #include "core/rt/timer.h"
 #include "redirect/cni_client.h"
 #include "redirect/cni_server.h"
+#include "tests/support/quiet_log.h"
 #include "tests/support/run_task.h"
 #include "tests/unit/redirect/support.h"
 
@@ -36,16 +37,6 @@ struct Folder {
 
   std::filesystem::path path;
 };
-
-obs::Logger& Silent() {
-  static const obs::LoggerOptions kSilent = [] {
-    obs::LoggerOptions options;
-    options.writer.fd = -1;
-    return options;
-  }();
-  static obs::Logger log(kSilent);
-  return log;
-}
 
 NetnsRef RealNetns() {
   Result<NetnsRef> netns = Netns::Current();
@@ -106,7 +97,7 @@ struct HandPlayed {
 
   Folder folder;
   NotingHandler handler;
-  CniClient client{ClientOptions(folder), handler, Silent()};
+  CniClient client{ClientOptions(folder), handler, aquifer::test::SharedQuietLog()};
   std::unique_ptr<io::SeqpacketListener> listener;
   StopSource stop;
   Scope scope;
@@ -261,11 +252,11 @@ TEST_CASE("agent and proxy agree on the pods through every change") {
   const auto body = []() -> Task<void> {
     Folder folder;
     StopSource stop;
-    CniServer server(ServerOptions(folder), Silent());
+    CniServer server(ServerOptions(folder), aquifer::test::SharedQuietLog());
     const Status listening = server.Listen();
     CHECK(listening.ok());
     NotingHandler handler;
-    CniClient client(ClientOptions(folder), handler, Silent());
+    CniClient client(ClientOptions(folder), handler, aquifer::test::SharedQuietLog());
     const NetnsRef netns = RealNetns();
     server.SetPod(test::MakePod("a", netns));
     Scope scope;
@@ -289,7 +280,7 @@ TEST_CASE("an agent lets go of a proxy that does not acknowledge in time") {
     StopSource stop;
     CniServerOptions options = ServerOptions(folder);
     options.exchange_timeout = milliseconds(20);
-    CniServer server(options, Silent());
+    CniServer server(options, aquifer::test::SharedQuietLog());
     CHECK(server.Listen().ok());
     server.SetPod(test::MakePod("a", RealNetns()));
     Scope scope;
@@ -314,7 +305,7 @@ TEST_CASE("an agent ends a proxy that speaks out of turn, greets wrongly or send
   const auto body = []() -> Task<void> {
     Folder folder;
     StopSource stop;
-    CniServer server(ServerOptions(folder), Silent());
+    CniServer server(ServerOptions(folder), aquifer::test::SharedQuietLog());
     CHECK(server.Listen().ok());
     Scope scope;
     scope.Spawn(server.Run(stop.token()));
@@ -343,14 +334,14 @@ TEST_CASE("an agent ends a proxy that speaks out of turn, greets wrongly or send
 
 TEST_CASE("an agent's socket is its owner's alone, and replaces a socket but nothing else") {
   Folder folder;
-  CniServer server(ServerOptions(folder), Silent());
+  CniServer server(ServerOptions(folder), aquifer::test::SharedQuietLog());
   REQUIRE(server.Listen().ok());
   struct stat info{};
   REQUIRE(::stat(folder.socket().c_str(), &info) == 0);
   CHECK((info.st_mode & 0777) == 0600);
-  CniServer again(ServerOptions(folder), Silent());
+  CniServer again(ServerOptions(folder), aquifer::test::SharedQuietLog());
   CHECK(again.Listen().ok());
-  CniServer over_file({.path = folder.path / "file"}, Silent());
+  CniServer over_file({.path = folder.path / "file"}, aquifer::test::SharedQuietLog());
   std::filesystem::create_directory(folder.path / "file");
   CHECK_FALSE(over_file.Listen().ok());
 }

@@ -11,6 +11,7 @@
 #include "core/rt/scope.h"
 #include "core/rt/timer.h"
 #include "redirect/plugin_process.h"
+#include "tests/support/quiet_log.h"
 #include "tests/support/run_task.h"
 #include "tests/support/until.h"
 
@@ -30,16 +31,6 @@ struct Folder {
 
   std::filesystem::path path;
 };
-
-obs::Logger& Silent() {
-  static const obs::LoggerOptions kSilent = [] {
-    obs::LoggerOptions options;
-    options.writer.fd = -1;
-    return options;
-  }();
-  static obs::Logger log(kSilent);
-  return log;
-}
 
 PluginRequest RequestFor(const std::string& name, PluginCommand command = PluginCommand::kAdd) {
   return {.command = command,
@@ -84,7 +75,8 @@ class ScriptedHandler final : public PluginHandler {
 // A server with all that it needs, running for as long as a test's steps do.
 struct World {
   explicit World(Clock::duration answer_timeout = std::chrono::seconds(25))
-      : server({.path = folder.socket(), .answer_timeout = answer_timeout}, handler, Silent()) {
+      : server({.path = folder.socket(), .answer_timeout = answer_timeout}, handler,
+               aquifer::test::SharedQuietLog()) {
     REQUIRE(server.Listen().ok());
   }
 

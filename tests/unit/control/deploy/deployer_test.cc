@@ -6,11 +6,15 @@
 #include "core/rt/scope.h"
 #include "core/rt/timer.h"
 #include "tests/support/catch.h"
+#include "tests/support/quiet_log.h"
 #include "tests/support/run_task.h"
+#include "tests/support/story.h"
 #include "tests/unit/control/support.h"
 
 namespace aquifer::control {
 namespace {
+
+using aquifer::test::TellVirtual;
 
 using Words = std::vector<std::string>;
 
@@ -102,12 +106,6 @@ Json Foreign(const char* name) {
   return {{"metadata", {{"name", name}, {"namespace", "edge"}, {"labels", {{"app", name}}}}}};
 }
 
-obs::LoggerOptions Quiet() {
-  obs::LoggerOptions options;
-  options.writer.fd = -1;
-  return options;
-}
-
 class World {
  public:
   World() {
@@ -144,18 +142,10 @@ class World {
   std::optional<Deployer> deployer;
 
  private:
-  obs::Logger log_{Quiet()};
+  obs::Logger log_{test::QuietLog()};
   StopSource stop_;
   Scope tasks_;
 };
-
-using Story = Task<void> (*)(World& world);
-Task<void> TellIn(Story story) {
-  World world;
-  co_await story(world);
-  co_await world.End();
-}
-void Tell(Story story) { test::RunVirtual(TellIn(story)); }
 
 const Words kMade = {"make /api/v1/namespaces/edge/serviceaccounts/gw-aquifer",
                      "make /apis/apps/v1/namespaces/edge/deployments/gw-aquifer",
@@ -400,31 +390,37 @@ Task<void> OnlyWhatIsAskedFor(World& world) {
 
 }  // namespace
 
-TEST_CASE("a Gateway is deployed once") { Tell(DeploysOnce); }
-TEST_CASE("foreign, remote and manual Gateways are not deployed") { Tell(LeavesOthersAlone); }
-TEST_CASE("with Istio its classes are left to it") { Tell(LeavesIstiosClasses); }
-TEST_CASE("what was changed or deleted by others is repaired") { Tell(RepairsDrift); }
-TEST_CASE("a change of the Gateway is applied") { Tell(FollowsChanges); }
-TEST_CASE("what the API server rewrites is not written again") { Tell(DoesNotFightTheApiServer); }
-TEST_CASE("a waypoint steps aside for a foreign Deployment") { Tell(AvoidsForeignNames); }
-TEST_CASE("an object without our label is never written") { Tell(TouchesNothingForeign); }
-TEST_CASE("what an overlay asks for no longer is deleted") { Tell(RemovesWhatIsNotWanted); }
+TEST_CASE("a Gateway is deployed once") { TellVirtual(DeploysOnce); }
+TEST_CASE("foreign, remote and manual Gateways are not deployed") {
+  TellVirtual(LeavesOthersAlone);
+}
+TEST_CASE("with Istio its classes are left to it") { TellVirtual(LeavesIstiosClasses); }
+TEST_CASE("what was changed or deleted by others is repaired") { TellVirtual(RepairsDrift); }
+TEST_CASE("a change of the Gateway is applied") { TellVirtual(FollowsChanges); }
+TEST_CASE("what the API server rewrites is not written again") {
+  TellVirtual(DoesNotFightTheApiServer);
+}
+TEST_CASE("a waypoint steps aside for a foreign Deployment") { TellVirtual(AvoidsForeignNames); }
+TEST_CASE("an object without our label is never written") { TellVirtual(TouchesNothingForeign); }
+TEST_CASE("what an overlay asks for no longer is deleted") { TellVirtual(RemovesWhatIsNotWanted); }
 TEST_CASE("a renamed deployment is deleted once its successor runs") {
-  Tell(ReplacesBeforeItRemoves);
+  TellVirtual(ReplacesBeforeItRemoves);
 }
-TEST_CASE("with bad parameters everything stays as it is") { Tell(KeepsEverythingOfBadParameters); }
+TEST_CASE("with bad parameters everything stays as it is") {
+  TellVirtual(KeepsEverythingOfBadParameters);
+}
 TEST_CASE("objects of a Gateway that is not known are not deleted") {
-  Tell(KeepsObjectsOfLostGateways);
+  TellVirtual(KeepsObjectsOfLostGateways);
 }
-TEST_CASE("only the leader writes deployments") { Tell(OnlyTheLeaderWrites); }
-TEST_CASE("what is refused is tried again, less and less often") { Tell(TriesAgain); }
-TEST_CASE("nothing is written before our objects are known") { Tell(WritesNothingBlindly); }
+TEST_CASE("only the leader writes deployments") { TellVirtual(OnlyTheLeaderWrites); }
+TEST_CASE("what is refused is tried again, less and less often") { TellVirtual(TriesAgain); }
+TEST_CASE("nothing is written before our objects are known") { TellVirtual(WritesNothingBlindly); }
 TEST_CASE("an API server that is away is not asked for every object") {
-  Tell(WaitsForTheApiServer);
+  TellVirtual(WaitsForTheApiServer);
 }
-TEST_CASE("every namespace has the root") { Tell(KeepsTheRoot); }
-TEST_CASE("many namespaces get the root in several passes") { Tell(ManyRoots); }
-TEST_CASE("without an image no Gateway is deployed") { Tell(OnlyWhatIsAskedFor); }
+TEST_CASE("every namespace has the root") { TellVirtual(KeepsTheRoot); }
+TEST_CASE("many namespaces get the root in several passes") { TellVirtual(ManyRoots); }
+TEST_CASE("without an image no Gateway is deployed") { TellVirtual(OnlyWhatIsAskedFor); }
 
 TEST_CASE("parameters that cannot be used are a reason not to accept a Gateway") {
   const ObjectKey key{Kind::kGateway, "edge", "gw"};
