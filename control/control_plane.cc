@@ -142,9 +142,7 @@ Result<void, Refusal> ControlPlane::StartDeploying() {
   if (writer_ == nullptr || !wanted) return {};
   AQ_TRY(const ClusterAccess access, Access());
   object_writer_ = std::make_unique<ApiObjectWriter>(access);
-  const auto leads = [this] { return writer_->leads(); };
-  deployer_ =
-      std::make_unique<Deployer>(*object_writer_, config_.deploy, config_.mesh, leads, log_);
+  deployer_ = std::make_unique<Deployer>(*object_writer_, config_.deploy, config_.mesh, log_);
   writer_->AddDuty([deployer = deployer_.get()](StopToken term) { return deployer->Run(term); });
   deployer_->SetRoots(ca_->ca.roots()->pem());
   deployer_->OnConditions([this] { ShowDeployments(); });

@@ -47,7 +47,7 @@ class World {
     for (const DeployedRow& row : DeployedRows())
       server.Serve(GroupPath(row) + "/" + std::string(row.plural));
     writer_.emplace(server.access());
-    deployer_.emplace(*writer_, settings_, mesh_, [] { return true; }, log_, Fast());
+    deployer_.emplace(*writer_, settings_, mesh_, log_, Fast());
     deployer_->SetRoots("PEM");
     tasks_.Spawn(deployer_->Run(stop_.token()));
   }
