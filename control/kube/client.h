@@ -25,6 +25,7 @@ using kube::KindFollower;
 using kube::KindSink;
 using kube::KindSpec;
 using kube::ListPage;
+using kube::ProcessVariable;
 using kube::QueryValue;
 using kube::ReadListPage;
 using kube::ResourceVersionOf;
