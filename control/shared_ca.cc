@@ -14,8 +14,6 @@
 namespace aquifer::control {
 namespace {
 
-constexpr int kNotFound = 404;
-constexpr int kConflict = 409;
 constexpr size_t kMaxAnswer = 2 << 20;
 constexpr size_t kMaxFileBytes = 1 << 20;
 

@@ -14,15 +14,13 @@ constexpr int kMaxPages = 100'000;
 constexpr auto kPageTimeout = std::chrono::seconds(60);
 constexpr auto kWatchGrace = std::chrono::seconds(30);
 constexpr const char* kTooMany = "there are more objects than are kept";
-constexpr int kNotFound = 404;
-constexpr int kGone = 410;
 
 ApiFailure Broken(std::string detail) {
   return {.error = Error{Reason::kBadRequest}, .detail = std::move(detail)};
 }
 
 // The server has too much to do; a new list would be more of it.
-bool IsBusy(int status) { return status == 429 || status == 503; }
+bool IsBusy(int status) { return status == kTooManyRequests || status == 503; }
 
 }  // namespace
 

@@ -13,7 +13,9 @@ namespace {
 constexpr size_t kMaxAnswer = 8 << 20;  // the pod, as an event of a watch
 
 // The pod has gone, or another has its name.
-bool IsGone(int status) { return status == 404 || status == 409 || status == 410; }
+bool IsGone(int status) {
+  return status == kube::kNotFound || status == kube::kConflict || status == kube::kGone;
+}
 
 }  // namespace
 

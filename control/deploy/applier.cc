@@ -12,8 +12,6 @@ namespace {
 
 constexpr int kPageObjects = 250;
 constexpr int kMaxPages = 1000;
-constexpr int kNotFound = 404;
-constexpr int kConflict = 409;
 
 std::string Selector(const DeployedRow& row) {
   if (row.kind == DeployedKind::kConfigMap)

@@ -10,7 +10,6 @@ namespace aquifer::control {
 namespace {
 
 constexpr std::string_view kDeployed = "aquifer.io/Deployed";
-constexpr int kNotFound = 404;
 
 DeployProblem Problem(std::string_view reason, std::string message) {
   return {std::string(reason), std::move(message)};

@@ -9,8 +9,6 @@
 namespace aquifer::control {
 namespace {
 
-constexpr int kNotFound = 404;
-constexpr int kConflict = 409;
 constexpr size_t kMaxLeaseBytes = 64 << 10;
 constexpr int kReleaseTries = 3;
 constexpr auto kReleaseTimeout = std::chrono::seconds(2);

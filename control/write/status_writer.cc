@@ -18,9 +18,6 @@ constexpr size_t kMaxInFlight = 16;
 constexpr auto kTimeout = std::chrono::seconds(10);
 constexpr JsonLimits kLimits{.bytes = 4 << 20, .values = 200'000, .depth = 64};
 
-constexpr int kNotFound = 404;
-constexpr int kConflict = 409;
-constexpr int kTooMany = 429;
 constexpr int kServerError = 500;
 
 const DecoderRow& RowOf(Kind kind) {
@@ -220,7 +217,7 @@ StatusWriter::Outcome StatusWriter::Failed(const ObjectKey& key, const ApiFailur
   log_.Limited(limiter_, obs::Level::kWarn, "status", "cannot be written",
                {{"object", key.ToString()}, {"error", failure.ToString()}});
   const bool may_pass =
-      failure.status == 0 || failure.status == kTooMany || failure.status >= kServerError;
+      failure.status == 0 || failure.status == kTooManyRequests || failure.status >= kServerError;
   return may_pass ? Counted(key, Outcome::kFailed, "failed")
                   : Counted(key, Outcome::kRefused, "refused");
 }
