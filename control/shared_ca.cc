@@ -123,7 +123,7 @@ SharedCa::Step SharedCa::Failed(const ApiFailure& failure, StopToken stop) {
 }
 
 std::string SharedCa::Path() const {
-  return "/api/v1/namespaces/" + options_.namespace_name + "/secrets";
+  return CollectionPath("v1", "secrets", options_.namespace_name);
 }
 
 }  // namespace aquifer::control

@@ -5,6 +5,7 @@
 
 #include "core/rt/timer.h"
 #include "kube/list_page.h"
+#include "kube/object_path.h"
 
 namespace aquifer::kube {
 namespace {
@@ -58,8 +59,7 @@ Task<Clock::duration> KindFollower::Step(StopToken stop) {
 }
 
 std::string KindFollower::PathOf(std::string_view version) const {
-  std::string path = spec_.group.empty() ? "/api/" : "/apis/" + spec_.group + "/";
-  path.append(version).append("/").append(spec_.plural).append("?");
+  const std::string path = CollectionPath(ApiVersion(spec_.group, version), spec_.plural) + "?";
   return spec_.query.empty() ? path : path + spec_.query + "&";
 }
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/rt/timer.h"
+#include "kube/object_path.h"
 #include "redirect/cluster_pod.h"
 
 namespace aquifer::redirect {
@@ -96,7 +97,7 @@ Task<void> RedirectionNotes::Write(std::string uid, StopToken stop) {
   before.pause = std::clamp(before.pause * 2, pace_.first_pause, pace_.longest_pause);
   kube::ApiRequest request;
   request.method = "PATCH";
-  request.path = "/api/v1/namespaces/" + pod.info.ns + "/pods/" + pod.info.name + "/status";
+  request.path = kube::ObjectPath("v1", "pods", pod.info.ns, pod.info.name) + "/status";
   request.content_type = "application/merge-patch+json";
   request.body = RedirectionPatch(uid, wanted);
   const Result<std::string, kube::ApiFailure> answer =

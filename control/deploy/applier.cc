@@ -63,7 +63,7 @@ Task<Result<void, WriteFailure>> Applier::Refresh(StopToken stop) {
 }
 
 Task<Result<void, WriteFailure>> Applier::List(const DeployedRow& row, StopToken stop) {
-  const std::string base = GroupPath(row) + "/" + std::string(row.plural) +
+  const std::string base = CollectionPath(row.api_version, row.plural) +
                            "?limit=" + std::to_string(kPageObjects) +
                            "&labelSelector=" + QueryValue(Selector(row));
   std::map<DeployedKey, Json> listed;

@@ -5,6 +5,7 @@
 #include "kube/api_client.h"
 #include "kube/kind_follower.h"
 #include "kube/list_page.h"
+#include "kube/object_path.h"
 #include "kube/watch_events.h"
 
 namespace aquifer::control {
@@ -15,7 +16,9 @@ using kube::ApiClient;
 using kube::ApiFailure;
 using kube::ApiRequest;
 using kube::ApiStream;
+using kube::ApiVersion;
 using kube::ClusterAccess;
+using kube::CollectionPath;
 using kube::Environment;
 using kube::FailureMessage;
 using kube::FindAccess;
@@ -28,6 +31,7 @@ using kube::KindSpec;
 using kube::kNotFound;
 using kube::kTooManyRequests;
 using kube::ListPage;
+using kube::ObjectPath;
 using kube::ProcessVariable;
 using kube::QueryValue;
 using kube::ReadListPage;

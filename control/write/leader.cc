@@ -179,7 +179,7 @@ std::string Leader::Now() const {
 }
 
 std::string Leader::Path() const {
-  return "/apis/coordination.k8s.io/v1/namespaces/" + options_.namespace_name + "/leases";
+  return CollectionPath("coordination.k8s.io/v1", "leases", options_.namespace_name);
 }
 
 }  // namespace aquifer::control
