@@ -177,7 +177,7 @@ Task<Applier::Outcome> Applier::Bring(const WantedObject& wanted, StopToken stop
   if (Waits(wanted)) co_return Outcome::kFailed;
   ++writes_;
   std::string path = wanted.key.Path();
-  std::string body = wanted.body.dump(-1, ' ', false, Json::error_handler_t::replace);
+  std::string body = WriteJson(wanted.body);
   // Of an object that somebody makes just now nothing is taken over.
   const auto force = is_new ? ObjectWriter::Force::kNo : ObjectWriter::Force::kYes;
   Result<Json, WriteFailure> applied =

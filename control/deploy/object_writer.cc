@@ -49,7 +49,7 @@ Task<Result<void, WriteFailure>> ApiObjectWriter::Delete(std::string path, std::
                         {"kind", "DeleteOptions"},
                         {"propagationPolicy", "Background"},
                         {"preconditions", {{"uid", std::move(uid)}}}};
-  request.body = options.dump(-1, ' ', false, Json::error_handler_t::replace);
+  request.body = WriteJson(options);
   const Result<Json, WriteFailure> answer = co_await Ask(std::move(request), stop);
   if (!answer.ok()) co_return answer.error();
   co_return Result<void, WriteFailure>();

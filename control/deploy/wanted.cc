@@ -22,9 +22,7 @@ constexpr std::array<DeployedRow, 6> kRows = {{
     {DeployedKind::kConfigMap, "ConfigMap", "v1", "configmaps", ""},
 }};
 
-std::string HashOf(const Json& body) {
-  return ContentVersion(body.dump(-1, ' ', false, Json::error_handler_t::replace));
-}
+std::string HashOf(const Json& body) { return ContentVersion(WriteJson(body)); }
 
 }  // namespace
 
