@@ -69,12 +69,13 @@ Task<Result<void, WriteFailure>> Applier::List(const DeployedRow& row, StopToken
   std::map<DeployedKey, Json> listed;
   std::string path = base;
   for (int pages = 0; pages < kMaxPages; ++pages) {
-    AQ_CO_TRY(Json page, co_await writer_.Read(path, stop));
-    const auto items = page.find("items");
-    if (items != page.end() && items->is_null()) *items = Json::array();
-    if (items == page.end() || !items->is_array())
-      co_return WriteFailure{0, "the list of " + std::string(row.plural) + " has no items"};
-    for (Json& item : *items) {
+    AQ_CO_TRY(Json list, co_await writer_.Read(path, stop));
+    Decoded<ListPage> page = ListPageOf(std::move(list));
+    if (!page.ok()) {
+      co_return WriteFailure{
+          0, "the list of " + std::string(row.plural) + " is none: " + page.error().ToString()};
+    }
+    for (Json& item : page->items) {
       const auto metadata = item.find("metadata");
       if (metadata == item.end()) continue;
       // Lists leave out what is the same of all items.
@@ -85,10 +86,8 @@ Task<Result<void, WriteFailure>> Applier::List(const DeployedRow& row, StopToken
     }
     if (listed.size() > kMaxObjects)
       co_return WriteFailure{0, "there are too many " + std::string(row.plural) + " of ours"};
-    const auto metadata = page.find("metadata");
-    const std::string next = metadata == page.end() ? "" : TextOf(*metadata, "continue");
-    if (next.empty() || items->empty()) break;
-    path = base + "&continue=" + QueryValue(next);
+    if (page->next.empty() || page->items.empty()) break;
+    path = base + "&continue=" + QueryValue(page->next);
   }
   std::erase_if(objects_, [&](const auto& object) { return object.first.kind == row.kind; });
   objects_.merge(listed);

@@ -31,6 +31,7 @@ using kube::KindSpec;
 using kube::kNotFound;
 using kube::kTooManyRequests;
 using kube::ListPage;
+using kube::ListPageOf;
 using kube::ObjectPath;
 using kube::ProcessVariable;
 using kube::QueryValue;
