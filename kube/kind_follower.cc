@@ -200,10 +200,9 @@ Clock::duration KindFollower::Failed(const ApiFailure& failure) {
 
 Clock::duration KindFollower::Backoff() {
   const TimePoint now = Loop::Current().now();
-  // The clock may be younger than that when a machine has just started.
-  const bool first = backoff_ == Clock::duration::zero();
-  const bool long_ago = first || now - failed_at_ > 2 * options_.longest_backoff;
-  backoff_ = long_ago ? options_.first_backoff : std::min(backoff_ * 2, options_.longest_backoff);
+  const bool long_ago = now - failed_at_ > 2 * options_.longest_backoff;
+  const Clock::duration next = long_ago ? Clock::duration::zero() : backoff_ * 2;
+  backoff_ = std::clamp(next, options_.first_backoff, options_.longest_backoff);
   failed_at_ = now;
   std::uniform_real_distribution<double> spread(0.5, 1.0);
   return std::chrono::duration_cast<Clock::duration>(backoff_ * spread(random_));

@@ -121,9 +121,8 @@ Applier::Outcome Applier::Fail(const WantedObject& wanted, const WriteFailure& f
   attempt.hash = HashOf(wanted.body);
   attempt.settled.reset();
   attempt.foreign = false;
-  attempt.backoff = attempt.backoff == Clock::duration::zero()
-                        ? options_.first_backoff
-                        : std::min(attempt.backoff * 2, options_.longest_backoff);
+  attempt.backoff =
+      std::clamp(attempt.backoff * 2, options_.first_backoff, options_.longest_backoff);
   attempt.not_before = Loop::Current().now() + attempt.backoff;
   if (attempt.problem != failure.why) {
     log_.Error("deploy", "cannot be applied",
