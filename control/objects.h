@@ -128,6 +128,8 @@ struct Pod {
 
 // The condition of an object that goes through a waypoint.
 inline constexpr std::string_view kWaypointBound = "istio.io/WaypointBound";
+// That of a Gateway that is deployed here.
+inline constexpr std::string_view kDeployed = "aquifer.io/Deployed";
 
 struct ServicePort {
   std::string name;

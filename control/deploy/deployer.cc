@@ -9,8 +9,6 @@
 namespace aquifer::control {
 namespace {
 
-constexpr std::string_view kDeployed = "aquifer.io/Deployed";
-
 DeployProblem Problem(std::string_view reason, std::string message) {
   return {std::string(reason), std::move(message)};
 }

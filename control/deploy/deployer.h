@@ -26,7 +26,7 @@ struct DeployOptions {
   std::uint64_t roots_of_pass = 50;  // a Gateway must not wait for a thousand namespaces
 };
 
-// Of each Gateway that is deployed here: type aquifer.io/Deployed.
+// Of each Gateway that is deployed here: type kDeployed.
 using DeployConditions = std::map<ObjectKey, Condition>;
 
 // Says in the statuses of Gateways what became of their deployments. Parameters that cannot be used

@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "certs/wall_clock.h"
-#include "control/deploy/settings.h"
 #include "control/kube/values.h"
 
 namespace aquifer::control {
@@ -32,7 +31,7 @@ Task<Result<Json, WriteFailure>> ApiObjectWriter::Apply(std::string path, std::s
                                                         Force force, StopToken stop) {
   ApiRequest request;
   request.method = "PATCH";
-  request.path = std::move(path) + "?fieldManager=" + std::string(kManagedBy);
+  request.path = std::move(path) + "?fieldManager=" + std::string(kFieldManager);
   if (force == Force::kYes) request.path += "&force=true";
   request.content_type = "application/apply-patch+yaml";  // JSON is YAML
   request.body = std::move(body);

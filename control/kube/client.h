@@ -1,6 +1,8 @@
 // What control uses of kube/ to talk to the API server, under its own names.
 #pragma once
 
+#include <string_view>
+
 #include "kube/access.h"
 #include "kube/api_client.h"
 #include "kube/kind_follower.h"
@@ -41,5 +43,8 @@ using kube::StatusCode;
 using kube::StatusMessage;
 using kube::WatchEvent;
 using kube::WatchReader;
+
+// Under what name fields of objects are ours.
+inline constexpr std::string_view kFieldManager = "aquifer-control";
 
 }  // namespace aquifer::control

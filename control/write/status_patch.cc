@@ -11,7 +11,6 @@ namespace aquifer::control {
 namespace {
 
 constexpr size_t kMaxMessage = 4096;
-constexpr std::string_view kDeployed = "aquifer.io/Deployed";  // of a Gateway that is deployed here
 using Types = std::initializer_list<std::string_view>;
 
 // The member `key`, or null.
