@@ -310,9 +310,9 @@ Task<void> DeadDestination() {
   co_await mesh.Finish();
 }
 
-Task<void> Deadline(std::uint16_t gateway, Reason reason) {
+Task<void> Deadline(std::uint16_t gateway, Clock::duration PoolOptions::* bound, Reason reason) {
   PoolOptions options;
-  options.connect_timeout = options.handshake_timeout = milliseconds(10);
+  options.*bound = milliseconds(10);
   Mesh mesh(options);
   std::vector<Result<Tunnel, TunnelError>> outcomes;
   Scope opening;
@@ -420,10 +420,12 @@ TEST_CASE("a destination that does not answer keeps nobody else waiting") {
   aquifer::test::Run(DeadDestination());
 }
 TEST_CASE("a dial has a deadline, and who waits for it learns of it together") {
-  aquifer::test::Run(Deadline(Mesh::kNobody, Reason::kConnectTimeout));
+  aquifer::test::Run(
+      Deadline(Mesh::kNobody, &PoolOptions::connect_timeout, Reason::kConnectTimeout));
 }
 TEST_CASE("a handshake has a deadline") {
-  aquifer::test::Run(Deadline(Mesh::kMute, Reason::kHandshakeTimeout));
+  aquifer::test::Run(
+      Deadline(Mesh::kMute, &PoolOptions::handshake_timeout, Reason::kHandshakeTimeout));
 }
 TEST_CASE("the dials of a pod that is gone end with it") { aquifer::test::Run(ForgottenDial()); }
 TEST_CASE("who stopped waiting for a dial does not make others dial again") {
