@@ -162,7 +162,7 @@ void Agent::Follow(Capture& capture, Capture::Change change) {
     case Capture::Change::kNone:
       break;
     case Capture::Change::kCaptured:
-      log_.Info(kScope, "pod captured", {{"pod", NameOf(pod)}, {"netns", pod.netns}});
+      LogCaptured(capture);
       break;
     case Capture::Change::kRepaired:
       log_.Error(kScope, "pod was not captured as it should be, repaired",
@@ -179,6 +179,16 @@ void Agent::Follow(Capture& capture, Capture::Change change) {
       break;
   }
   if (capture.verified()) Serve(capture);
+}
+
+void Agent::LogCaptured(const Capture& capture) const {
+  const WantedPod& pod = capture.wanted();
+  const Existing& existing = capture.existing();
+  log_.Info(kScope, "pod captured",
+            {{"pod", NameOf(pod)}, {"netns", pod.netns}, {"connections_kept", existing.kept}});
+  if (existing.not_kept)
+    log_.Warn(kScope, "connections from before are not kept",
+              {{"pod", NameOf(pod)}, {"error", existing.not_kept->ToString()}});
 }
 
 // A namespace has one pod, for it has one identity. A pod that leaves makes way; proxies hear of
