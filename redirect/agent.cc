@@ -7,6 +7,7 @@
 
 #include "core/rt/timer.h"
 #include "redirect/agent_status.h"
+#include "redirect/pod_processes.h"
 
 namespace aquifer::redirect {
 namespace {
@@ -93,8 +94,8 @@ void Agent::AdoptFormerRun() {
   const std::vector<WantedPod> recovered = source_->Recover(*pods);
   for (const WantedPod& pod : recovered) {
     former_.emplace(pod.uid, pod);
-    // The number of a process is nothing that the runtime said, and may be another's later.
-    if (pod.sandbox == nullptr) sandboxes_.Remember(pod.uid, pod.netns);
+    if (pod.sandbox == nullptr || !IsOfProcess(pod.netns))
+      sandboxes_.Remember(pod.uid, pod.netns, pod.sandbox != nullptr);
     captures_[pod.uid].Adopt(pod);
   }
   // That was all that proxies may know.
