@@ -7,6 +7,7 @@
 
 #include "core/rt/timer.h"
 #include "redirect/agent_status.h"
+#include "redirect/pod_processes.h"
 
 namespace aquifer::redirect {
 namespace {
@@ -93,8 +94,8 @@ void Agent::AdoptFormerRun() {
   const std::vector<WantedPod> recovered = source_->Recover(*pods);
   for (const WantedPod& pod : recovered) {
     former_.emplace(pod.uid, pod);
-    // The number of a process is nothing that the runtime said, and may be another's later.
-    if (pod.sandbox == nullptr) sandboxes_.Remember(pod.uid, pod.netns);
+    if (pod.sandbox == nullptr || !IsOfProcess(pod.netns))
+      sandboxes_.Remember(pod.uid, pod.netns, pod.sandbox != nullptr);
     captures_[pod.uid].Adopt(pod);
   }
   // That was all that proxies may know.
@@ -162,7 +163,7 @@ void Agent::Follow(Capture& capture, Capture::Change change) {
     case Capture::Change::kNone:
       break;
     case Capture::Change::kCaptured:
-      log_.Info(kScope, "pod captured", {{"pod", NameOf(pod)}, {"netns", pod.netns}});
+      LogCaptured(capture);
       break;
     case Capture::Change::kRepaired:
       log_.Error(kScope, "pod was not captured as it should be, repaired",
@@ -179,6 +180,16 @@ void Agent::Follow(Capture& capture, Capture::Change change) {
       break;
   }
   if (capture.verified()) Serve(capture);
+}
+
+void Agent::LogCaptured(const Capture& capture) const {
+  const WantedPod& pod = capture.wanted();
+  const Existing& existing = capture.existing();
+  log_.Info(kScope, "pod captured",
+            {{"pod", NameOf(pod)}, {"netns", pod.netns}, {"connections_kept", existing.kept}});
+  if (existing.not_kept)
+    log_.Warn(kScope, "connections from before are not kept",
+              {{"pod", NameOf(pod)}, {"error", existing.not_kept->ToString()}});
 }
 
 // A namespace has one pod, for it has one identity. A pod that leaves makes way; proxies hear of

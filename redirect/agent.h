@@ -84,6 +84,7 @@ class Agent final : private PluginHandler {
   std::vector<const Capture*> OthersInNamespace(const Capture& capture) const;
   bool IsTakenOver(const Capture& capture) const;
   void Follow(Capture& capture, Capture::Change change);
+  void LogCaptured(const Capture& capture) const;
   void TellSource();
   void LogRefusals();
   void RegisterMetrics();

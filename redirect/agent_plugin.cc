@@ -107,12 +107,14 @@ void Agent::Forget(const std::string& uid) {
 // Into what is wanted, the namespaces that the runtime has told.
 void Agent::PutSandboxes() {
   for (auto& [uid, pod] : wanted_) {
+    sandboxes_.RemoveIfGone(uid);
     std::string netns = sandboxes_.NetnsOf(uid, pod.netns);
     if (netns == pod.netns) continue;
     pod.netns = std::move(netns);
     pod.sandbox = nullptr;
   }
   for (const auto& [uid, pod] : source_->without_netns()) {
+    sandboxes_.RemoveIfGone(uid);
     WantedPod wanted = pod;
     wanted.netns = sandboxes_.NetnsOf(uid, "");
     if (!wanted.netns.empty()) wanted_.emplace(uid, std::move(wanted));

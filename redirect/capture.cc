@@ -58,7 +58,10 @@ Capture::Change Capture::Bring(RuleVerifier& verifier) {
   }
   const bool same = netns_ != nullptr && netns_->id() == (*netns)->id();
   if (same && verified_ && applied_ == wanted_.rules) return Change::kNone;
-  if (!same) static_cast<void>(Release());  // the pod moved; what it left may be gone already
+  if (!same) {
+    static_cast<void>(Release());  // the pod moved; what it left may be gone already
+    entered_ = false;
+  }
   netns_ = *std::move(netns);
   return ApplyAndVerify(verifier, Change::kCaptured);
 }
@@ -74,13 +77,22 @@ Capture::Change Capture::Verify(RuleVerifier& verifier) {
 
 Capture::Change Capture::ApplyAndVerify(RuleVerifier& verifier, Change success) {
   applied_ = wanted_.rules;
-  const auto applied = RunIn(*netns_, [&] { return ApplyRules(applied_); });
+  const auto applied = Apply();
   if (!applied) return Fail(applied.error().ToString());
   const auto in_force = RunIn(*netns_, [&] { return verifier.Verify(applied_); });
   if (!in_force) return Fail("not in force: " + in_force.error().ToString());
   verified_ = true;
   problem_.clear();
   return success;
+}
+
+Result<void, Refusal> Capture::Apply() {
+  if (entered_) return RunIn(*netns_, [&] { return ApplyRules(applied_); });
+  return RunIn(*netns_, [&]() -> Result<void, Refusal> {
+    AQ_TRY(existing_, ApplyFirstRules(applied_));
+    entered_ = true;
+    return {};
+  });
 }
 
 Result<void, Refusal> Capture::LetPass() {

@@ -35,6 +35,8 @@ class Capture {
   bool verified() const { return verified_; }
   // Why it is not verified, or else what the last repair mended.
   const std::string& problem() const { return problem_; }
+  // What it had when it was captured first.
+  const Existing& existing() const { return existing_; }
   // The namespace that rules are in, if any.
   const NetnsRef& netns() const { return netns_; }
   // For the proxy. Has a namespace once it was verified.
@@ -43,10 +45,15 @@ class Capture {
  private:
   Change Fail(std::string problem);
   Change ApplyAndVerify(RuleVerifier& verifier, Change success);
+  Result<void, Refusal> Apply();
 
   WantedPod wanted_;
   NetnsRef netns_;  // where rules are, or were tried to be
   RuleOptions applied_;
+  // Rules were put into this namespace once: what is open there without them came to be in a gap,
+  // and does not stay.
+  bool entered_ = false;
+  Existing existing_;
   bool verified_ = false;
   std::string problem_ = "not tried yet";
 };

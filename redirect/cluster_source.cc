@@ -28,6 +28,13 @@ kube::KindSpec Namespaces() {
   return {.group = "", .versions = {"v1"}, .plural = "namespaces", .kind = "Namespace"};
 }
 
+// Whether it is a name that the runtime gave to that namespace.
+bool Names(const std::string& path, const Netns& netns) {
+  if (IsOfProcess(path)) return false;
+  const Result<NetnsRef> named = Netns::Open(path);
+  return named.ok() && (*named)->id() == netns.id();
+}
+
 std::string FieldOf(const PodInfo& pod) { return "Pod " + pod.ns + "/" + pod.name; }
 
 }  // namespace
@@ -189,7 +196,7 @@ void ClusterSource::Select() {
 }
 
 // The numbers of processes that the earlier run wrote down may be those of others by now. A name
-// that the runtime gave a namespace stays that one's.
+// that the runtime gave a namespace stays that one's, and is what it will tell the end of.
 std::vector<WantedPod> ClusterSource::Recover(std::vector<WantedPod> former) {
   std::set<std::string> uids;
   for (const WantedPod& pod : former) uids.insert(pod.uid);
@@ -199,9 +206,9 @@ std::vector<WantedPod> ClusterSource::Recover(std::vector<WantedPod> former) {
     if (found && found->contains(pod.uid)) {
       const PodProcesses::Process& process = found->at(pod.uid);
       sandboxes_[pod.uid] = process;
-      pod.netns = process.path;
+      if (!Names(pod.netns, *process.netns)) pod.netns = process.path;
       pod.sandbox = process.netns;
-    } else if (pod.netns.ends_with("/ns/net")) {
+    } else if (IsOfProcess(pod.netns)) {
       continue;
     }
     recovered.push_back(std::move(pod));

@@ -35,7 +35,7 @@ bool HasPlugin(std::string_view conflist);
 
 bool IsConfName(std::string_view name);
 bool IsListName(std::string_view name);
-// The list that stands for a single configuration: it sorts just before it, so that runtimes take
+// The list of ours that stands for a configuration: it sorts just before it, so that runtimes take
 // it instead, and the other one's file is left alone.
 std::string WrapperOf(std::string_view conf_name);
 bool IsWrapper(std::string_view name);

@@ -152,21 +152,17 @@ Result<void, Refusal> RemoveWrappers(const std::string& folder,
   return {};
 }
 
-// The value says whether it was written.
-Decoded<bool> EditList(const CniInstallOptions& options, const std::string& name) {
-  const std::string path = PathOf(options.conf_dir, name);
-  AQ_TRY(const ConfFile file, ReadConf(options.conf_dir, name));
-  const Decoded<Edit> edit = WithPlugin(file.text, options.entry);
-  if (!edit) return Within(path, edit.error());
-  if (!*edit) return false;
-  if (HasChanged(file, path)) return Refusal{path, "is being written by somebody else"};
-  AQ_TRY_STATUS(WriteConf(options.conf_dir, name, file.mode, **edit));
-  return true;
+Decoded<std::string> TextOfWrapper(const std::string& name, const std::string& text,
+                                   const OrderedJson& entry) {
+  if (!IsListName(name)) return WrapConf(text, entry);
+  AQ_TRY(Edit edit, WithPlugin(text, entry));
+  return edit ? *std::move(edit) : text;
 }
 
+// The value says whether it was written.
 Decoded<bool> WriteWrapper(const CniInstallOptions& options, const std::string& name) {
   AQ_TRY(const ConfFile file, ReadConf(options.conf_dir, name));
-  const Decoded<std::string> text = WrapConf(file.text, options.entry);
+  const Decoded<std::string> text = TextOfWrapper(name, file.text, options.entry);
   if (!text) return Within(PathOf(options.conf_dir, name), text.error());
   const std::string wrapper = WrapperOf(name);
   const Decoded<ConfFile> there = ReadConf(options.conf_dir, wrapper);
@@ -183,6 +179,7 @@ Result<void, Refusal> RemoveEntry(const CniInstallOptions& options, const std::s
   const Decoded<Edit> edit = WithoutPlugin(file.text);
   if (!edit) return Within(path, edit.error());
   if (!*edit) return {};
+  if (HasChanged(file, path)) return Refusal{path, "is being written by somebody else"};
   return WriteConf(options.conf_dir, name, file.mode, **edit);
 }
 
@@ -243,12 +240,15 @@ Decoded<std::string> InstallEntry(const CniInstallOptions& options) {
     AQ_TRY_STATUS(RemoveWrappers(options.conf_dir, names, ""));
     return Refusal{options.conf_dir, "has no network configuration yet"};
   }
-  const bool is_list = IsListName(first);
-  const std::string target = is_list ? first : WrapperOf(first);
-  AQ_TRY(const bool written, is_list ? EditList(options, first) : WriteWrapper(options, first));
+  const std::string wrapper = WrapperOf(first);
+  AQ_TRY(const bool written, WriteWrapper(options, first));
   // After the new one is there, so that at no moment a runtime finds a configuration without us.
-  AQ_TRY_STATUS(RemoveWrappers(options.conf_dir, names, target));
-  return written ? PathOf(options.conf_dir, target) : std::string();
+  AQ_TRY_STATUS(RemoveWrappers(options.conf_dir, names, wrapper));
+  // An earlier version put its entry there.
+  if (IsListName(first)) {
+    AQ_TRY_STATUS(RemoveEntry(options, first));
+  }
+  return written ? PathOf(options.conf_dir, wrapper) : std::string();
 }
 
 std::vector<Refusal> Uninstall(const CniInstallOptions& options) {

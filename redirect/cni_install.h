@@ -1,5 +1,6 @@
-// Puts the CNI plugin onto a node and keeps it there: its program into the folder of plugins, its
-// entry into the network configuration, whenever somebody has written that anew. Files are
+// Puts the CNI plugin onto a node and keeps it there: its program into the folder of plugins, and
+// beside the network configuration a list of our own that runtimes take before it, in step with it.
+// What a provider writes anew, as it starts after a reboot, does not take us out. Files are
 // replaced as a whole and reach the disk before they get their name: after a power cut a node must
 // neither find half a configuration nor one that lost us. Blocking file I/O; one thread, its
 // Loop's.
@@ -36,8 +37,8 @@ bool HasProgram(const CniInstallOptions& options);
 // Makes our plugin part of the configuration that runtimes take. The value is the file that was
 // written, empty if all was as it should be. Refused while there is no configuration.
 Decoded<std::string> InstallEntry(const CniInstallOptions& options);
-// Takes the entry out of every configuration, then the program away. Goes on behind what it cannot
-// do and tells of it.
+// Takes our lists away, and the entry out of every other, then the program away. Goes on behind
+// what it cannot do and tells of it.
 std::vector<Refusal> Uninstall(const CniInstallOptions& options);
 
 class CniInstaller {

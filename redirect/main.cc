@@ -137,7 +137,7 @@ int Enrol(const std::vector<std::string_view>& words) {
                           .dns = arguments->Has("--dns-capture")};
   RuleVerifier verifier;
   return InNamespace(*arguments, [&]() -> Result<void, Refusal> {
-    AQ_TRY_STATUS(ApplyRules(rules));
+    AQ_TRY_STATUS(ApplyFirstRules(rules));
     return verifier.Verify(rules);
   });
 }

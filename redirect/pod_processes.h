@@ -11,11 +11,15 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 
 #include "core/base/result.h"
 #include "redirect/netns.h"
 
 namespace aquifer::redirect {
+
+// Whether a path names a namespace by one of its processes, and not as the runtime does.
+inline bool IsOfProcess(std::string_view path) { return path.ends_with("/ns/net"); }
 
 class PodProcesses {
  public:

@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "redirect/netlink.h"
 #include "redirect/netns.h"
-#include "redirect/rtnetlink.h"
 
 namespace aquifer::redirect {
 namespace {
@@ -23,27 +23,27 @@ std::string Named(int family, std::string_view what) {
   return std::string(family == AF_INET ? "IPv4 " : "IPv6 ") + std::string(what);
 }
 
-RouteRequest RuleRequest(std::uint16_t type, std::uint16_t flags, int family) {
+NetlinkRequest RuleRequest(std::uint16_t type, std::uint16_t flags, int family) {
   fib_rule_hdr header{};
   header.family = static_cast<std::uint8_t>(family);
   header.table = kTable;
   header.action = FR_ACT_TO_TBL;
-  RouteRequest request(type, flags, header);
+  NetlinkRequest request(type, flags, header);
   request.Attribute(FRA_PRIORITY, kPriority);
   request.Attribute(FRA_FWMARK, kMark);
   request.Attribute(FRA_FWMASK, kMarkMask);
   return request;
 }
 
-RouteRequest LocalRouteRequest(std::uint16_t type, std::uint16_t flags, int family,
-                               std::uint32_t loopback) {
+NetlinkRequest LocalRouteRequest(std::uint16_t type, std::uint16_t flags, int family,
+                                 std::uint32_t loopback) {
   rtmsg header{};
   header.rtm_family = static_cast<std::uint8_t>(family);
   header.rtm_table = kTable;
   header.rtm_protocol = RTPROT_BOOT;
   header.rtm_scope = RT_SCOPE_HOST;
   header.rtm_type = RTN_LOCAL;
-  RouteRequest request(type, flags, header);
+  NetlinkRequest request(type, flags, header);
   request.Attribute(RTA_OIF, loopback);
   return request;
 }
@@ -53,7 +53,7 @@ std::vector<int> Families() {
   return {AF_INET};
 }
 
-bool IsOurRule(const RouteAnswer& answer) {
+bool IsOurRule(const NetlinkAnswer& answer) {
   const auto header = answer.header<fib_rule_hdr>();
   if (!header || header->action != FR_ACT_TO_TBL || header->table != kTable) return false;
   const auto value = [&](std::uint16_t type) {
@@ -63,18 +63,18 @@ bool IsOurRule(const RouteAnswer& answer) {
          value(FRA_FWMASK) == kMarkMask;
 }
 
-bool IsOurRoute(const RouteAnswer& answer, std::uint32_t loopback) {
+bool IsOurRoute(const NetlinkAnswer& answer, std::uint32_t loopback) {
   const auto header = answer.header<rtmsg>();
   return header && header->rtm_table == kTable && header->rtm_type == RTN_LOCAL &&
          header->rtm_dst_len == 0 && answer.Attribute(sizeof(rtmsg), RTA_OIF) == loopback;
 }
 
-Result<void, Refusal> Check(RouteSocket& socket, int family, std::uint32_t loopback) {
+Result<void, Refusal> Check(NetlinkSocket& socket, int family, std::uint32_t loopback) {
   bool rule = false;
   fib_rule_hdr rules{};
   rules.family = static_cast<std::uint8_t>(family);
-  const Status rules_read = socket.Dump(RouteRequest(RTM_GETRULE, NLM_F_DUMP, rules),
-                                        [&](const RouteAnswer& a) { rule |= IsOurRule(a); });
+  const Status rules_read = socket.Dump(NetlinkRequest(RTM_GETRULE, NLM_F_DUMP, rules),
+                                        [&](const NetlinkAnswer& a) { rule |= IsOurRule(a); });
   if (!rules_read) return Refusal{Named(family, "rules"), Describe(rules_read.error())};
   if (!rule) {
     return Refusal{Named(family, "rule"), "no fwmark 0x111/0xfff priority 32764 to table 100"};
@@ -83,8 +83,8 @@ Result<void, Refusal> Check(RouteSocket& socket, int family, std::uint32_t loopb
   rtmsg routes{};
   routes.rtm_family = static_cast<std::uint8_t>(family);
   const Status routes_read =
-      socket.Dump(RouteRequest(RTM_GETROUTE, NLM_F_DUMP, routes),
-                  [&](const RouteAnswer& a) { route |= IsOurRoute(a, loopback); });
+      socket.Dump(NetlinkRequest(RTM_GETROUTE, NLM_F_DUMP, routes),
+                  [&](const NetlinkAnswer& a) { route |= IsOurRoute(a, loopback); });
   if (!routes_read) return Refusal{Named(family, "routes"), Describe(routes_read.error())};
   if (!route) return Refusal{Named(family, "route"), "no local default by lo in table 100"};
   return {};
@@ -97,12 +97,12 @@ bool Gone(const Status& status) {
 }
 
 struct Setup {
-  RouteSocket socket;
+  NetlinkSocket socket;
   std::uint32_t loopback;
 };
 
 Result<Setup, Refusal> Open() {
-  Result<RouteSocket> socket = RouteSocket::Open();
+  Result<NetlinkSocket> socket = NetlinkSocket::Open(NETLINK_ROUTE);
   if (!socket) return Refusal{"rtnetlink", Describe(socket.error())};
   const std::uint32_t loopback = ::if_nametoindex("lo");
   if (loopback == 0) return Refusal{"lo", "the namespace has no loopback interface"};

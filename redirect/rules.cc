@@ -54,10 +54,7 @@ Result<std::string, Refusal> ReadBackFromFresh(const RuleOptions& options) {
   return Comparable();
 }
 
-}  // namespace
-
-Result<void, Refusal> ApplyRules(const RuleOptions& options) {
-  AQ_TRY(Nft nft, Nft::Open());
+Result<void, Refusal> Apply(Nft& nft, const RuleOptions& options) {
   // Routes first: they concern marked packets alone, and the rules that mark rely on them.
   AQ_TRY_STATUS(AddPolicyRouting());
   const auto applied = nft.Run(RuleText(options));
@@ -68,6 +65,29 @@ Result<void, Refusal> ApplyRules(const RuleOptions& options) {
   // The kernel kept what it had. If that is nothing, nothing of ours stays.
   if (!List(nft)) static_cast<void>(RemovePolicyRouting());
   return applied.error();
+}
+
+}  // namespace
+
+Result<void, Refusal> ApplyRules(const RuleOptions& options) {
+  AQ_TRY(Nft nft, Nft::Open());
+  return Apply(nft, options);
+}
+
+Result<Existing, Refusal> ApplyFirstRules(const RuleOptions& options) {
+  AQ_TRY(Nft nft, Nft::Open());
+  if (nft.Run(ListingText(kTables[0]))) {
+    AQ_TRY_STATUS(Apply(nft, options));
+    return Existing();
+  }
+  // Before the rules, so that no packet meets them without an entry, and once more for what was
+  // opened meanwhile.
+  const Existing before = KeepExisting();
+  const OnlyFromTheStart meanwhile;
+  AQ_TRY_STATUS(Apply(nft, options));
+  Existing existing = KeepExisting();
+  existing.kept += before.kept;
+  return existing;
 }
 
 Result<void, Refusal> RemoveRules() {

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "core/base/result.h"
+#include "redirect/existing_connections.h"
 #include "redirect/rule_text.h"
 
 namespace aquifer::redirect {
@@ -14,6 +15,9 @@ namespace aquifer::redirect {
 // Puts exactly these rules into force, whatever was there. Packets see the old rules or the new
 // ones, never a part. Again is the same as once.
 Result<void, Refusal> ApplyRules(const RuleOptions& options);
+// The same for a pod that comes into the mesh. Where rules are in force already it has no
+// connections that would have to be kept: then it is ApplyRules.
+Result<Existing, Refusal> ApplyFirstRules(const RuleOptions& options);
 // Leaves nothing behind. Again is the same as once.
 Result<void, Refusal> RemoveRules();
 // The rules as the kernel holds them, with their counters.

@@ -2,11 +2,21 @@
 
 #include <unistd.h>
 
-namespace aquifer::redirect {
+#include <cerrno>
 
-void Sandboxes::Remember(const std::string& uid, const std::string& netns) {
+namespace aquifer::redirect {
+namespace {
+
+// The runtime names namespaces by whole paths; a name of another kind is not looked for.
+bool IsGone(const std::string& netns) {
+  return netns.starts_with('/') && ::access(netns.c_str(), F_OK) != 0 && errno == ENOENT;
+}
+
+}  // namespace
+
+void Sandboxes::Remember(const std::string& uid, const std::string& netns, bool certain) {
   if (sandboxes_.size() < kMost)
-    sandboxes_.emplace(uid, Sandbox{.netns = netns, .container_id = ""});
+    sandboxes_.emplace(uid, Sandbox{.netns = netns, .container_id = "", .certain = certain});
 }
 
 Result<void, Refusal> Sandboxes::Add(const std::string& uid, const std::string& netns,
@@ -32,14 +42,17 @@ std::optional<std::string> Sandboxes::PodOf(const std::string& netns,
 std::string Sandboxes::NetnsOf(const std::string& uid, const std::string& source) const {
   const auto sandbox = sandboxes_.find(uid);
   if (sandbox == sandboxes_.end()) return source;
-  const bool told = !sandbox->second.container_id.empty();
-  return told || source.empty() ? sandbox->second.netns : source;
+  return sandbox->second.certain || source.empty() ? sandbox->second.netns : source;
+}
+
+void Sandboxes::RemoveIfGone(const std::string& uid) {
+  const auto sandbox = sandboxes_.find(uid);
+  if (sandbox != sandboxes_.end() && IsGone(sandbox->second.netns)) sandboxes_.erase(sandbox);
 }
 
 // Their end was not told: the agent was away, or the runtime was.
 void Sandboxes::RemoveGone() {
-  std::erase_if(sandboxes_,
-                [](const auto& entry) { return ::access(entry.second.netns.c_str(), F_OK) != 0; });
+  std::erase_if(sandboxes_, [](const auto& entry) { return IsGone(entry.second.netns); });
 }
 
 }  // namespace aquifer::redirect

@@ -33,6 +33,8 @@ constexpr std::array<Setting, 5> kSettings = {{
     {"nf_conntrack_tcp_be_liberal", 1, 0},
 }};
 
+constexpr const char* kPickUp = "nf_conntrack_tcp_loose";
+
 // Each shows the settings of the namespace that the thread is in. The second is where a container
 // has the node's, because its own are read-only (docs/security.md).
 constexpr std::array<const char*, 2> kFolders = {"/proc/sys/net/netfilter/",
@@ -71,6 +73,14 @@ void RestoreTracking() {
   for (const Setting& setting : kSettings) {
     if (Read(setting.name) == setting.ours) Write(setting.name, setting.kernels);
   }
+}
+
+OnlyFromTheStart::OnlyFromTheStart() : before_(Read(kPickUp)) {
+  if (before_ && *before_ != 0) Write(kPickUp, 0);
+}
+
+OnlyFromTheStart::~OnlyFromTheStart() {
+  if (before_ && *before_ != 0) Write(kPickUp, *before_);
 }
 
 }  // namespace aquifer::redirect

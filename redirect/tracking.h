@@ -5,6 +5,8 @@
 // calling thread.
 #pragma once
 
+#include <optional>
+
 namespace aquifer::redirect {
 
 // A value that somebody else chose and that is as good or better stays. Where the kernel does not
@@ -12,5 +14,18 @@ namespace aquifer::redirect {
 void SetTracking();
 // Back to the kernel's own values, where it is still ours that is set.
 void RestoreTracking();
+
+// While it lives no connection comes to be tracked in its middle: its packets pass as they are. In
+// one network namespace from its making to its end.
+class OnlyFromTheStart {
+ public:
+  OnlyFromTheStart();
+  OnlyFromTheStart(const OnlyFromTheStart&) = delete;
+  OnlyFromTheStart& operator=(const OnlyFromTheStart&) = delete;
+  ~OnlyFromTheStart();
+
+ private:
+  const std::optional<int> before_;
+};
 
 }  // namespace aquifer::redirect

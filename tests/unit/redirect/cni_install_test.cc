@@ -22,6 +22,7 @@ constexpr const char* kList =
     R"({"cniVersion":"1.0.0","name":"pods","plugins":[{"type":"bridge","bridge":"cni0"}]})";
 constexpr const char* kOther =
     R"({"cniVersion":"1.0.0","name":"pods","plugins":[{"type":"ptp","mtu":1400}]})";
+constexpr const char* kOurs = "10-bridge-aquifer.conflist";
 constexpr const char* kSingle = R"({"cniVersion":"1.0.0","name":"one","type":"ptp"})";
 
 // A node's two folders and a program to install.
@@ -64,34 +65,48 @@ mode_t ModeOf(const fs::path& path) {
 
 }  // namespace
 
-TEST_CASE("the plugin comes into the first list, once, and nothing else is left in the folder") {
+TEST_CASE("the plugin comes into a list before the first one, which stays as it is") {
   const Node node;
   node.Write("conf/10-bridge.conflist", kList);
   node.Write("conf/20-other.conflist", kOther);
   fs::permissions(node.path / "conf/10-bridge.conflist", fs::perms(0600));
   const Decoded<std::string> written = InstallEntry(node.Options());
   REQUIRE(written.ok());
-  CHECK(*written == (node.path / "conf/10-bridge.conflist").string());
-  CHECK(node.Chained("10-bridge.conflist"));
+  CHECK(*written == (node.path / "conf" / kOurs).string());
+  CHECK(node.Chained(kOurs));
+  CHECK(node.Read("conf/10-bridge.conflist") == kList);
   CHECK(node.Read("conf/20-other.conflist") == kOther);
-  CHECK(node.Names("conf") == Names{"10-bridge.conflist", "20-other.conflist"});
-  CHECK(ModeOf(node.path / "conf/10-bridge.conflist") == 0600);
+  CHECK(node.Names("conf") == Names{kOurs, "10-bridge.conflist", "20-other.conflist"});
+  CHECK(*node.Names("conf").begin() == kOurs);
+  CHECK(ModeOf(node.path / "conf" / kOurs) == 0600);
   const Decoded<std::string> again = InstallEntry(node.Options());
   REQUIRE(again.ok());
   CHECK(again->empty());
 }
 
-TEST_CASE("a list that has the plugin already is not written again") {
+TEST_CASE("a list of ours that is as it should be is not written again") {
   const Node node;
   node.Write("conf/10-bridge.conflist", kList);
   REQUIRE(InstallEntry(node.Options()).ok());
   struct stat before{};
   struct stat after{};
-  const std::string path = node.path / "conf/10-bridge.conflist";
+  const std::string path = node.path / "conf" / kOurs;
   REQUIRE(::stat(path.c_str(), &before) == 0);
   REQUIRE(InstallEntry(node.Options()).ok());
   REQUIRE(::stat(path.c_str(), &after) == 0);
   CHECK(before.st_ino == after.st_ino);
+}
+
+TEST_CASE("an entry in the provider's own list, as an earlier version had it, moves to ours") {
+  const Node node;
+  const Decoded<Edit> chained = WithPlugin(kList, node.Options().entry);
+  REQUIRE(chained.ok());
+  node.Write("conf/10-bridge.conflist", **chained);
+  REQUIRE(InstallEntry(node.Options(R"({"failClosed":false})")).ok());
+  CHECK_FALSE(node.Chained("10-bridge.conflist"));
+  const OrderedJson ours = OrderedJson::parse(node.Read(std::string("conf/") + kOurs));
+  REQUIRE(ours["plugins"].size() == 2);
+  CHECK(ours["plugins"][1]["failClosed"] == false);
 }
 
 TEST_CASE("a single configuration is wrapped beside it and stays as it is") {
@@ -112,7 +127,7 @@ TEST_CASE("a wrapper goes when its configuration has gone or counts no more") {
   REQUIRE(InstallEntry(node.Options()).ok());
   node.Write("conf/05-list.conflist", kList);
   REQUIRE(InstallEntry(node.Options()).ok());
-  CHECK(node.Names("conf") == Names{"05-list.conflist", "10-one.conf"});
+  CHECK(node.Names("conf") == Names{"05-list-aquifer.conflist", "05-list.conflist", "10-one.conf"});
   fs::remove(node.path / "conf/05-list.conflist");
   REQUIRE(InstallEntry(node.Options()).ok());
   fs::remove(node.path / "conf/10-one.conf");
@@ -156,8 +171,7 @@ TEST_CASE("what was installed is taken away, and what others wrote since is not"
   REQUIRE(InstallProgram(node.Options()).ok());
   REQUIRE(InstallEntry(node.Options()).ok());
   CHECK(Uninstall(node.Options()).empty());
-  CHECK_FALSE(node.Chained("10-bridge.conflist"));
-  CHECK(OrderedJson::parse(node.Read("conf/10-bridge.conflist")).dump() == kList);
+  CHECK(node.Read("conf/10-bridge.conflist") == kList);
   CHECK(node.Names("conf") == Names{"10-bridge.conflist", "20-one.conf", "30-broken.conflist"});
   CHECK(node.Names("bin").empty());
 }
@@ -177,14 +191,15 @@ namespace {
 
 Task<void> WriteAndSeeItBack(const Node& node, CniInstaller& installer, StopSource& stop) {
   using test::Until;
-  co_await Until([&] { return node.Chained("10-bridge.conflist"); });
-  CHECK(installer.problem().empty());
+  co_await Until([&] { return node.Chained(kOurs) && installer.problem().empty(); });
   CHECK(node.Read("bin/aquifer-cni") == "the plugin");
   // As a provider does that knows nothing of us.
   node.Write("fresh", kOther);
   fs::rename(node.path / "fresh", node.path / "conf/10-bridge.conflist");
-  co_await Until([&] { return node.Chained("10-bridge.conflist"); });
-  CHECK(node.Read("conf/10-bridge.conflist").find("1400") != std::string::npos);
+  CHECK(node.Chained(kOurs));  // at no moment without us
+  const std::string ours = std::string("conf/") + kOurs;
+  co_await Until([&] { return node.Read(ours).find("1400") != std::string::npos; });
+  CHECK(node.Chained(kOurs));
   stop.RequestStop();
 }
 
@@ -205,7 +220,7 @@ Task<void> AppearsLater(const Node& node) {
   co_await test::Until([&] { return !node.Names("bin").empty(); });
   CHECK_FALSE(installer.problem().empty());
   node.Write("conf/10-bridge.conflist", kList);
-  co_await test::Until([&] { return node.Chained("10-bridge.conflist"); });
+  co_await test::Until([&] { return node.Chained(kOurs); });
   co_await test::Until([&] { return installer.problem().empty(); });
   stop.RequestStop();
   co_await scope.Join();
@@ -213,11 +228,11 @@ Task<void> AppearsLater(const Node& node) {
 
 }  // namespace
 
-TEST_CASE("the plugin comes back when the provider writes its list anew") {
+TEST_CASE("a list that the provider writes anew is followed, and the plugin never missing") {
   const Node node;
   node.Write("conf/10-bridge.conflist", kList);
   test::Run(RunBeside(node));
-  CHECK(node.Chained("10-bridge.conflist"));
+  CHECK(node.Chained(kOurs));
 }
 
 TEST_CASE("the plugin is installed when the first configuration comes") {

@@ -7,9 +7,9 @@
 #include <set>
 #include <vector>
 
+#include "redirect/netlink.h"
 #include "redirect/original_dst.h"
 #include "redirect/pod_sockets.h"
-#include "redirect/rtnetlink.h"
 #include "redirect/transparent.h"
 #include "tests/unit/redirect/support.h"
 
@@ -135,7 +135,7 @@ TEST_CASE("an attribute that claims to be longer than its message is not read") 
   message.length = 8;
   message.type = 3;
   message.value = 42;
-  const RouteAnswer answer(message.head);
+  const NetlinkAnswer answer(message.head);
   CHECK(answer.Attribute(sizeof message.fixed, 3) == 42u);
   CHECK_FALSE(answer.Attribute(sizeof message.fixed, 4).has_value());
   message.length = 12;

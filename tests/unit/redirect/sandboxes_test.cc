@@ -23,6 +23,24 @@ TEST_CASE("what an earlier run knew counts only where nobody says anything") {
   CHECK(sandboxes.NetnsOf("u", "/run/netns/now") == "/run/netns/told");
 }
 
+TEST_CASE("what an earlier run knew counts where it is certain to be the same namespace") {
+  Sandboxes sandboxes;
+  sandboxes.Remember("u", "/proc/self/ns/net", true);
+  CHECK(sandboxes.NetnsOf("u", "/proc/1/ns/net") == "/proc/self/ns/net");
+  CHECK(sandboxes.PodOf("/proc/self/ns/net", "c1") == "u");
+}
+
+TEST_CASE("a namespace whose end nobody told makes room for what a source says") {
+  Sandboxes sandboxes;
+  REQUIRE(sandboxes.Add("gone", "/proc/self/ns/gone", "c1").ok());
+  REQUIRE(sandboxes.Add("there", "/proc/self/ns/net", "c2").ok());
+  sandboxes.Remember("named", "pod1");
+  for (const char* uid : {"gone", "there", "named", "other"}) sandboxes.RemoveIfGone(uid);
+  CHECK(sandboxes.NetnsOf("gone", "/run/netns/now") == "/run/netns/now");
+  CHECK(sandboxes.NetnsOf("there", "/run/netns/now") == "/proc/self/ns/net");
+  CHECK(sandboxes.NetnsOf("named", "") == "pod1");
+}
+
 TEST_CASE("the end of a sandbox is not that of the one that came after it") {
   Sandboxes sandboxes;
   REQUIRE(sandboxes.Add("u", "/run/netns/1", "c1").ok());

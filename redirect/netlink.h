@@ -1,4 +1,4 @@
-// A small rtnetlink(7): build a request, send it, get the kernel's verdict or its dump. For the
+// A small netlink(7): build a request, send it, get the kernel's verdict or its dump. For the
 // network namespace of the calling thread. One thread.
 #pragma once
 
@@ -18,10 +18,10 @@
 namespace aquifer::redirect {
 
 // One request: a fixed header of the message's type, then attributes. Bounded by what we ever ask.
-class RouteRequest {
+class NetlinkRequest {
  public:
   template <class Header>
-  RouteRequest(std::uint16_t type, std::uint16_t flags, const Header& header) {
+  NetlinkRequest(std::uint16_t type, std::uint16_t flags, const Header& header) {
     nlmsghdr& start = head();
     start.nlmsg_type = type;
     start.nlmsg_flags = static_cast<std::uint16_t>(flags | NLM_F_REQUEST);
@@ -30,6 +30,10 @@ class RouteRequest {
     std::memcpy(NLMSG_DATA(&start), &header, sizeof header);
   }
   void Attribute(std::uint16_t type, std::uint32_t value);
+  void Attribute(std::uint16_t type, Bytes value);
+  // What is put between is inside of an attribute of this type.
+  std::size_t Begin(std::uint16_t type);
+  void End(std::size_t begun);
 
   Bytes bytes() const { return {buffer_.data(), head().nlmsg_len}; }
 
@@ -37,13 +41,13 @@ class RouteRequest {
   nlmsghdr& head() { return *reinterpret_cast<nlmsghdr*>(buffer_.data()); }
   const nlmsghdr& head() const { return *reinterpret_cast<const nlmsghdr*>(buffer_.data()); }
 
-  alignas(nlmsghdr) std::array<std::uint8_t, 256> buffer_{};
+  alignas(nlmsghdr) std::array<std::uint8_t, 512> buffer_{};
 };
 
 // One message of a dump: the fixed header and the attributes behind it.
-class RouteAnswer {
+class NetlinkAnswer {
  public:
-  explicit RouteAnswer(const nlmsghdr& message) : message_(message) {}
+  explicit NetlinkAnswer(const nlmsghdr& message) : message_(message) {}
 
   template <class Header>
   std::optional<Header> header() const {
@@ -59,18 +63,19 @@ class RouteAnswer {
   const nlmsghdr& message_;
 };
 
-class RouteSocket {
+class NetlinkSocket {
  public:
-  static Result<RouteSocket> Open();
+  // `protocol` is one of netlink's: NETLINK_ROUTE and the like.
+  static Result<NetlinkSocket> Open(int protocol);
 
   // Ok when the kernel has done it; its errno otherwise.
-  Status Do(const RouteRequest& request);
+  Status Do(const NetlinkRequest& request);
   // Calls `each` for every message of a dump.
-  Status Dump(const RouteRequest& request, const std::function<void(const RouteAnswer&)>& each);
+  Status Dump(const NetlinkRequest& request, const std::function<void(const NetlinkAnswer&)>& each);
 
  private:
-  explicit RouteSocket(UniqueFd fd) : fd_(std::move(fd)) {}
-  Status Send(const RouteRequest& request);
+  explicit NetlinkSocket(UniqueFd fd) : fd_(std::move(fd)) {}
+  Status Send(const NetlinkRequest& request);
 
   UniqueFd fd_;
 };

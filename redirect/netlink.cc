@@ -1,4 +1,4 @@
-#include "redirect/rtnetlink.h"
+#include "redirect/netlink.h"
 
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
@@ -24,17 +24,35 @@ int Verdict(const nlmsghdr& message) {
 
 }  // namespace
 
-void RouteRequest::Attribute(std::uint16_t type, std::uint32_t value) {
-  const std::size_t start = NLMSG_ALIGN(head().nlmsg_len);
-  AQ_CHECK(start + RTA_SPACE(sizeof value) <= buffer_.size());
-  rtattr attribute{.rta_len = RTA_LENGTH(sizeof value), .rta_type = type};
-  std::memcpy(&buffer_[start], &attribute, sizeof attribute);
-  std::memcpy(&buffer_[start + RTA_LENGTH(0)], &value, sizeof value);
-  head().nlmsg_len = static_cast<std::uint32_t>(start + RTA_LENGTH(sizeof value));
+void NetlinkRequest::Attribute(std::uint16_t type, std::uint32_t value) {
+  Attribute(type, Bytes(reinterpret_cast<const std::uint8_t*>(&value), sizeof value));
 }
 
-std::optional<std::uint32_t> RouteAnswer::Attribute(std::size_t header_size,
-                                                    std::uint16_t type) const {
+void NetlinkRequest::Attribute(std::uint16_t type, Bytes value) {
+  const std::size_t start = NLMSG_ALIGN(head().nlmsg_len);
+  AQ_CHECK(start + RTA_SPACE(value.size()) <= buffer_.size());
+  const auto length = static_cast<std::uint16_t>(RTA_LENGTH(value.size()));
+  const rtattr attribute{.rta_len = length, .rta_type = type};
+  std::memcpy(&buffer_[start], &attribute, sizeof attribute);
+  if (!value.empty()) std::memcpy(&buffer_[start + RTA_LENGTH(0)], value.data(), value.size());
+  head().nlmsg_len = static_cast<std::uint32_t>(start + length);
+}
+
+std::size_t NetlinkRequest::Begin(std::uint16_t type) {
+  const std::size_t start = NLMSG_ALIGN(head().nlmsg_len);
+  Attribute(static_cast<std::uint16_t>(type | NLA_F_NESTED), Bytes());
+  return start;
+}
+
+void NetlinkRequest::End(std::size_t begun) {
+  rtattr attribute;
+  std::memcpy(&attribute, &buffer_[begun], sizeof attribute);
+  attribute.rta_len = static_cast<std::uint16_t>(head().nlmsg_len - begun);
+  std::memcpy(&buffer_[begun], &attribute, sizeof attribute);
+}
+
+std::optional<std::uint32_t> NetlinkAnswer::Attribute(std::size_t header_size,
+                                                      std::uint16_t type) const {
   const auto* const start = reinterpret_cast<const std::uint8_t*>(&message_);
   std::size_t at = NLMSG_SPACE(header_size);
   while (at + sizeof(rtattr) <= message_.nlmsg_len) {
@@ -52,13 +70,13 @@ std::optional<std::uint32_t> RouteAnswer::Attribute(std::size_t header_size,
   return std::nullopt;
 }
 
-Result<RouteSocket> RouteSocket::Open() {
-  UniqueFd fd(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
+Result<NetlinkSocket> NetlinkSocket::Open(int protocol) {
+  UniqueFd fd(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol));
   if (!fd.valid()) return LastError();
-  return RouteSocket(std::move(fd));
+  return NetlinkSocket(std::move(fd));
 }
 
-Status RouteSocket::Send(const RouteRequest& request) {
+Status NetlinkSocket::Send(const NetlinkRequest& request) {
   const Bytes bytes = request.bytes();
   sockaddr_nl kernel{};
   kernel.nl_family = AF_NETLINK;
@@ -69,13 +87,13 @@ Status RouteSocket::Send(const RouteRequest& request) {
   return {};
 }
 
-Status RouteSocket::Do(const RouteRequest& request) {
-  const auto ignore = [](const RouteAnswer&) {};
+Status NetlinkSocket::Do(const NetlinkRequest& request) {
+  const auto ignore = [](const NetlinkAnswer&) {};
   return Dump(request, ignore);
 }
 
-Status RouteSocket::Dump(const RouteRequest& request,
-                         const std::function<void(const RouteAnswer&)>& each) {
+Status NetlinkSocket::Dump(const NetlinkRequest& request,
+                           const std::function<void(const NetlinkAnswer&)>& each) {
   AQ_TRY_STATUS(Send(request));
   std::vector<std::uint8_t> buffer(kReadBytes);
   while (true) {
@@ -95,7 +113,7 @@ Status RouteSocket::Dump(const RouteRequest& request,
         if (verdict == 0) return {};
         return Error{ReasonFromErrno(verdict), verdict};
       }
-      each(RouteAnswer(message));
+      each(NetlinkAnswer(message));
       const std::size_t step = std::min<std::size_t>(NLMSG_ALIGN(message.nlmsg_len), left);
       at += step;
       left -= step;
