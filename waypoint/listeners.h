@@ -1,5 +1,5 @@
-// The ports of one worker: HBONE for a waypoint, plain HTTP for a gateway's listeners. Follows the
-// Gateway as it changes. One thread.
+// The ports of one worker: HBONE for a waypoint, HTTP, TCP and TLS for a gateway's listeners.
+// Follows the Gateway as it changes. One thread.
 #pragma once
 
 #include <map>
@@ -10,6 +10,7 @@
 #include "core/rt/scope.h"
 #include "core/rt/timer.h"
 #include "hbone/server.h"
+#include "waypoint/backends.h"
 #include "waypoint/config.h"
 #include "waypoint/connection.h"
 #include "waypoint/tunnels.h"
@@ -19,6 +20,7 @@ namespace aquifer::waypoint {
 struct ListenerParts {
   const Config& config;
   const ExchangeParts& exchange;
+  Backends& backends;
   const OwnWorkload& own;
   const ConnectionLimits& limits;
   certs::CertCache& certs;
@@ -51,6 +53,7 @@ class Listeners {
                     std::uint16_t port, StopToken closing);
   Task<void> ServeTunnels(io::SocketPtr socket);
   Task<void> ServePlain(io::SocketPtr socket, std::uint16_t port);
+  Task<void> ServeWhole(io::SocketPtr socket, ListenerProtocol protocol, std::uint16_t port);
 
   const ListenerParts parts_;
   const StopToken drain_;
