@@ -6,9 +6,9 @@
 
 #include "core/rt/timer.h"
 #include "waypoint/client_hello.h"
+#include "waypoint/l4_choice.h"
 #include "waypoint/prefixed_stream.h"
 #include "waypoint/tcp_proxy.h"
-#include "waypoint/weighted.h"
 
 namespace aquifer::waypoint {
 namespace {
@@ -49,19 +49,6 @@ void TurnAway(io::Stream& stream, const char* flags, std::string details,
   stream.Reset();
 }
 
-// Writes into `context` where the connection goes; otherwise the reason why it goes nowhere.
-std::string Choose(const L4Route* route, std::uint64_t random, ConnectionContext& context) {
-  if (route == nullptr) return "route_not_found";
-  context.route = route->name.ToString();
-  if (!route->refused.empty()) return "invalid_route{" + route->refused + "}";
-  const L4Backend* const backend = PickByWeight(route->backends, random);
-  if (backend == nullptr) return "invalid_route{no backend}";
-  if (!backend->invalid.empty()) return "invalid_route{" + backend->invalid + "}";
-  context.destination =
-      Destination{.service = backend->service, .address = {}, .protocol = mesh::AppProtocol::kTcp};
-  return "";
-}
-
 }  // namespace
 
 Task<void> ServeL4(io::SocketPtr socket, ListenerProtocol protocol, std::uint16_t port,
@@ -86,8 +73,12 @@ Task<void> ServeL4(io::SocketPtr socket, ListenerProtocol protocol, std::uint16_
     const RulesRef rules = parts.rules.current();
     const L4Route* const route =
         tls ? rules->l4_routes.ForTls(port, context.server_name) : rules->l4_routes.ForTcp(port);
-    std::string nowhere = Choose(route, parts.random(), context);
-    if (!nowhere.empty()) co_return TurnAway(*socket, "NR", std::move(nowhere), context, parts);
+    L4Choice choice = ChooseBackend(route, parts.random());
+    if (route != nullptr) context.route = route->name.ToString();
+    if (choice.backend == nullptr)
+      co_return TurnAway(*socket, "NR", std::move(choice.nowhere), context, parts);
+    context.destination = Destination{
+        .service = choice.backend->service, .address = {}, .protocol = mesh::AppProtocol::kTcp};
   }
   auto whole = std::make_unique<PrefixedStream>(std::move(first), std::move(socket));
   co_await ServeTcp(std::move(whole), backends, parts, context, stop);

@@ -51,7 +51,13 @@ Status Listeners::Follow(const Gateway& gateway) {
       if (first.ok()) first = opened;
     }
   }
-  return first;
+  const Status datagrams = udp_.Follow(gateway);
+  return first.ok() ? datagrams : first;
+}
+
+Task<void> Listeners::Join() {
+  co_await tasks_.Join();
+  co_await udp_.Join();
 }
 
 Status Listeners::OpenPort(std::uint16_t port, ListenerProtocol protocol) {

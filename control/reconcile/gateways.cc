@@ -93,7 +93,8 @@ void BindPods(BoundGateway& gateway, const MeshIndex& index) {
 void JudgeProtocol(BoundListener& listener, const BoundGateway& gateway) {
   const bool waypoint = gateway.role == GatewayRole::kWaypoint;
   const std::string& protocol = listener.spec->protocol;
-  const bool known = protocol == "HTTP" || protocol == "TCP" || protocol == "TLS";
+  const bool known =
+      protocol == "HTTP" || protocol == "TCP" || protocol == "TLS" || protocol == "UDP";
   listener.usable = waypoint ? protocol == "HBONE" && listener.spec->port == kHbonePort : known;
   if (listener.usable && protocol == "TLS" && !listener.spec->tls_passthrough) {
     listener.usable = false;

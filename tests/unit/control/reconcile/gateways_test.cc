@@ -160,7 +160,7 @@ TEST_CASE("each class serves its protocols, spelt in capitals") {
   };
   CHECK(ListenerCondition(with("istio", "{name: a, port: 80, protocol: HTTP}"), 0, "Accepted") ==
         "True Accepted");
-  for (const char* protocol : {"HBONE", "http", "UDP", "example.com/x"}) {
+  for (const char* protocol : {"HBONE", "http", "udp", "example.com/x"}) {
     const Mesh mesh = with("istio", "{name: a, port: 80, protocol: " + std::string(protocol) + "}");
     CHECK(ListenerCondition(mesh, 0, "Accepted") == "False UnsupportedProtocol");
     CHECK(mesh.ConditionOf(Kind::kGateway, "edge/gw", "Accepted") == "False ListenersNotValid");

@@ -115,6 +115,23 @@ TEST_CASE("a listener takes routes of the namespaces and the kind that it allows
   CHECK(accepted(kTls, "TLSRoute", Kind::kTlsRoute) == "True Accepted");
 }
 
+TEST_CASE("a UDPRoute is told with the ready endpoints of its backends") {
+  const std::string udp =
+      "{name: a, port: 1, protocol: UDP, allowedRoutes: {namespaces: {from: All}}}";
+  const Mesh mesh = With(udp, RouteYaml("UDPRoute", kEnd, "{name: db, port: 53}"));
+  CHECK(ConditionOf(mesh, Kind::kUdpRoute, "Accepted") == "True Accepted");
+  CHECK(ConditionOf(mesh, Kind::kUdpRoute, "ResolvedRefs") == "True ResolvedRefs");
+  const auto route = MessageOf(mesh, "UDPRoute/web/r");
+  REQUIRE(route.has_value());
+  REQUIRE(route->backends_size() == 1);
+  REQUIRE(route->backends(0).endpoints_size() == 1);
+  CHECK(route->backends(0).endpoints(0) == "10.0.0.9:5353");
+  CHECK(mesh.GatewayOf("edge/gw")->listeners(0).protocol() == mesh::v1::LISTENER_PROTOCOL_UDP);
+  // The port of TCP is another one.
+  CHECK(ConditionOf(With(udp, RouteYaml("UDPRoute", kEnd)), Kind::kUdpRoute, "ResolvedRefs") ==
+        "False BackendNotFound");
+}
+
 TEST_CASE("two routes of one listener are both accepted and counted") {
   const std::string other =
       "---\n{apiVersion: gateway.networking.k8s.io/v1alpha2, kind: TCPRoute, metadata: {name: s, "
