@@ -104,6 +104,9 @@ void Controller::Count(const ObjectSet& set, const ResourceTable& table) {
   objects(Kind::kService, set.services.size());
   objects(Kind::kGateway, set.gateways.size());
   objects(Kind::kHttpRoute, set.http_routes.size());
+  objects(Kind::kTcpRoute, set.tcp_routes.size());
+  objects(Kind::kTlsRoute, set.tls_routes.size());
+  objects(Kind::kUdpRoute, set.udp_routes.size());
   objects(Kind::kAuthorizationPolicy, set.authorization_policies.size());
   objects(Kind::kPeerAuthentication, set.peer_authentications.size());
   objects(Kind::kEndpointSlice, set.endpoint_slices.size());

@@ -42,6 +42,7 @@ struct Listener {
   std::string hostname;
   std::uint16_t port = 0;
   std::string protocol;  // as written: "HTTP", "HBONE"
+  bool tls_passthrough = false;
   From from = From::kSame;
   LabelSelector namespaces;
   std::vector<RouteKind> kinds;  // none: those of the protocol
@@ -176,6 +177,24 @@ struct HttpRoute {
   std::vector<std::string>
       unsupported;  // what it asks for and the data plane cannot do, as "<field>: <why>"
 };
+
+struct L4BackendRef {
+  ObjectRef object;
+  std::uint32_t weight = 1;
+};
+
+// What the routes of connections and datagrams have in common: nothing in their rules tells one
+// from another, so that the first one takes everything.
+struct L4Route {
+  Meta meta;
+  std::vector<ParentRef> parents;
+  std::vector<std::string> hostnames;  // of a TLSRoute; none: every one
+  std::vector<L4BackendRef> backends;
+  bool has_more_rules = false;
+};
+struct TcpRoute : L4Route {};
+struct TlsRoute : L4Route {};
+struct UdpRoute : L4Route {};
 
 struct ReferenceGrant {
   struct From {

@@ -30,6 +30,9 @@ struct Adder {
   bool operator()(GatewayClass object) { return Put(set.gateway_classes, std::move(object)); }
   bool operator()(Gateway object) { return Put(set.gateways, std::move(object)); }
   bool operator()(HttpRoute object) { return Put(set.http_routes, std::move(object)); }
+  bool operator()(TcpRoute object) { return Put(set.tcp_routes, std::move(object)); }
+  bool operator()(TlsRoute object) { return Put(set.tls_routes, std::move(object)); }
+  bool operator()(UdpRoute object) { return Put(set.udp_routes, std::move(object)); }
   bool operator()(ReferenceGrant object) { return Put(set.reference_grants, std::move(object)); }
   bool operator()(AuthorizationPolicy object) {
     return Put(set.authorization_policies, std::move(object));
@@ -58,8 +61,9 @@ bool ObjectSet::Add(Object object) { return std::visit(Adder{*this}, std::move(o
 size_t ObjectSet::size() const {
   return namespaces.size() + nodes.size() + service_accounts.size() + pods.size() +
          services.size() + gateway_classes.size() + gateways.size() + http_routes.size() +
-         reference_grants.size() + authorization_policies.size() + peer_authentications.size() +
-         endpoint_slices.size() + service_entries.size() + workload_entries.size();
+         tcp_routes.size() + tls_routes.size() + udp_routes.size() + reference_grants.size() +
+         authorization_policies.size() + peer_authentications.size() + endpoint_slices.size() +
+         service_entries.size() + workload_entries.size();
 }
 
 }  // namespace aquifer::control

@@ -14,9 +14,10 @@
 
 namespace aquifer::control {
 
-using Object = std::variant<Namespace, Node, ServiceAccount, Pod, Service, GatewayClass, Gateway,
-                            HttpRoute, ReferenceGrant, AuthorizationPolicy, PeerAuthentication,
-                            EndpointSlice, ServiceEntry, WorkloadEntry>;
+using Object =
+    std::variant<Namespace, Node, ServiceAccount, Pod, Service, GatewayClass, Gateway, HttpRoute,
+                 TcpRoute, TlsRoute, UdpRoute, ReferenceGrant, AuthorizationPolicy,
+                 PeerAuthentication, EndpointSlice, ServiceEntry, WorkloadEntry>;
 
 ObjectKey KeyOf(const Object& object);
 
@@ -33,6 +34,9 @@ struct ObjectSet {
   ObjectMap<GatewayClass> gateway_classes;
   ObjectMap<Gateway> gateways;
   ObjectMap<HttpRoute> http_routes;
+  ObjectMap<TcpRoute> tcp_routes;
+  ObjectMap<TlsRoute> tls_routes;
+  ObjectMap<UdpRoute> udp_routes;
   ObjectMap<ReferenceGrant> reference_grants;
   ObjectMap<AuthorizationPolicy> authorization_policies;
   ObjectMap<PeerAuthentication> peer_authentications;

@@ -47,6 +47,12 @@ std::string_view KindWord(Kind kind) {
       return "Gateway";
     case Kind::kHttpRoute:
       return "HTTPRoute";
+    case Kind::kTcpRoute:
+      return "TCPRoute";
+    case Kind::kTlsRoute:
+      return "TLSRoute";
+    case Kind::kUdpRoute:
+      return "UDPRoute";
     case Kind::kReferenceGrant:
       return "ReferenceGrant";
     case Kind::kAuthorizationPolicy:

@@ -13,6 +13,7 @@ constexpr std::array<std::string_view, kResourceTypeCount> kTypeUrls = {
     "type.googleapis.com/istio.security.Authorization",
     "type.googleapis.com/aquifer.mesh.v1.Gateway",
     "type.googleapis.com/aquifer.mesh.v1.HttpRoute",
+    "type.googleapis.com/aquifer.mesh.v1.L4Route",
     "type.googleapis.com/aquifer.mesh.v1.AuthorizationPolicy",
 };
 

@@ -20,9 +20,10 @@ enum class ResourceType : std::uint8_t {
   kAuthorization,
   kGateway,
   kHttpRoute,
+  kL4Route,
   kAuthorizationPolicy
 };
-inline constexpr size_t kResourceTypeCount = 5;
+inline constexpr size_t kResourceTypeCount = 6;
 
 std::string_view TypeUrl(ResourceType type);
 std::optional<ResourceType> TypeOfUrl(std::string_view type_url);

@@ -11,8 +11,9 @@ constexpr std::string_view kWildcard = "*";
 // Policies before what refers to them, so that no client ever knows a workload without the policies
 // that bind it.
 constexpr std::array<ResourceType, kResourceTypeCount> kOrder = {
-    ResourceType::kAuthorization, ResourceType::kAuthorizationPolicy, ResourceType::kHttpRoute,
-    ResourceType::kGateway, ResourceType::kAddress};
+    ResourceType::kAuthorization, ResourceType::kAuthorizationPolicy,
+    ResourceType::kHttpRoute,     ResourceType::kL4Route,
+    ResourceType::kGateway,       ResourceType::kAddress};
 
 bool Within(const std::vector<std::string>& list, const std::set<std::string, std::less<>>& names) {
   return std::any_of(list.begin(), list.end(),

@@ -107,8 +107,10 @@ class Evaluation {
       case Key::kDestinationPort:
         return PortHolds(condition.ports);
       case Key::kConnectionSni:
-        // There is no TLS of the client's inside the tunnel, hence no name.
-        return Holds(condition.patterns, [](const StringPattern&) { return false; });
+        // Known of what a TLS listener passes through only.
+        return Holds(condition.patterns, [this](const StringPattern& pattern) {
+          return !input_.server_name.empty() && pattern.Matches(input_.server_name);
+        });
       case Key::kUndecidable:
         return undecided_;
     }

@@ -28,6 +28,7 @@ struct AuthzInput {
   Ip remote_ip;         // behind trusted proxies, see waypoint/client_address.h
   Address destination;  // of a service: its address and the service's port
   const MeshSettings* mesh = nullptr;
+  std::string_view server_name;  // empty: not known
 };
 
 struct Verdict {

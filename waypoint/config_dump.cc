@@ -15,6 +15,12 @@ std::string_view ProtocolName(ListenerProtocol protocol) {
       return "HTTP";
     case ListenerProtocol::kHbone:
       return "HBONE";
+    case ListenerProtocol::kTcp:
+      return "TCP";
+    case ListenerProtocol::kTls:
+      return "TLS";
+    case ListenerProtocol::kUdp:
+      return "UDP";
     case ListenerProtocol::kOther:
       return "other";
   }
@@ -79,6 +85,35 @@ Json DumpRoute(const HttpRoute& route) {
           {"rules", rules}};
 }
 
+std::string_view KindName(L4Route::Kind kind) {
+  switch (kind) {
+    case L4Route::Kind::kTcp:
+      return "TCPRoute";
+    case L4Route::Kind::kTls:
+      return "TLSRoute";
+    case L4Route::Kind::kUdp:
+      return "UDPRoute";
+  }
+  return "";
+}
+
+Json DumpL4Route(const L4Route& route) {
+  Json listeners = Json::array();
+  for (const ListenerRef& listener : route.listeners)
+    listeners.push_back(listener.gateway.ToString() + ":" + listener.listener);
+  Json backends = Json::array();
+  for (const L4Backend& backend : route.backends) {
+    backends.push_back({{"service", backend.service.ns + "/" + backend.service.hostname},
+                        {"port", backend.service.port},
+                        {"weight", backend.weight},
+                        {"endpoints", backend.endpoints.size()},
+                        {"invalid", backend.invalid}});
+  }
+  return {{"kind", KindName(route.kind)}, {"name", route.name.ToString()},
+          {"hostnames", route.hostnames}, {"parents", listeners},
+          {"backends", backends},         {"refused", route.refused}};
+}
+
 Json DumpPolicy(const Policy& policy) {
   return {{"name", policy.name.ToString()},
           {"action", ActionName(policy.action)},
@@ -96,6 +131,9 @@ std::string DumpConfig(const Rules* rules, const mesh::Snapshot* mesh,
     dump["gateway"] = DumpGateway(rules->gateway);
     dump["routes"] = Json::array();
     for (const RoutePtr& route : rules->all_routes) dump["routes"].push_back(DumpRoute(*route));
+    dump["l4Routes"] = Json::array();
+    for (const L4RoutePtr& route : rules->all_l4_routes)
+      dump["l4Routes"].push_back(DumpL4Route(*route));
     dump["policies"] = Json::array();
     for (const PolicyPtr& policy : rules->all_policies) {
       dump["policies"].push_back(DumpPolicy(*policy));

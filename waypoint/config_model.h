@@ -30,7 +30,7 @@ struct ObjectName {
 
 // --- Gateway -------------------------------------------------------------------------------------
 
-enum class ListenerProtocol : std::uint8_t { kOther, kHttp, kHbone };
+enum class ListenerProtocol : std::uint8_t { kOther, kHttp, kHbone, kTcp, kTls, kUdp };
 enum class WaypointFor : std::uint8_t { kService, kWorkload, kAll, kNone };
 
 struct Listener {
@@ -185,6 +185,28 @@ struct HttpRoute {
   std::vector<ServiceRef> service_parents;
   std::vector<RouteRule> rules;
   // Not empty: what in it could not be understood. Its one rule then answers 500 for its parents.
+  std::string refused;
+};
+
+// --- TCPRoute, TLSRoute, UDPRoute ----------------------------------------------------------------
+
+struct L4Backend {
+  ServiceRef service;
+  std::uint32_t weight = 1;
+  std::string invalid;             // why its share is turned away
+  std::vector<Address> endpoints;  // of a UDPRoute
+};
+
+struct L4Route {
+  enum class Kind : std::uint8_t { kTcp, kTls, kUdp };
+  Kind kind = Kind::kTcp;
+  ObjectName name;
+  std::int64_t creation_seconds = 0;
+  std::vector<std::string> hostnames;  // lower case; none: every server name
+  std::vector<ListenerRef> listeners;
+  std::vector<L4Backend> backends;
+  // Not empty: what in it could not be understood. It then has no backend, and turns away what it
+  // would take.
   std::string refused;
 };
 

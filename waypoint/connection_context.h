@@ -23,8 +23,12 @@ struct ConnectionContext {
   Address peer_address;
   // Whom the connection is for: a service's address and port, a pod's, or our own listener's.
   Address local_address;
-  // Of a waypoint; a gateway's listener is for nobody in particular.
+  // Of a waypoint, and of a connection that is routed as a whole; a gateway's HTTP listener is for
+  // nobody in particular.
   std::optional<Destination> destination;
+  // That the client asked for, where it speaks TLS with somebody behind us; lower case.
+  std::string server_name;
+  std::string route;  // of the whole connection; requests have their own
 };
 
 // What every exchange of a worker uses.

@@ -19,6 +19,12 @@ ListenerProtocol DecodeProtocol(mesh::v1::ListenerProtocol protocol) {
       return ListenerProtocol::kHttp;
     case mesh::v1::LISTENER_PROTOCOL_HBONE:
       return ListenerProtocol::kHbone;
+    case mesh::v1::LISTENER_PROTOCOL_TCP:
+      return ListenerProtocol::kTcp;
+    case mesh::v1::LISTENER_PROTOCOL_TLS:
+      return ListenerProtocol::kTls;
+    case mesh::v1::LISTENER_PROTOCOL_UDP:
+      return ListenerProtocol::kUdp;
     default:
       return ListenerProtocol::kOther;  // not served
   }

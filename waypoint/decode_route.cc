@@ -211,15 +211,20 @@ Check DecodeParent(const mesh::v1::RouteParent& message, const std::string& fiel
     return {};
   }
   if (!message.has_listener()) return Refusal{field, "neither a listener nor a service"};
-  const mesh::v1::GatewayListenerRef& listener = message.listener();
-  AQ_TRY_STATUS(CheckName(listener.namespace_(), field + ".listener.namespace"));
-  AQ_TRY_STATUS(CheckName(listener.name(), field + ".listener.name"));
-  AQ_TRY_STATUS(CheckName(listener.listener(), field + ".listener.listener"));
-  out.listener_parents.push_back({{listener.namespace_(), listener.name()}, listener.listener()});
+  AQ_TRY(ListenerRef listener, DecodeListenerRef(message.listener(), field + ".listener"));
+  out.listener_parents.push_back(std::move(listener));
   return {};
 }
 
 }  // namespace
+
+Decoded<ListenerRef> DecodeListenerRef(const mesh::v1::GatewayListenerRef& message,
+                                       const std::string& field) {
+  AQ_TRY_STATUS(CheckName(message.namespace_(), field + ".namespace"));
+  AQ_TRY_STATUS(CheckName(message.name(), field + ".name"));
+  AQ_TRY_STATUS(CheckName(message.listener(), field + ".listener"));
+  return ListenerRef{{message.namespace_(), message.name()}, message.listener()};
+}
 
 Decoded<HttpRoute> DecodeHttpRoute(const mesh::v1::HttpRoute& message) {
   AQ_TRY_STATUS(CheckName(message.namespace_(), "namespace"));

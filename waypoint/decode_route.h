@@ -6,6 +6,7 @@
 #include "waypoint/config_model.h"
 
 namespace aquifer::mesh::v1 {
+class GatewayListenerRef;
 class HttpRoute;
 }  // namespace aquifer::mesh::v1
 
@@ -21,5 +22,8 @@ Decoded<HttpRoute> DecodeHttpRoute(const mesh::v1::HttpRoute& message);
 // everything through. Of `message` what can be read counts.
 HttpRoute RefusedRoute(const mesh::v1::HttpRoute& message, const std::string& resource_name,
                        const Refusal& refusal);
+
+Decoded<ListenerRef> DecodeListenerRef(const mesh::v1::GatewayListenerRef& message,
+                                       const std::string& field);
 
 }  // namespace aquifer::waypoint

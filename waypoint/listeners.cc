@@ -1,5 +1,7 @@
 #include "waypoint/listeners.h"
 
+#include "waypoint/l4_connection.h"
+
 namespace aquifer::waypoint {
 namespace {
 
@@ -17,7 +19,10 @@ std::map<std::uint16_t, ListenerProtocol> Wanted(const Gateway& gateway, const C
     return wanted;
   }
   for (const Listener& listener : gateway.listeners) {
-    if (listener.protocol == ListenerProtocol::kHttp) wanted[listener.port] = listener.protocol;
+    const bool by_connection = listener.protocol == ListenerProtocol::kHttp ||
+                               listener.protocol == ListenerProtocol::kTcp ||
+                               listener.protocol == ListenerProtocol::kTls;
+    if (by_connection) wanted[listener.port] = listener.protocol;
   }
   return wanted;
 }
@@ -46,7 +51,13 @@ Status Listeners::Follow(const Gateway& gateway) {
       if (first.ok()) first = opened;
     }
   }
-  return first;
+  const Status datagrams = udp_.Follow(gateway);
+  return first.ok() ? datagrams : first;
+}
+
+Task<void> Listeners::Join() {
+  co_await tasks_.Join();
+  co_await udp_.Join();
 }
 
 Status Listeners::OpenPort(std::uint16_t port, ListenerProtocol protocol) {
@@ -81,8 +92,10 @@ Task<void> Listeners::Accept(std::unique_ptr<io::Listener> listener, ListenerPro
     ++connections_;
     if (protocol == ListenerProtocol::kHbone) {
       tasks_.Spawn(ServeTunnels(*std::move(socket)));
-    } else {
+    } else if (protocol == ListenerProtocol::kHttp) {
       tasks_.Spawn(ServePlain(*std::move(socket), port));
+    } else {
+      tasks_.Spawn(ServeWhole(*std::move(socket), protocol, port));
     }
   }
 }
@@ -113,6 +126,13 @@ Task<void> Listeners::ServePlain(io::SocketPtr socket, std::uint16_t port) {
                                   .destination = std::nullopt};
   co_await ServeHttp(std::move(socket), Chunk(), parts_.exchange, context, parts_.limits, drain_,
                      stop_);
+  --connections_;
+}
+
+Task<void> Listeners::ServeWhole(io::SocketPtr socket, ListenerProtocol protocol,
+                                 std::uint16_t port) {
+  io::SetTunnelOptions(socket->fd());
+  co_await ServeL4(std::move(socket), protocol, port, parts_.backends, parts_.exchange, stop_);
   --connections_;
 }
 

@@ -121,7 +121,7 @@ void Proxy::SpawnClients() {
       certs::Urgency::kPrefetch);
   control_plane_.Follow(
       {std::string(mesh::kAddressType), std::string(kPolicyType), std::string(kHttpRouteType),
-       std::string(kGatewayType)},
+       std::string(kL4RouteType), std::string(kGatewayType)},
       proxy::NodeOf(config_, "waypoint", MetadataOf(config_)), sink_, [this] { MeshIsKnown(); },
       tasks_, ended_.token());
 }

@@ -5,26 +5,13 @@
 #include <set>
 
 #include "waypoint/field_check.h"
+#include "waypoint/host_map.h"
 
 namespace aquifer::waypoint {
 namespace {
 
 std::string ServiceKey(const ServiceRef& service, std::uint16_t port) {
   return service.ns + "/" + service.hostname + ":" + std::to_string(port);
-}
-
-// Calls `visit` with every table of `wildcards` that covers `host`, the longest name first, until
-// it says that it has found something.
-template <class Map, class Visit>
-bool VisitWildcards(const Map& wildcards, std::string_view host, const Visit& visit) {
-  if (wildcards.empty()) return false;
-  // From the second label on: "*.example.com" does not cover "example.com".
-  for (size_t dot = host.find('.', 1); dot != std::string_view::npos;
-       dot = host.find('.', dot + 1)) {
-    const auto found = wildcards.find(host.substr(dot));
-    if (found != wildcards.end() && visit(found->second)) return true;
-  }
-  return false;
 }
 
 using RoutesByHost = std::map<std::string, std::vector<RoutePtr>>;

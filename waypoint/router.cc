@@ -5,6 +5,7 @@
 #include "waypoint/filters/cors.h"
 #include "waypoint/filters/header_modifier.h"
 #include "waypoint/filters/redirect.h"
+#include "waypoint/weighted.h"
 
 namespace aquifer::waypoint {
 namespace {
@@ -52,15 +53,7 @@ std::optional<LocalReply> ReplyOfFilters(const Matched& matched, const RequestVi
 }  // namespace
 
 const Backend* PickBackend(const RouteRule& rule, std::uint64_t random) {
-  std::uint64_t total = 0;
-  for (const Backend& backend : rule.backends) total += backend.weight;
-  if (total == 0) return nullptr;
-  std::uint64_t point = random % total;
-  for (const Backend& backend : rule.backends) {
-    if (point < backend.weight) return &backend;
-    point -= backend.weight;
-  }
-  return nullptr;
+  return PickByWeight(rule.backends, random);
 }
 
 RouteAction PassThrough(const ServiceRef& service) {

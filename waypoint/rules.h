@@ -6,6 +6,7 @@
 
 #include "core/base/list.h"
 #include "waypoint/config_model.h"
+#include "waypoint/l4_index.h"
 #include "waypoint/policy_index.h"
 #include "waypoint/route_index.h"
 
@@ -15,8 +16,10 @@ struct Rules {
   Gateway gateway;
   PolicyIndex policies;
   RouteIndex routes;
+  L4Index l4_routes;
   // As they came, for /config_dump.
   std::vector<RoutePtr> all_routes;
+  std::vector<L4RoutePtr> all_l4_routes;
   std::vector<PolicyPtr> all_policies;
 };
 

@@ -2,6 +2,7 @@
 
 #include "mesh/proto/waypoint.pb.h"
 #include "waypoint/decode_gateway.h"
+#include "waypoint/decode_l4_route.h"
 #include "waypoint/decode_policy.h"
 #include "waypoint/decode_route.h"
 
@@ -21,6 +22,7 @@ Result<void, Refusal> RulesSink::OnResource(std::string_view type_url, std::stri
                                             std::string_view message) {
   if (type_url == kGatewayType) return OnGateway(message);
   if (type_url == kHttpRouteType) return OnRoute(std::string(name), message);
+  if (type_url == kL4RouteType) return OnL4Route(std::string(name), message);
   if (type_url == kPolicyType) return OnPolicy(std::string(name), message);
   return {};
 }
@@ -52,6 +54,23 @@ Result<void, Refusal> RulesSink::OnRoute(const std::string& name, std::string_vi
   return Refusal{refusal.field, refusal.why + "; its parents answer 500 until it is mended"};
 }
 
+Result<void, Refusal> RulesSink::OnL4Route(const std::string& name, std::string_view bytes) {
+  mesh::v1::L4Route message;
+  Decoded<L4Route> route = Refusal{"", kNoMessage};
+  if (ParseBytes(bytes, message)) route = DecodeL4Route(message);
+  if (route.ok()) {
+    l4_routes_[name] = std::make_shared<const L4Route>(*std::move(route));
+    changed_ = true;
+    return {};
+  }
+  const Refusal& refusal = route.error();
+  const auto held = l4_routes_.find(name);
+  if (held != l4_routes_.end() && held->second->refused.empty()) return refusal;
+  l4_routes_[name] = std::make_shared<const L4Route>(RefusedL4Route(message, name, refusal));
+  changed_ = true;
+  return Refusal{refusal.field, refusal.why + "; what it takes is turned away until it is mended"};
+}
+
 Result<void, Refusal> RulesSink::OnPolicy(const std::string& name, std::string_view bytes) {
   mesh::v1::AuthorizationPolicy message;
   Policy policy =
@@ -66,6 +85,7 @@ Result<void, Refusal> RulesSink::OnPolicy(const std::string& name, std::string_v
 void RulesSink::OnRemoved(std::string_view type_url, const std::string& name) {
   // Without its Gateway the proxy goes on with the last one: deletion also ends the process.
   if (type_url == kHttpRouteType) changed_ = routes_.erase(name) > 0 || changed_;
+  if (type_url == kL4RouteType) changed_ = l4_routes_.erase(name) > 0 || changed_;
   if (type_url == kPolicyType) changed_ = policies_.erase(name) > 0 || changed_;
 }
 
@@ -75,9 +95,11 @@ void RulesSink::CommitResponse() {
   auto rules = std::make_shared<Rules>();
   rules->gateway = *gateway_;
   for (const auto& [name, route] : routes_) rules->all_routes.push_back(route);
+  for (const auto& [name, route] : l4_routes_) rules->all_l4_routes.push_back(route);
   for (const auto& [name, policy] : policies_) rules->all_policies.push_back(policy);
   rules->policies = PolicyIndex(*gateway_, rules->all_policies);
   rules->routes = RouteIndex(*gateway_, rules->all_routes);
+  rules->l4_routes = L4Index(*gateway_, rules->all_l4_routes);
   publish_(std::move(rules));
 }
 

@@ -1,7 +1,7 @@
 // Our own resource types from discovery to Rules: what each response changed becomes visible as
 // one. A policy that cannot be understood goes in as one that denies; a route or Gateway that
-// cannot be keeps its last good version, and a route without one answers 500. Belongs to the
-// control loop: one thread.
+// cannot be keeps its last good version, and a route without one answers 500, or resets what it
+// takes. Belongs to the control loop: one thread.
 #pragma once
 
 #include <functional>
@@ -16,6 +16,7 @@ namespace aquifer::waypoint {
 
 inline constexpr std::string_view kGatewayType = "type.googleapis.com/aquifer.mesh.v1.Gateway";
 inline constexpr std::string_view kHttpRouteType = "type.googleapis.com/aquifer.mesh.v1.HttpRoute";
+inline constexpr std::string_view kL4RouteType = "type.googleapis.com/aquifer.mesh.v1.L4Route";
 inline constexpr std::string_view kPolicyType =
     "type.googleapis.com/aquifer.mesh.v1.AuthorizationPolicy";
 
@@ -37,12 +38,14 @@ class RulesSink final : public mesh::XdsSink {
  private:
   Result<void, Refusal> OnGateway(std::string_view bytes);
   Result<void, Refusal> OnRoute(const std::string& name, std::string_view bytes);
+  Result<void, Refusal> OnL4Route(const std::string& name, std::string_view bytes);
   Result<void, Refusal> OnPolicy(const std::string& name, std::string_view bytes);
 
   const ObjectName own_;
   const Publish publish_;
   std::shared_ptr<const Gateway> gateway_;
   std::map<std::string, RoutePtr> routes_;
+  std::map<std::string, L4RoutePtr> l4_routes_;
   std::map<std::string, PolicyPtr> policies_;
   bool changed_ = false;
 };

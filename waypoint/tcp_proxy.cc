@@ -12,7 +12,10 @@ constexpr auto kConnectTimeout = std::chrono::seconds(10);
 
 const PolicySet& PoliciesFor(const Rules& rules, const ConnectionContext& context) {
   const std::optional<Destination>& destination = context.destination;
-  if (!destination || !destination->service) return rules.policies.ForGateway();
+  // At a gateway the service is the backend that was chosen; its policies are its waypoint's
+  // affair.
+  if (context.edge == Edge::kGateway || !destination || !destination->service)
+    return rules.policies.ForGateway();
   return rules.policies.ForService(destination->service->ns, destination->service->hostname);
 }
 
@@ -34,7 +37,8 @@ std::optional<std::string> DenyTcp(const Rules& rules, const ConnectionContext& 
                          .source_ip = context.peer_address.ip,
                          .remote_ip = context.peer_address.ip,
                          .destination = context.local_address,
-                         .mesh = &rules.gateway.mesh};
+                         .mesh = &rules.gateway.mesh,
+                         .server_name = context.server_name};
   const Verdict verdict = Authorize(PoliciesFor(rules, context), input);
   if (verdict.allowed) return std::nullopt;
   return verdict.Details();
@@ -45,6 +49,8 @@ Task<void> ServeTcp(io::StreamPtr stream, Backends& backends, const ExchangePart
   const TimePoint started = Loop::Current().now();
   RequestRecord record;
   record.protocol = "TCP";
+  record.authority = context.server_name;
+  record.route = context.route;
   if (context.destination) record.service = context.destination->service;
   const RulesRef rules = parts.rules.current();
   if (std::optional<std::string> denied = DenyTcp(*rules, context)) {

@@ -142,12 +142,13 @@ Telemetry::Series Telemetry::MakeSeries(const RequestRecord& record,
 }
 
 void Telemetry::Count(const ConnectionContext& context, const RequestRecord& record) {
-  const bool tcp = record.protocol == "TCP";
+  const bool udp = record.protocol == "UDP";
+  const bool tcp = udp || record.protocol == "TCP";
   LabelSet labels;
   labels.Add("reporter", context.edge == Edge::kGateway ? "source" : "waypoint");
   AddSource(context, SourceOf(mesh_.snapshot, own_.network, context), labels);
   AddDestination(record, labels);
-  labels.Add("request_protocol", tcp ? "tcp" : record.grpc ? "grpc" : "http");
+  labels.Add("request_protocol", udp ? "udp" : tcp ? "tcp" : record.grpc ? "grpc" : "http");
   if (!tcp) labels.Add("response_code", std::to_string(record.status));
   if (record.grpc) {
     labels.Add("grpc_response_status",

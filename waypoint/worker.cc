@@ -84,6 +84,7 @@ struct Worker::State {
                     drain.token());
     listeners.emplace(ListenerParts{.config = inputs.config,
                                     .exchange = *parts,
+                                    .backends = *backends,
                                     .own = own,
                                     .limits = limits,
                                     .certs = certs,

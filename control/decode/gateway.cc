@@ -38,7 +38,8 @@ Listener ReadListener(Fields& fields) {
     fields.Refuse("hostname", "is not a host name");
   listener.port = static_cast<std::uint16_t>(fields.RequiredNumber("port", 1, 65535));
   listener.protocol = fields.RequiredText("protocol", 255);
-  fields.Find("tls");  // of protocols that the listener's status refuses
+  Fields tls = fields.Object("tls");  // the rest of it is for protocols that the status refuses
+  listener.tls_passthrough = tls.present() && tls.Text("mode", "Terminate", 63) == "Passthrough";
   Fields allowed = fields.Object("allowedRoutes");
   ReadAllowedRoutes(allowed, listener);
   fields.RefuseOthers();

@@ -5,6 +5,7 @@
 #include <set>
 #include <utility>
 
+#include "control/decode/route_parts.h"
 #include "control/kube/values.h"
 #include "control/names.h"
 
@@ -156,20 +157,6 @@ HttpFilter ReadHttpFilter(Fields& filter) {
   HttpFilter value = ReadConfig(type, config);
   filter.RefuseOthers();
   return value;
-}
-
-ObjectRef ReadBackendObject(Fields& reference) {
-  ObjectRef object;
-  object.group = reference.Text("group", "", kMaxNameText);
-  if (object.group == "core") object.group.clear();
-  object.kind = reference.Text("kind", "Service", 63);
-  object.namespace_name = reference.Text("namespace", "", 63);
-  object.name = reference.RequiredText("name", kMaxNameText);
-  object.port = static_cast<std::uint16_t>(reference.Number("port", 0, 1, 65535));
-  if (object.group.empty() && object.kind == "Service" && object.port == 0) {
-    reference.Refuse("port", "is required for a Service");
-  }
-  return object;
 }
 
 }  // namespace aquifer::control

@@ -1,5 +1,4 @@
-// The filters of an HTTPRoute's rules and backends, and the references to backends that both hold.
-// Any thread.
+// The filters of an HTTPRoute's rules and backends. Any thread.
 #pragma once
 
 #include "control/gateway_objects.h"
@@ -9,8 +8,5 @@ namespace aquifer::control {
 
 // Any filter type of the API; one that we cannot run becomes an UnusableFilter.
 HttpFilter ReadHttpFilter(Fields& filter);
-
-// group, kind, name, namespace and port of a backendRef; leaves the other fields to the caller.
-ObjectRef ReadBackendObject(Fields& reference);
 
 }  // namespace aquifer::control

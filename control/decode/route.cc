@@ -6,6 +6,7 @@
 
 #include "control/decode/decode.h"
 #include "control/decode/http_filter.h"
+#include "control/decode/route_parts.h"
 #include "control/kube/values.h"
 #include "control/names.h"
 #include "mesh/regex.h"
@@ -191,35 +192,17 @@ HttpRule ReadRule(Fields& fields, Unsupported& unsupported) {
   return rule;
 }
 
-ParentRef ReadParent(Fields& item) {
-  ParentRef parent;
-  parent.group = item.Text("group", kGatewayGroup, kMaxNameText);
-  if (parent.group == "core") parent.group.clear();  // as GAMMA's first documents wrote it
-  parent.kind = item.Text("kind", "Gateway", 63);
-  parent.namespace_name = item.Text("namespace", "", 63);
-  parent.name = item.RequiredText("name", kMaxNameText);
-  parent.section_name = item.Text("sectionName", "", kMaxNameText);
-  parent.port = static_cast<std::uint16_t>(item.Number("port", 0, 1, 65535));
-  item.RefuseOthers();
-  return parent;
-}
-
 }  // namespace
 
 Object DecodeHttpRoute(Fields& object, Meta meta) {
   HttpRoute route;
   route.meta = std::move(meta);
   Fields spec = object.Object("spec");
-  spec.ForEach("parentRefs", 32, [&](Fields& item) { route.parents.push_back(ReadParent(item)); });
-  route.hostnames = spec.Texts("hostnames", 64, kMaxNameText);
-  for (size_t i = 0; i < route.hostnames.size(); ++i) {
-    if (!IsHostname(route.hostnames[i]))
-      spec.Refuse("hostnames[" + std::to_string(i) + "]", "is not a host name");
-  }
+  route.parents = ReadParents(spec);
+  route.hostnames = ReadHostnames(spec);
   spec.ForEach("rules", 64,
                [&](Fields& item) { route.rules.push_back(ReadRule(item, route.unsupported)); });
   if (route.rules.empty()) route.rules.push_back({"", {HttpMatch{}}, {}, {}, 0, 0, std::nullopt});
-  spec.Find("useDefaultGateways");
   spec.RefuseOthers();
   return route;
 }

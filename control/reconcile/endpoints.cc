@@ -35,21 +35,50 @@ pb::Workload WorkloadOf(const MeshIndex::Outside& outside, const Ip& ip, const M
   return workload;
 }
 
+// 0: the slice does not have it.
+std::uint16_t SlicePort(const ServicePort& port, const EndpointSlice& slice) {
+  const auto found = std::find_if(
+      slice.ports.begin(), slice.ports.end(), [&](const EndpointSlice::Port& candidate) {
+        return candidate.tcp == port.tcp && candidate.port != 0 && candidate.name == port.name;
+      });
+  return found == slice.ports.end() ? 0 : found->port;
+}
+
 }  // namespace
 
 pb::PortList SlicePorts(const Service& service, const EndpointSlice& slice) {
   pb::PortList list;
   for (const ServicePort& port : service.ports) {
-    const auto found = std::find_if(
-        slice.ports.begin(), slice.ports.end(), [&](const EndpointSlice::Port& candidate) {
-          return candidate.tcp && candidate.port != 0 && candidate.name == port.name;
-        });
-    if (!port.tcp || found == slice.ports.end()) continue;
+    const std::uint16_t target = port.tcp ? SlicePort(port, slice) : 0;
+    if (target == 0) continue;
     pb::Port* added = list.add_ports();
     added->set_service_port(port.port);
-    added->set_target_port(found->port);
+    added->set_target_port(target);
   }
   return list;
+}
+
+std::vector<Address> UdpEndpoints(const Service& service, std::uint16_t port,
+                                  const MeshIndex& index) {
+  std::vector<Address> endpoints;
+  const auto found = std::find_if(
+      service.ports.begin(), service.ports.end(),
+      [&](const ServicePort& candidate) { return !candidate.tcp && candidate.port == port; });
+  if (found == service.ports.end()) return endpoints;
+  for (const Pod* pod : index.PodsOf(service)) {
+    if (!IsReady(*pod) && !service.publish_not_ready_addresses) continue;
+    const EndpointSlice* slice = index.SliceOf(service, *pod);
+    const std::uint32_t target =
+        slice != nullptr ? SlicePort(*found, *slice) : TargetPort(*found, *pod);
+    if (target != 0) endpoints.push_back({pod->ips[0], static_cast<std::uint16_t>(target)});
+  }
+  for (const MeshIndex::Outside& outside : index.outside()) {
+    if (outside.service != &service || !outside.endpoint->ready) continue;
+    const std::uint16_t target = SlicePort(*found, *outside.slice);
+    if (target != 0 && !outside.endpoint->ips.empty())
+      endpoints.push_back({outside.endpoint->ips[0], target});
+  }
+  return endpoints;
 }
 
 std::map<std::string, Resource> OutsideWorkloads(const MeshIndex& index) {

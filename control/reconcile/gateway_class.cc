@@ -29,8 +29,8 @@ constexpr std::array<KnownName, 5> kControllers = {{
     {"istio.io/unmanaged-gateway", GatewayRole::kRemote, true},
 }};
 
-// What holds of every class: no part of the suite is claimed that needs listeners with TLS.
-constexpr std::array<std::string_view, 19> kFeatures = {
+// What holds of every class: no part of the suite is claimed that needs TLS to be terminated.
+constexpr std::array<std::string_view, 22> kFeatures = {
     "HTTPRoute",
     "HTTPRoute303RedirectStatusCode",
     "HTTPRoute307RedirectStatusCode",
@@ -50,6 +50,9 @@ constexpr std::array<std::string_view, 19> kFeatures = {
     "HTTPRouteResponseHeaderModification",
     "HTTPRouteSchemeRedirect",
     "ReferenceGrant",
+    "TCPRoute",
+    "TLSRoute",
+    "UDPRoute",
 };
 static_assert(std::is_sorted(kFeatures.begin(), kFeatures.end()));
 

@@ -93,34 +93,56 @@ void BindPods(BoundGateway& gateway, const MeshIndex& index) {
 void JudgeProtocol(BoundListener& listener, const BoundGateway& gateway) {
   const bool waypoint = gateway.role == GatewayRole::kWaypoint;
   const std::string& protocol = listener.spec->protocol;
-  listener.usable =
-      waypoint ? protocol == "HBONE" && listener.spec->port == kHbonePort : protocol == "HTTP";
-  if (listener.usable) return;
+  const bool known =
+      protocol == "HTTP" || protocol == "TCP" || protocol == "TLS" || protocol == "UDP";
+  listener.usable = waypoint ? protocol == "HBONE" && listener.spec->port == kHbonePort : known;
+  if (listener.usable && protocol == "TLS" && !listener.spec->tls_passthrough) {
+    listener.usable = false;
+    listener.reason = "UnsupportedValue";
+    listener.message = "TLS is not terminated; tls.mode has to be Passthrough";
+  }
+  if (listener.usable || !listener.reason.empty()) return;
   listener.reason = "UnsupportedProtocol";
   if (waypoint) {
     listener.message = "a waypoint has one listener, of protocol HBONE on port 15008";
-  } else if (protocol == "http" || protocol == "https" || protocol == "hbone") {
+  } else if (protocol == "http" || protocol == "https" || protocol == "hbone" ||
+             protocol == "tcp" || protocol == "tls" || protocol == "udp") {
     listener.message = "protocols are written in capitals";
   } else {
     listener.message = "protocol " + protocol + " is not served by gateways of this class";
   }
 }
 
-// Two listeners of one port that want the same host name: neither wins (Gateway API, conflicted
-// listeners).
+// Why two listeners of one Gateway cannot both be served; empty: they can (Gateway API, distinct
+// listeners). A protocol without routes opens no port, and is in nobody's way.
+std::string_view ConflictOf(const Listener& a, const Listener& b) {
+  const bool udp = a.protocol == "UDP";
+  if (a.port != b.port || udp != (b.protocol == "UDP")) return "";
+  if (a.protocol != b.protocol) {
+    const bool routed = !KindOfRoutes(a.protocol).empty() && !KindOfRoutes(b.protocol).empty();
+    return routed ? "ProtocolConflict" : "";
+  }
+  // Nothing but the port tells a connection of TCP, or a datagram, from another.
+  if (udp || a.protocol == "TCP") return "ProtocolConflict";
+  if (a.protocol == "TLS" && a.tls_passthrough != b.tls_passthrough) return "ProtocolConflict";
+  return a.hostname == b.hostname ? "HostnameConflict" : "";
+}
+
+// Neither wins (Gateway API, conflicted listeners).
 void JudgeConflicts(std::vector<BoundListener>& listeners) {
   for (BoundListener& listener : listeners) {
-    listener.conflicted =
-        std::any_of(listeners.begin(), listeners.end(), [&](const BoundListener& other) {
-          return &other != &listener && listener.spec->port == other.spec->port &&
-                 listener.spec->hostname == other.spec->hostname;
-        });
+    for (const BoundListener& other : listeners) {
+      if (&other != &listener && listener.conflict.empty())
+        listener.conflict = ConflictOf(*listener.spec, *other.spec);
+    }
   }
   for (BoundListener& listener : listeners) {
-    if (!listener.conflicted || !listener.usable) continue;
+    if (listener.conflict.empty() || listener.reason == "UnsupportedProtocol") continue;
     listener.usable = false;
-    listener.reason = "HostnameConflict";
-    listener.message = "another listener of this port has the same host name";
+    listener.reason = listener.conflict;
+    listener.message = listener.conflict == "HostnameConflict"
+                           ? "another listener of this port has the same host name"
+                           : "another listener has this port";
   }
 }
 
@@ -135,7 +157,8 @@ BoundGateway Bind(const Gateway& object, GatewayRole role, const MeshIndex& inde
   BindService(gateway, index);
   BindPods(gateway, index);
   for (const Listener& spec : object.listeners) {
-    BoundListener listener{&spec, false, false, "", ""};
+    BoundListener listener;
+    listener.spec = &spec;
     JudgeProtocol(listener, gateway);
     gateway.listeners.push_back(std::move(listener));
   }
@@ -176,13 +199,19 @@ ListenerStatus StatusOf(const BoundListener& listener, bool programmed) {
                                : listener.usable ? "Pending"
                                                  : "Invalid",
                                ""});
-  if (listener.conflicted)
-    status.conditions.push_back({"Conflicted", true, "HostnameConflict", listener.message});
-  if (listener.usable && listener.spec->protocol == "HTTP") status.supported_kinds = {"HTTPRoute"};
-  const auto foreign = std::find_if(
-      listener.spec->kinds.begin(), listener.spec->kinds.end(),
-      [](const auto& kind) { return kind.group != kGatewayGroup || kind.kind != "HTTPRoute"; });
-  const bool known = foreign == listener.spec->kinds.end();
+  if (!listener.conflict.empty()) {
+    status.conditions.push_back(
+        {"Conflicted", true, std::string(listener.conflict), listener.message});
+  }
+  const std::string_view served = KindOfRoutes(listener.spec->protocol);
+  const auto& kinds = listener.spec->kinds;
+  const auto is_served = [&](const Listener::RouteKind& kind) {
+    return kind.group == kGatewayGroup && kind.kind == served;
+  };
+  const bool allowed = kinds.empty() || std::any_of(kinds.begin(), kinds.end(), is_served);
+  if (listener.usable && allowed && !served.empty()) status.supported_kinds = {std::string(served)};
+  const auto foreign = std::find_if_not(kinds.begin(), kinds.end(), is_served);
+  const bool known = foreign == kinds.end();
   status.conditions.push_back({"ResolvedRefs", known, known ? "ResolvedRefs" : "InvalidRouteKinds",
                                known ? "" : "routes of kind " + foreign->kind + " are not served"});
   return status;
@@ -192,6 +221,13 @@ ListenerStatus StatusOf(const BoundListener& listener, bool programmed) {
 
 bool BoundGateway::HasReadyPod() const {
   return std::any_of(pods.begin(), pods.end(), [](const Pod* pod) { return IsReady(*pod); });
+}
+
+std::string_view KindOfRoutes(std::string_view protocol) {
+  if (protocol == "HTTP" || protocol == "HTTPS") return "HTTPRoute";
+  if (protocol == "TCP") return "TCPRoute";
+  if (protocol == "TLS") return "TLSRoute";
+  return protocol == "UDP" ? "UDPRoute" : "";
 }
 
 GatewayMap BindGateways(const MeshIndex& index) {

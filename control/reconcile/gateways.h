@@ -26,8 +26,8 @@ enum class WaypointScope : std::uint8_t { kService, kWorkload, kAll, kNone };
 struct BoundListener {
   const Listener* spec = nullptr;
   bool usable = false;
-  bool conflicted = false;
-  std::string reason;
+  std::string_view conflict;  // the reason of Conflicted; empty: it is not
+  std::string reason;         // of not being usable
   std::string message;
 };
 
@@ -55,6 +55,9 @@ GatewayMap BindGateways(const MeshIndex& index);
 // Null for a Gateway that is not ours or not there.
 const BoundGateway* FindGateway(const GatewayMap& gateways, std::string_view namespace_name,
                                 std::string_view name);
+
+// "HTTPRoute" for "HTTP"; empty if no routes go to listeners of that protocol.
+std::string_view KindOfRoutes(std::string_view protocol);
 
 // Whether allowedRoutes.namespaces lets that namespace in.
 bool AllowsNamespace(const Listener& listener, std::string_view gateway_namespace,

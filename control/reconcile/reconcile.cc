@@ -8,6 +8,7 @@
 #include "control/reconcile/entries.h"
 #include "control/reconcile/gateways.h"
 #include "control/reconcile/index.h"
+#include "control/reconcile/l4_routes.h"
 #include "control/reconcile/peer_authentication.h"
 #include "control/reconcile/request_policy.h"
 #include "control/reconcile/routes.h"
@@ -40,6 +41,15 @@ mesh::v1::WaypointFor ScopeWord(WaypointScope scope) {
   return mesh::v1::WAYPOINT_FOR_NONE;
 }
 
+// Of a listener that can be used.
+mesh::v1::ListenerProtocol ProtocolNumber(std::string_view protocol) {
+  if (protocol == "HBONE") return mesh::v1::LISTENER_PROTOCOL_HBONE;
+  if (protocol == "TCP") return mesh::v1::LISTENER_PROTOCOL_TCP;
+  if (protocol == "TLS") return mesh::v1::LISTENER_PROTOCOL_TLS;
+  if (protocol == "UDP") return mesh::v1::LISTENER_PROTOCOL_UDP;
+  return mesh::v1::LISTENER_PROTOCOL_HTTP;
+}
+
 class Reconciler {
  public:
   Reconciler(const ObjectSet& objects, const MeshSettings& settings)
@@ -57,6 +67,9 @@ class Reconciler {
     AddClassStatuses();
     AddGateways();
     AddRoutes();
+    AddL4Routes(Kind::kTcpRoute, index_.objects().tcp_routes);
+    AddL4Routes(Kind::kTlsRoute, index_.objects().tls_routes);
+    AddL4Routes(Kind::kUdpRoute, index_.objects().udp_routes);
     return std::move(result_);
   }
 
@@ -234,8 +247,7 @@ class Reconciler {
       mesh::v1::Listener& out = *message.add_listeners();
       out.set_name(listener.spec->name);
       out.set_port(listener.spec->port);
-      out.set_protocol(listener.spec->protocol == "HBONE" ? mesh::v1::LISTENER_PROTOCOL_HBONE
-                                                          : mesh::v1::LISTENER_PROTOCOL_HTTP);
+      out.set_protocol(ProtocolNumber(listener.spec->protocol));
       out.set_hostname(listener.spec->hostname);
     }
     if (gateway.service != nullptr) {
@@ -262,6 +274,20 @@ class Reconciler {
                       attached.gateways);
       }
       StatusOf(Kind::kHttpRoute, route.meta) = std::move(attached.status);
+    }
+  }
+
+  template <class Route>
+  void AddL4Routes(Kind kind, const ObjectMap<Route>& routes) {
+    for (const auto& [key, route] : routes) {
+      AttachedL4Route attached = AttachL4Route(kind, route, index_, gateways_);
+      for (const auto& [gateway, listener] : attached.listeners) CountRoute(gateway, listener);
+      if (attached.message) {
+        PutRestricted(ResourceType::kL4Route,
+                      std::string(KindWord(kind)) + "/" + ResourceName(route.meta),
+                      *attached.message, attached.gateways);
+      }
+      StatusOf(kind, route.meta) = std::move(attached.status);
     }
   }
 

@@ -1,17 +1,9 @@
 #include "control/reconcile/route_backends.h"
 
-#include <algorithm>
-#include <utility>
-
 namespace aquifer::control {
 namespace {
 
 namespace pb = mesh::v1;
-
-struct Problem {
-  std::string reason;
-  std::string message;
-};
 
 pb::MatchType TypeOf(MatchType type) {
   switch (type) {
@@ -42,7 +34,7 @@ void AddMatch(const HttpMatch& match, pb::HttpRouteRule& rule) {
 class RuleWriter {
  public:
   RuleWriter(const HttpRoute& route, const MeshIndex& index, Grants grants)
-      : route_(route), index_(index), grants_(grants) {}
+      : refs_("HTTPRoute", route.meta.namespace_name, index, grants) {}
 
   void Write(const HttpRule& rule, pb::HttpRouteRule& out) {
     out.set_name(rule.name);
@@ -59,18 +51,9 @@ class RuleWriter {
     out.mutable_retry()->set_backoff_ms(rule.retry->backoff_ms);
   }
 
-  Condition ResolvedRefs() const {
-    if (!first_problem_) return {"ResolvedRefs", true, "ResolvedRefs", ""};
-    return {"ResolvedRefs", false, first_problem_->reason, first_problem_->message};
-  }
+  Condition ResolvedRefs() const { return refs_.ResolvedRefs(); }
 
  private:
-  std::string Note(Problem problem) {
-    std::string message = problem.message;
-    if (!first_problem_) first_problem_ = std::move(problem);
-    return message;
-  }
-
   void WriteBackend(const HttpBackendRef& backend, pb::HttpBackend& out) {
     out.set_weight(backend.weight);
     ResolveObject(backend.object, out);
@@ -78,62 +61,9 @@ class RuleWriter {
   }
 
   void ResolveObject(const ObjectRef& object, pb::HttpBackend& out) {
-    if (auto problem = Judge(object)) {
-      out.set_invalid(Note(*std::move(problem)));
-      return;
+    if (const Service* service = refs_.Resolve(object, Transport::kTcp, *out.mutable_invalid())) {
+      refs_.Write(*service, object.port, *out.mutable_service());
     }
-    const std::string& space = NamespaceOf(object);
-    out.mutable_service()->set_namespace_(space);
-    out.mutable_service()->set_hostname(index_.HostnameOf(space, object.name));
-    out.mutable_service()->set_port(object.port);
-  }
-
-  const std::string& NamespaceOf(const ObjectRef& object) const {
-    return object.namespace_name.empty() ? route_.meta.namespace_name : object.namespace_name;
-  }
-
-  // Permission comes before existence, so that nothing about foreign namespaces leaks.
-  std::optional<Problem> Judge(const ObjectRef& object) const {
-    const std::string& space = NamespaceOf(object);
-    const std::string name = object.kind + " " + space + "/" + object.name;
-    if (!object.group.empty() || object.kind != "Service") {
-      return Problem{"InvalidKind", "backends of kind " + object.kind + " are not known"};
-    }
-    if (grants_ == Grants::kRequired && space != route_.meta.namespace_name &&
-        !Granted(space, object.name)) {
-      return Problem{"RefNotPermitted",
-                     "no ReferenceGrant in namespace " + space + " permits " + name};
-    }
-    const Service* service = FindObject(index_.objects().services, space, object.name);
-    if (service == nullptr) return Problem{"BackendNotFound", name + " does not exist"};
-    if (service->type == Service::Type::kExternalName) {
-      return Problem{"UnsupportedProtocol", name + " is of type ExternalName"};
-    }
-    const bool has_port =
-        std::any_of(service->ports.begin(), service->ports.end(),
-                    [&](const ServicePort& port) { return port.tcp && port.port == object.port; });
-    if (!has_port)
-      return Problem{"BackendNotFound", name + " has no port " + std::to_string(object.port)};
-    return std::nullopt;
-  }
-
-  bool Granted(const std::string& target_namespace, const std::string& service) const {
-    const auto& grants = index_.objects().reference_grants;
-    for (auto at = grants.lower_bound({target_namespace, ""});
-         at != grants.end() && at->first.first == target_namespace; ++at) {
-      const ReferenceGrant& grant = at->second;
-      const bool from =
-          std::any_of(grant.from.begin(), grant.from.end(), [&](const ReferenceGrant::From& f) {
-            return f.group == kGatewayGroup && f.kind == "HTTPRoute" &&
-                   f.namespace_name == route_.meta.namespace_name;
-          });
-      const bool to =
-          std::any_of(grant.to.begin(), grant.to.end(), [&](const ReferenceGrant::To& t) {
-            return t.group.empty() && t.kind == "Service" && (t.name.empty() || t.name == service);
-          });
-      if (from && to) return true;
-    }
-    return false;
   }
 
   void WriteFilter(const HttpFilter& filter, pb::HttpRouteFilter& out) {
@@ -197,10 +127,7 @@ class RuleWriter {
     out.set_invalid(filter.why);
   }
 
-  const HttpRoute& route_;
-  const MeshIndex& index_;
-  const Grants grants_;
-  std::optional<Problem> first_problem_;
+  BackendRefs refs_;
 };
 
 }  // namespace

@@ -5,15 +5,10 @@
 
 #include <string>
 
-#include "control/reconcile/index.h"
-#include "control/reconcile/status.h"
+#include "control/reconcile/backend_refs.h"
 #include "mesh/proto/waypoint.pb.h"
 
 namespace aquifer::control {
-
-// Routes of Gateways need a ReferenceGrant for backends of other namespaces; routes of services do
-// not.
-enum class Grants : std::uint8_t { kRequired, kNotRequired };
 
 // Adds the rules to `message`; the condition is ResolvedRefs.
 Condition AddRules(const HttpRoute& route, const MeshIndex& index, Grants grants,

@@ -1,40 +1,12 @@
 #include "control/reconcile/routes.h"
 
-#include <algorithm>
+#include <utility>
 #include <vector>
 
-#include "control/names.h"
 #include "control/reconcile/route_backends.h"
 
 namespace aquifer::control {
 namespace {
-
-std::string ParentName(const ParentRef& parent, std::string_view namespace_name) {
-  std::string name = parent.kind + " " + std::string(namespace_name) + "/" + parent.name;
-  if (!parent.section_name.empty()) name += "#" + parent.section_name;
-  if (parent.port != 0) name += ":" + std::to_string(parent.port);
-  return name;
-}
-
-Condition Rejected(std::string reason, std::string message) {
-  return {"Accepted", false, std::move(reason), std::move(message)};
-}
-
-bool AllowsHttpRoutes(const Listener& listener) {
-  if (listener.protocol != "HTTP" && listener.protocol != "HTTPS") return false;
-  if (listener.kinds.empty()) return true;
-  return std::any_of(listener.kinds.begin(), listener.kinds.end(),
-                     [](const Listener::RouteKind& kind) {
-                       return kind.group == kGatewayGroup && kind.kind == "HTTPRoute";
-                     });
-}
-
-bool FitsHostnames(const HttpRoute& route, const Listener& listener) {
-  if (route.hostnames.empty()) return true;
-  return std::any_of(
-      route.hostnames.begin(), route.hostnames.end(),
-      [&](const std::string& hostname) { return HostnamesIntersect(hostname, listener.hostname); });
-}
 
 class Attacher {
  public:
@@ -83,42 +55,18 @@ class Attacher {
 
   Condition AttachToGateway(const ParentRef& parent, const BoundGateway& gateway) {
     of_gateway_ = true;
-    std::vector<const BoundListener*> candidates;
-    for (const BoundListener& listener : gateway.listeners) {
-      const bool section =
-          parent.section_name.empty() || parent.section_name == listener.spec->name;
-      const bool port = parent.port == 0 || parent.port == listener.spec->port;
-      if (section && port) candidates.push_back(&listener);
-    }
-    if (candidates.empty())
-      return Rejected("NoMatchingParent", "no listener has that name and port");
-    std::erase_if(candidates, [&](const BoundListener* listener) {
-      return !AllowsHttpRoutes(*listener->spec) ||
-             !AllowsNamespace(*listener->spec, gateway.namespace_name(), route_.meta.namespace_name,
-                              index_);
-    });
-    if (candidates.empty()) {
-      return Rejected("NotAllowedByListeners",
-                      "no listener allows HTTPRoutes of namespace " + route_.meta.namespace_name);
-    }
-    std::erase_if(candidates, [&](const BoundListener* listener) {
-      return !FitsHostnames(route_, *listener->spec);
-    });
-    if (candidates.empty())
-      return Rejected("NoMatchingListenerHostname", "no host name fits a listener");
+    const RouteToAttach route{"HTTPRoute", route_.meta.namespace_name, route_.hostnames};
+    ListenersFound found = FindListeners(route, parent, gateway, index_);
+    if (!found.accepted.status) return std::move(found.accepted);
     if (auto cannot = CannotRun()) return *std::move(cannot);
-    for (const BoundListener* listener : candidates) AddListener(gateway, *listener);
-    return {"Accepted", true, "Accepted", ""};
+    for (const BoundListener* listener : found.listeners) AddListener(gateway, *listener);
+    return std::move(found.accepted);
   }
 
   // A route counts at a listener that is itself invalid, but nothing serves it there.
   void AddListener(const BoundGateway& gateway, const BoundListener& listener) {
-    const std::pair place{std::pair{gateway.namespace_name(), gateway.name()}, listener.spec->name};
-    if (!result_.listeners.insert(place).second || !listener.usable) return;
-    auto* out = message_.add_parents()->mutable_listener();
-    out->set_namespace_(gateway.namespace_name());
-    out->set_name(gateway.name());
-    out->set_listener(listener.spec->name);
+    if (!result_.listeners.insert(PlaceOf(gateway, listener)).second || !listener.usable) return;
+    WriteListener(gateway, listener, *message_.add_parents()->mutable_listener());
     result_.gateways.insert(gateway.namespace_name() + "/" + gateway.name());
   }
 
@@ -184,16 +132,6 @@ class Attacher {
 AttachedRoute AttachRoute(const HttpRoute& route, const MeshIndex& index,
                           const GatewayMap& gateways, const ServiceWaypoints& waypoints) {
   return Attacher(route, index, gateways, waypoints).Run();
-}
-
-bool HostnamesIntersect(std::string_view a, std::string_view b) {
-  if (a.empty() || b.empty() || a == b) return true;
-  // "*.a.b" stands for every name that ends in ".a.b", be it a wildcard itself.
-  const auto covers = [](std::string_view wildcard, std::string_view name) {
-    return IsWildcard(wildcard) && name.size() > wildcard.size() - 1 &&
-           name.ends_with(wildcard.substr(1));
-  };
-  return covers(a, b) || covers(b, a);
 }
 
 }  // namespace aquifer::control

@@ -49,17 +49,6 @@ void SetLocality(const Pod& pod, const MeshIndex& index, pb::Workload& workload)
   workload.mutable_locality()->set_subzone(std::string(subzone));
 }
 
-// A named target port means the container port of that name; a pod that has none does not serve the
-// port.
-std::uint32_t TargetPort(const ServicePort& port, const Pod& pod) {
-  if (port.target_name.empty()) return port.target_port;
-  const auto found =
-      std::find_if(pod.ports.begin(), pod.ports.end(), [&](const ContainerPort& candidate) {
-        return candidate.tcp == port.tcp && candidate.name == port.target_name;
-      });
-  return found == pod.ports.end() ? 0 : found->port;
-}
-
 pb::PortList EndpointPorts(const Service& service, const Pod& pod) {
   pb::PortList list;
   for (const ServicePort& port : service.ports) {
@@ -78,6 +67,15 @@ struct ProtocolWord {
 };
 
 }  // namespace
+
+std::uint32_t TargetPort(const ServicePort& port, const Pod& pod) {
+  if (port.target_name.empty()) return port.target_port;
+  const auto found =
+      std::find_if(pod.ports.begin(), pod.ports.end(), [&](const ContainerPort& candidate) {
+        return candidate.tcp == port.tcp && candidate.name == port.target_name;
+      });
+  return found == pod.ports.end() ? 0 : found->port;
+}
 
 pb::AppProtocol ProtocolOfWord(std::string_view word) {
   static constexpr std::array<ProtocolWord, 13> kWords = {{

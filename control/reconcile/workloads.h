@@ -18,6 +18,10 @@ std::string WorkloadUid(const Pod& pod, const MeshSettings& settings);
 // "default/httpbin.default.svc.cluster.local".
 std::string ServiceResourceName(const Service& service, const MeshIndex& index);
 
+// Where the pod serves it. A named target port means the container port of that name; 0: the pod
+// has none, and does not serve the port.
+std::uint32_t TargetPort(const ServicePort& port, const Pod& pod);
+
 istio::workload::Workload MakeWorkload(const Pod& pod, const MeshIndex& index,
                                        const WaypointBinding& waypoint,
                                        std::vector<std::string> policies);

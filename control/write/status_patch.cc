@@ -92,6 +92,9 @@ class Composer {
       case Kind::kAuthorizationPolicy:
         return Policy();
       case Kind::kHttpRoute:
+      case Kind::kTcpRoute:
+      case Kind::kTlsRoute:
+      case Kind::kUdpRoute:
         return Route();
       default:
         return std::nullopt;
@@ -295,8 +298,19 @@ class Composer {
 }  // namespace
 
 bool WritesStatusOf(Kind kind) {
-  return kind == Kind::kGateway || kind == Kind::kGatewayClass || kind == Kind::kHttpRoute ||
-         kind == Kind::kAuthorizationPolicy || kind == Kind::kService;
+  switch (kind) {
+    case Kind::kGateway:
+    case Kind::kGatewayClass:
+    case Kind::kService:
+    case Kind::kAuthorizationPolicy:
+    case Kind::kHttpRoute:
+    case Kind::kTcpRoute:
+    case Kind::kTlsRoute:
+    case Kind::kUdpRoute:
+      return true;
+    default:
+      return false;
+  }
 }
 
 Decoded<std::optional<StatusPatch>> PatchFor(const ObjectKey& key, const ObjectStatus& wanted,

@@ -1,5 +1,6 @@
 #include "core/io/datagram.h"
 
+#include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
 
@@ -18,6 +19,26 @@ Error WhyNot() {
 }
 
 }  // namespace
+
+Result<DatagramSocket> DatagramSocket::Bind(const Address& address) {
+  AQ_TRY(DatagramSocket socket, Open(address.ip));
+  const int fd = socket.fd();
+  const int on = 1;
+  if (::setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) != 0) return LastError();
+  if (address.ip.is_v6() && ::setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) != 0)
+    return LastError();
+  sockaddr_storage storage{};
+  const socklen_t length = address.ToSockaddr(storage);
+  if (::bind(fd, reinterpret_cast<const sockaddr*>(&storage), length) != 0) return LastError();
+  return socket;
+}
+
+Result<DatagramSocket> DatagramSocket::Open(const Ip& peer) {
+  const int family = peer.is_v4() ? AF_INET : AF_INET6;
+  UniqueFd fd(::socket(family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!fd.valid()) return LastError();
+  return DatagramSocket(std::move(fd));
+}
 
 Task<Status> DatagramSocket::WaitReadable(StopToken stop) {
   Op op;

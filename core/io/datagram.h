@@ -1,5 +1,5 @@
 // UDP sockets. Waiting for a datagram owns no buffer; what is there is then taken, and sent,
-// without waiting: a full queue loses a datagram, as a network may. The descriptor comes from
+// without waiting: a full queue loses a datagram, as a network may. The descriptor may come from
 // elsewhere and stays where it was made. One thread: its Loop's.
 #pragma once
 
@@ -20,6 +20,12 @@ namespace aquifer::io {
 class DatagramSocket {
  public:
   explicit DatagramSocket(UniqueFd fd) : fd_(std::move(fd)) {}
+
+  // Bound to `address`, of whose family alone datagrams come. Others may be bound to the same: what
+  // one client sends comes to one of them.
+  static Result<DatagramSocket> Bind(const Address& address);
+  // To be connected to an address of the same family as `peer`.
+  static Result<DatagramSocket> Open(const Ip& peer);
 
   struct Datagram {
     Address from;

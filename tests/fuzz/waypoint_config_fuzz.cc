@@ -8,9 +8,11 @@
 #include "mesh/proto/waypoint.pb.h"
 #include "waypoint/authz.h"
 #include "waypoint/decode_gateway.h"
+#include "waypoint/decode_l4_route.h"
 #include "waypoint/decode_policy.h"
 #include "waypoint/decode_route.h"
 #include "waypoint/filters/header_modifier.h"
+#include "waypoint/l4_index.h"
 #include "waypoint/route_index.h"
 #include "waypoint/router.h"
 
@@ -65,12 +67,31 @@ void AskPolicy(const mesh::v1::AuthorizationPolicy& message) {
   }
 }
 
+void AskL4Route(const mesh::v1::L4Route& message) {
+  Decoded<L4Route> decoded = DecodeL4Route(message);
+  auto route = std::make_shared<const L4Route>(
+      decoded.ok() ? *std::move(decoded)
+                   : RefusedL4Route(message, "TCPRoute/a/b", decoded.error()));
+  // Nothing of a route that was refused can be reached.
+  if (!route->refused.empty() && !route->backends.empty()) std::abort();
+  Gateway gateway;
+  gateway.name = {"a", "b"};
+  gateway.listeners = {{"tcp", 1, ListenerProtocol::kTcp, ""},
+                       {"tls", 2, ListenerProtocol::kTls, "*.example.com"},
+                       {"udp", 1, ListenerProtocol::kUdp, ""}};
+  const L4Index index(gateway, {route});
+  for (const L4Route* found :
+       {index.ForTcp(1), index.ForTls(2, "a.example.com"), index.ForUdp(1)}) {
+    if (found != nullptr && found != route.get()) std::abort();
+  }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size == 0) return 0;
   const int length = static_cast<int>(size - 1);
-  switch (data[0] % 3) {
+  switch (data[0] % 4) {
     case 0: {
       mesh::v1::Gateway message;
       if (message.ParseFromArray(data + 1, length)) (void)DecodeGateway(message);
@@ -81,6 +102,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       if (!message.ParseFromArray(data + 1, length)) break;
       Decoded<HttpRoute> route = DecodeHttpRoute(message);
       if (route) AskRoute(std::make_shared<const HttpRoute>(*std::move(route)));
+      break;
+    }
+    case 3: {
+      mesh::v1::L4Route message;
+      if (message.ParseFromArray(data + 1, length)) AskL4Route(message);
       break;
     }
     default: {

@@ -12,8 +12,9 @@ from wire import proto
 
 _PREFIX = 'type.googleapis.com/'
 ADDRESS, AUTHORIZATION = _PREFIX + 'istio.workload.Address', _PREFIX + 'istio.security.Authorization'
-GATEWAY, ROUTE, POLICY = (_PREFIX + 'aquifer.mesh.v1.' + name for name in ('Gateway', 'HttpRoute', 'AuthorizationPolicy'))
-NODE_TYPES, WAY_TYPES = (ADDRESS, AUTHORIZATION), (ADDRESS, GATEWAY, ROUTE, POLICY)
+GATEWAY, ROUTE, L4_ROUTE, POLICY = (_PREFIX + 'aquifer.mesh.v1.' + name
+                                    for name in ('Gateway', 'HttpRoute', 'L4Route', 'AuthorizationPolicy'))
+NODE_TYPES, WAY_TYPES = (ADDRESS, AUTHORIZATION), (ADDRESS, GATEWAY, ROUTE, L4_ROUTE, POLICY)
 _METHOD = '/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources'
 
 

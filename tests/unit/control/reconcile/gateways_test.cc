@@ -160,7 +160,7 @@ TEST_CASE("each class serves its protocols, spelt in capitals") {
   };
   CHECK(ListenerCondition(with("istio", "{name: a, port: 80, protocol: HTTP}"), 0, "Accepted") ==
         "True Accepted");
-  for (const char* protocol : {"HBONE", "http", "UDP", "example.com/x"}) {
+  for (const char* protocol : {"HBONE", "http", "udp", "example.com/x"}) {
     const Mesh mesh = with("istio", "{name: a, port: 80, protocol: " + std::string(protocol) + "}");
     CHECK(ListenerCondition(mesh, 0, "Accepted") == "False UnsupportedProtocol");
     CHECK(mesh.ConditionOf(Kind::kGateway, "edge/gw", "Accepted") == "False ListenersNotValid");
@@ -183,6 +183,55 @@ TEST_CASE("of two listeners that want the same name neither wins") {
   CHECK(mesh.ConditionOf(Kind::kGateway, "edge/gw", "Accepted") == "True ListenersNotValid");
   REQUIRE(mesh.GatewayOf("edge/gw")->listeners_size() == 1);
   CHECK(mesh.GatewayOf("edge/gw")->listeners(0).name() == "c");
+}
+
+TEST_CASE("listeners that nothing but their port tells apart conflict by protocol") {
+  const auto conflicts = [](std::string_view a, std::string_view b) {
+    const Mesh mesh(GatewayYaml("gatewayClassName: istio, listeners: [{name: a, port: 80, " +
+                                std::string(a) + "}, {name: b, port: 80, " + std::string(b) +
+                                "}]"));
+    CHECK(ListenerCondition(mesh, 0, "Conflicted") == ListenerCondition(mesh, 1, "Conflicted"));
+    return ListenerCondition(mesh, 0, "Conflicted");
+  };
+  const std::string passed = "protocol: TLS, tls: {mode: Passthrough}";
+  CHECK(conflicts("protocol: HTTP", "protocol: TCP") == "True ProtocolConflict");
+  CHECK(conflicts("protocol: TCP", "protocol: TCP, hostname: a.com") == "True ProtocolConflict");
+  CHECK(conflicts("protocol: HTTP, hostname: a.com", passed + ", hostname: b.com") ==
+        "True ProtocolConflict");
+  CHECK(conflicts(passed + ", hostname: a.com", "protocol: TLS, hostname: b.com") ==
+        "True ProtocolConflict");
+  CHECK(conflicts(passed + ", hostname: a.com", passed + ", hostname: a.com") ==
+        "True HostnameConflict");
+  CHECK(conflicts(passed + ", hostname: a.com", passed + ", hostname: b.com") == "");
+  CHECK(conflicts("protocol: TCP", "protocol: UDP") == "");
+  CHECK(conflicts("protocol: HTTP", "protocol: example.com/x") == "");
+}
+
+TEST_CASE("TLS is passed through and not terminated") {
+  const auto accepted = [](std::string_view tls) {
+    return ListenerCondition(Mesh(GatewayYaml("gatewayClassName: istio, listeners: [{name: a, "
+                                              "port: 443, protocol: TLS" +
+                                              std::string(tls) + "}]")),
+                             0, "Accepted");
+  };
+  CHECK(accepted(", tls: {mode: Passthrough}") == "True Accepted");
+  CHECK(accepted(", tls: {mode: Terminate}") == "False UnsupportedValue");
+  CHECK(accepted("") == "False UnsupportedValue");
+}
+
+TEST_CASE("a listener says which kind of routes it takes, if it allows that") {
+  const auto kinds = [](std::string_view listener) {
+    const Mesh mesh(GatewayYaml("gatewayClassName: istio, listeners: [{name: a, port: 80, " +
+                                std::string(listener) + "}]"));
+    return std::pair(mesh.StatusOf(Kind::kGateway, "edge/gw")->listeners.at(0).supported_kinds,
+                     ListenerCondition(mesh, 0, "ResolvedRefs"));
+  };
+  const std::string both = ", allowedRoutes: {kinds: [{kind: TCPRoute}, {kind: TLSRoute}]}";
+  CHECK(kinds("protocol: TCP") == std::pair(Texts{"TCPRoute"}, std::string("True ResolvedRefs")));
+  CHECK(kinds("protocol: TLS, tls: {mode: Passthrough}" + both) ==
+        std::pair(Texts{"TLSRoute"}, std::string("False InvalidRouteKinds")));
+  CHECK(kinds("protocol: HTTP" + both) ==
+        std::pair(Texts{}, std::string("False InvalidRouteKinds")));
 }
 
 TEST_CASE("a Gateway is told to its own proxies only") {
