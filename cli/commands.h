@@ -15,6 +15,7 @@ const std::vector<CommandFlag>& ClusterFlags();
 // The rows, each beside the function that it names.
 Command CompletionCommand();
 Command ConvertCommand();
+Command InstallCommand();
 Command VersionCommand();
 
 }  // namespace aquifer::cli
