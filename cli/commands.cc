@@ -47,10 +47,7 @@ const std::vector<CommandFlag>& ClusterFlags() {
 
 const std::vector<Command>& Commands() {
   static const std::vector<Command> commands = {
-      InstallCommand(),
-      ConvertCommand(),
-      CompletionCommand(),
-      VersionCommand(),
+      InstallCommand(), UninstallCommand(), ConvertCommand(), CompletionCommand(), VersionCommand(),
   };
   return commands;
 }

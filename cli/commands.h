@@ -16,6 +16,7 @@ const std::vector<CommandFlag>& ClusterFlags();
 Command CompletionCommand();
 Command ConvertCommand();
 Command InstallCommand();
+Command UninstallCommand();
 Command VersionCommand();
 
 }  // namespace aquifer::cli
