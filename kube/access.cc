@@ -24,12 +24,13 @@ class Kubeconfig {
   Kubeconfig(const Json& document, std::string folder)
       : folder_(std::move(folder)), root_(&document, "", refusal_) {}
 
-  Decoded<ClusterAccess> Read() {
-    const std::string context = root_.RequiredText("current-context");
+  Decoded<ClusterAccess> Read(std::string context) {
+    if (context.empty()) context = root_.RequiredText("current-context");
     std::string cluster, user;
     WithNamed("contexts", "context", context, [&](Fields& fields) {
       cluster = fields.RequiredText("cluster");
       user = fields.RequiredText("user");
+      access_.name_space = fields.Text("namespace", "", kMaxNameText);
     });
     WithNamed("clusters", "cluster", cluster, [&](Fields& fields) { ReadCluster(fields); });
     WithNamed("users", "user", user, [&](Fields& fields) { ReadUser(fields); });
@@ -148,15 +149,16 @@ Decoded<ClusterAccess> AccessInCluster(const Environment& environment, const std
   return access;
 }
 
-Decoded<ClusterAccess> AccessFromKubeconfig(std::string_view text, const std::string& folder) {
+Decoded<ClusterAccess> AccessFromKubeconfig(std::string_view text, const std::string& folder,
+                                            const std::string& context) {
   const YamlLimits limits{.text_bytes = kMaxKubeconfigBytes, .document_bytes = kMaxKubeconfigBytes};
   std::vector<YamlDocument> documents = ReadYaml(text, limits);
   if (documents.size() != 1) return Refusal{"", "is not exactly one document"};
   if (!documents[0].value.ok()) return documents[0].value.error();
-  return Kubeconfig(*documents[0].value, folder).Read();
+  return Kubeconfig(*documents[0].value, folder).Read(context);
 }
 
-Decoded<ClusterAccess> FindAccess(const std::string& setting) {
+Decoded<ClusterAccess> FindAccess(const std::string& setting, const std::string& context) {
   if (setting == kInCluster) {
     const Environment environment = [](const char* name) -> std::optional<std::string> {
       const char* value = std::getenv(name);
@@ -168,7 +170,7 @@ Decoded<ClusterAccess> FindAccess(const std::string& setting) {
   if (!text) return Refusal{setting, "cannot be read: " + Describe(text.error())};
   const size_t slash = setting.rfind('/');
   const std::string folder = slash == std::string::npos ? "." : setting.substr(0, slash);
-  Decoded<ClusterAccess> access = AccessFromKubeconfig(*text, folder);
+  Decoded<ClusterAccess> access = AccessFromKubeconfig(*text, folder, context);
   if (access.ok()) return access;
   return Refusal{setting, access.error().ToString()};
 }

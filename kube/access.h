@@ -20,6 +20,7 @@ struct ClusterAccess {
   std::string token;        // as certs::TokenFrom takes it; empty: none
   std::string certificate;  // as certs::RootsFrom takes it; empty: none
   std::string key;          // likewise
+  std::string name_space;   // that the context names; empty: none
 
   friend bool operator==(const ClusterAccess&, const ClusterAccess&) = default;
 };
@@ -30,13 +31,14 @@ using Environment = std::function<std::optional<std::string>(const char* name)>;
 // Of the pod that this process runs in. `account` is the folder of its service account.
 Decoded<ClusterAccess> AccessInCluster(const Environment& environment, const std::string& account);
 
-// The current context of a kubeconfig's text; relative paths in it are `folder`'s. What would have
-// to run a program or leave the server unchecked is refused.
-Decoded<ClusterAccess> AccessFromKubeconfig(std::string_view text, const std::string& folder);
+// The named context of a kubeconfig's text, or its current one; relative paths in it are
+// `folder`'s. What would have to run a program or leave the server unchecked is refused.
+Decoded<ClusterAccess> AccessFromKubeconfig(std::string_view text, const std::string& folder,
+                                            const std::string& context = "");
 
 inline constexpr std::string_view kInCluster = "in-cluster";
 
-// The word in-cluster, or the path of a kubeconfig.
-Decoded<ClusterAccess> FindAccess(const std::string& setting);
+// The word in-cluster, or the path of a kubeconfig, of which `context` is used as above.
+Decoded<ClusterAccess> FindAccess(const std::string& setting, const std::string& context = "");
 
 }  // namespace aquifer::kube

@@ -24,11 +24,12 @@ struct Chunk {
 
 // Collects the events of one document into a value. After the first refusal it ignores the rest,
 // because an exception out of a callback would leave the library in a state of its own.
+template <class Value>
 class Collector : public YAML::EventHandler {
  public:
   Collector(const YamlLimits& limits, int first_line) : limits_(limits), first_line_(first_line) {}
 
-  Decoded<Json> Take() {
+  Decoded<Value> Take() {
     if (refusal_) return *std::move(refusal_);
     return std::move(root_);
   }
@@ -45,7 +46,7 @@ class Collector : public YAML::EventHandler {
     const bool plain = tag == "?" || tag.empty();
     if (!plain && tag != "!" && tag != kStringTag)
       return Refuse(mark, "the tag " + tag + " is not supported");
-    Add(mark, anchor, plain ? PlainScalar(value) : Json(value), plain && value == "<<");
+    Add(mark, anchor, plain ? Value(PlainScalar(value)) : Value(value), plain && value == "<<");
   }
 
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
@@ -55,7 +56,7 @@ class Collector : public YAML::EventHandler {
     if (!Charge(mark, known->second.nodes)) return;
     if (Depth() + known->second.depth > limits_.depth) return Refuse(mark, TooDeep());
     nodes_ -= 1;  // Add charges the top node again
-    Json copy = known->second.value;
+    Value copy = known->second.value;
     const size_t nodes = known->second.nodes;
     const int depth = known->second.depth;
     Add(mark, 0, std::move(copy));
@@ -64,11 +65,11 @@ class Collector : public YAML::EventHandler {
 
   void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                        YAML::EmitterStyle::value) override {
-    Open(mark, tag, anchor, Json::array());
+    Open(mark, tag, anchor, Value::array());
   }
   void OnMapStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                   YAML::EmitterStyle::value) override {
-    Open(mark, tag, anchor, Json::object());
+    Open(mark, tag, anchor, Value::object());
   }
   void OnSequenceEnd() override { Close(); }
   void OnMapEnd() override { Close(); }
@@ -77,12 +78,12 @@ class Collector : public YAML::EventHandler {
   static constexpr std::string_view kStringTag = "tag:yaml.org,2002:str";
 
   struct Anchor {
-    Json value;
+    Value value;
     size_t nodes = 1;
     int depth = 0;  // levels of containers
   };
   struct Frame {
-    Json value;
+    Value value;
     YAML::anchor_t anchor = 0;
     std::optional<std::string> key;  // of a map, read and waiting for its value
     size_t nodes = 1;
@@ -115,7 +116,7 @@ class Collector : public YAML::EventHandler {
     return false;
   }
 
-  void Open(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, Json empty) {
+  void Open(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, Value empty) {
     if (!Charge(mark, 1)) return;
     if (tag != "?" && !tag.empty() && tag != "!")
       return Refuse(mark, "the tag " + tag + " is not supported");
@@ -137,7 +138,7 @@ class Collector : public YAML::EventHandler {
     return !frames_.empty() && frames_.back().value.is_object() && !frames_.back().key;
   }
 
-  void Add(const YAML::Mark& mark, YAML::anchor_t anchor, Json value, bool merge_key = false) {
+  void Add(const YAML::Mark& mark, YAML::anchor_t anchor, Value value, bool merge_key = false) {
     if (!Charge(mark, 1)) return;
     if (WantsKey()) return Key(mark, std::move(value), merge_key);
     if (anchor != 0) anchors_[anchor] = {value, 1, 0};
@@ -145,12 +146,12 @@ class Collector : public YAML::EventHandler {
     Put(std::move(value));
   }
 
-  void Key(const YAML::Mark& mark, Json key, bool merge_key) {
+  void Key(const YAML::Mark& mark, Value key, bool merge_key) {
     if (merge_key) return Refuse(mark, "merge keys (<<) are not supported");
     // kubectl turns numbers and booleans that serve as keys into text, too.
     if (key.is_structured() || key.is_null())
       return Refuse(mark, "a key of a mapping must be text");
-    std::string text = key.is_string() ? key.get<std::string>() : key.dump();
+    std::string text = key.is_string() ? key.template get<std::string>() : key.dump();
     Frame& map = frames_.back();
     if (map.value.contains(text))
       return Refuse(mark, "the key \"" + PrintableText(text) + "\" is there twice");
@@ -158,7 +159,7 @@ class Collector : public YAML::EventHandler {
     map.key = std::move(text);
   }
 
-  void Put(Json value) {
+  void Put(Value value) {
     if (frames_.empty()) {
       root_ = std::move(value);
       return;
@@ -171,7 +172,7 @@ class Collector : public YAML::EventHandler {
 
   const YamlLimits limits_;
   const int first_line_;
-  Json root_;
+  Value root_;
   std::vector<Frame> frames_;
   std::map<YAML::anchor_t, Anchor> anchors_;
   std::optional<Refusal> refusal_;
@@ -221,16 +222,17 @@ bool HasContent(std::string_view chunk) {
   return false;
 }
 
-Decoded<Json> ParseChunk(const Chunk& chunk, const YamlLimits& limits) {
+template <class Value>
+Decoded<Value> ParseChunk(const Chunk& chunk, const YamlLimits& limits) {
   if (!IsUtf8(chunk.text)) return Refusal{"line " + std::to_string(chunk.line), "not UTF-8"};
-  Collector collector(limits, chunk.line);
+  Collector<Value> collector(limits, chunk.line);
   try {
     std::istringstream stream{std::string(chunk.text)};
     YAML::Parser parser(stream);
-    if (!parser.HandleNextDocument(collector)) return Json();
+    if (!parser.HandleNextDocument(collector)) return Value();
     YamlLimits nothing_more = limits;
     nothing_more.nodes = 0;
-    Collector behind(nothing_more, chunk.line);
+    Collector<Value> behind(nothing_more, chunk.line);
     if (parser.HandleNextDocument(behind)) {
       return Refusal{"line " + std::to_string(chunk.line),
                      "there is text behind the end of the document"};
@@ -243,10 +245,10 @@ Decoded<Json> ParseChunk(const Chunk& chunk, const YamlLimits& limits) {
   return collector.Take();
 }
 
-}  // namespace
-
-std::vector<YamlDocument> ReadYaml(std::string_view text, const YamlLimits& limits) {
-  std::vector<YamlDocument> documents;
+template <class Value>
+std::vector<BasicYamlDocument<Value>> ReadDocuments(std::string_view text,
+                                                    const YamlLimits& limits) {
+  std::vector<BasicYamlDocument<Value>> documents;
   if (text.size() > limits.text_bytes) {
     documents.push_back(
         {1, 1, Refusal{"", "larger than " + std::to_string(limits.text_bytes) + " bytes"}});
@@ -267,9 +269,19 @@ std::vector<YamlDocument> ReadYaml(std::string_view text, const YamlLimits& limi
       documents.push_back({number, chunk.line, Refusal{"", why}});
       continue;
     }
-    documents.push_back({number, chunk.line, ParseChunk(chunk, limits)});
+    documents.push_back({number, chunk.line, ParseChunk<Value>(chunk, limits)});
   }
   return documents;
+}
+
+}  // namespace
+
+std::vector<YamlDocument> ReadYaml(std::string_view text, const YamlLimits& limits) {
+  return ReadDocuments<Json>(text, limits);
+}
+
+std::vector<OrderedYamlDocument> ReadOrderedYaml(std::string_view text, const YamlLimits& limits) {
+  return ReadDocuments<OrderedJson>(text, limits);
 }
 
 }  // namespace aquifer::kube

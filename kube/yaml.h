@@ -9,6 +9,7 @@
 
 #include "core/base/result.h"
 #include "kube/fields.h"
+#include "kube/yaml_text.h"
 
 namespace aquifer::kube {
 
@@ -20,14 +21,20 @@ struct YamlLimits {
   int depth = 40;
 };
 
-struct YamlDocument {
+template <class Value>
+struct BasicYamlDocument {
   int number = 0;  // from 1, as a reader counts the parts between the separators
   int line = 0;    // where it starts in the text
-  Decoded<Json> value;
+  Decoded<Value> value;
 };
+using YamlDocument = BasicYamlDocument<Json>;
+using OrderedYamlDocument = BasicYamlDocument<OrderedJson>;
 
 // The documents of `text`; those without content are left out. A refusal names the line in the
 // text.
 std::vector<YamlDocument> ReadYaml(std::string_view text, const YamlLimits& limits);
+// The same with keys in the order of the text, for what is written again. A key is found by walking
+// its mapping, so this is for input of the one who waits for it.
+std::vector<OrderedYamlDocument> ReadOrderedYaml(std::string_view text, const YamlLimits& limits);
 
 }  // namespace aquifer::kube

@@ -45,4 +45,29 @@ TEST_CASE("a flag that cannot be used is named") {
   CHECK(WhyNot({"--check", "--check"}) == "--check: is given twice");
 }
 
+TEST_CASE("a flag with a letter is read by it, joined or apart") {
+  constexpr std::array<Flag, 2> flags = {
+      {{.name = "--output", .value = "FORM", .letter = 'o'}, {.name = "--all", .letter = 'A'}}};
+  const Words words = {"-o", "json", "-A", "-x", "-"};
+  const auto apart = Arguments::Parse(words, flags);
+  REQUIRE(apart.ok());
+  CHECK(apart->Value("--output") == "json");
+  CHECK(apart->Has("--all"));
+  CHECK(apart->plain() == std::vector<std::string>{"-x", "-"});
+  for (const std::string_view joined : {"-ojson", "-o=json"}) {
+    CHECK(Arguments::Parse(Words{joined}, flags)->Value("--output") == "json");
+  }
+  CHECK(Arguments::Parse(Words{"-Ax"}, flags).error().ToString() == "-A: takes no value");
+  CHECK(Arguments::Parse(Words{"-oa", "--output=b"}, flags).error().ToString() ==
+        "--output: is given twice");
+}
+
+TEST_CASE("a flag that repeats keeps all its values in order") {
+  constexpr std::array<Flag, 1> flags = {{{.name = "--set", .value = "K=V", .repeats = true}}};
+  const auto given = Arguments::Parse(Words{"--set", "b=1", "--set=a=2"}, flags);
+  REQUIRE(given.ok());
+  CHECK(given->Values("--set") == std::vector<std::string>{"b=1", "a=2"});
+  CHECK(given->Values("--other").empty());
+}
+
 }  // namespace aquifer::app

@@ -51,6 +51,23 @@ TEST_CASE("a kubeconfig with certificate data is read") {
                                  .key = kPem});
 }
 
+TEST_CASE("another context than the current one can be named, and brings its namespace") {
+  const std::string text =
+      "current-context: a\n"
+      "contexts: [{name: a, context: {cluster: c, user: u}}, "
+      "{name: b, context: {cluster: d, user: u, namespace: shop}}]\n"
+      "clusters: [{name: c, cluster: {server: 'https://c:1'}}, "
+      "{name: d, cluster: {server: 'https://d:2'}}]\nusers: [{name: u, user: {token: t}}]\n";
+  CHECK(AccessFromKubeconfig(text, ".")->address == "c:1");
+  CHECK(AccessFromKubeconfig(text, ".")->name_space.empty());
+  const auto other = AccessFromKubeconfig(text, ".", "b");
+  REQUIRE(other.ok());
+  CHECK(other->address == "d:2");
+  CHECK(other->name_space == "shop");
+  CHECK(AccessFromKubeconfig(text, ".", "z").error().ToString() ==
+        "contexts: has no entry named \"z\"");
+}
+
 TEST_CASE("files of a kubeconfig stay paths, beside it where they are relative") {
   const auto access = AccessFromKubeconfig(
       Config("server: 'https://[::1]/k8s', certificate-authority: ca.crt, tls-server-name: api",
