@@ -48,6 +48,7 @@ const std::vector<CommandFlag>& ClusterFlags() {
 const std::vector<Command>& Commands() {
   static const std::vector<Command> commands = {
       CompletionCommand(),
+      PolicyWhyCommand(),
       VersionCommand(),
   };
   return commands;

@@ -14,6 +14,7 @@ const std::vector<CommandFlag>& ClusterFlags();
 
 // The rows, each beside the function that it names.
 Command CompletionCommand();
+Command PolicyWhyCommand();
 Command VersionCommand();
 
 }  // namespace aquifer::cli

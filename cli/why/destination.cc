@@ -139,6 +139,8 @@ class Destination {
       const bool by_rule =
           decision.verdict == mesh::Verdict::kAllowed || decision.verdict == mesh::Verdict::kDenied;
       judged.by = Decider{step->kind, step->name, by_rule ? step->rule : std::nullopt};
+      // What denies there is a mode, and no rule.
+      if (step->kind == "PeerAuthentication") judged.by->rule.reset();
     } else if (!decision.policy.empty()) {
       judged.by = Decider{"AuthorizationPolicy", decision.policy, std::nullopt};
     }
