@@ -47,9 +47,7 @@ const std::vector<CommandFlag>& ClusterFlags() {
 
 const std::vector<Command>& Commands() {
   static const std::vector<Command> commands = {
-      CompletionCommand(),
-      PolicyWhyCommand(),
-      VersionCommand(),
+      CompletionCommand(), LogsCommand(), PolicyWhyCommand(), StatusCommand(), VersionCommand(),
   };
   return commands;
 }

@@ -14,7 +14,9 @@ const std::vector<CommandFlag>& ClusterFlags();
 
 // The rows, each beside the function that it names.
 Command CompletionCommand();
+Command LogsCommand();
 Command PolicyWhyCommand();
+Command StatusCommand();
 Command VersionCommand();
 
 }  // namespace aquifer::cli
