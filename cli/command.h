@@ -52,11 +52,13 @@ struct Command {
   std::vector<CommandFlag> flags;
   size_t max_words = 0;  // behind the name
 
-  // Exactly one of the two. What asks a cluster runs on a Loop and has the flags of ClusterFlags
-  // as well; its Cluster is made from them and has dialled nothing yet. `stop` comes with SIGINT
-  // and, as Reason::kTimeout, at the end of --timeout.
+  // One of the two, or both where `offline` names a flag with which nobody is asked. What asks a
+  // cluster runs on a Loop and has the flags of ClusterFlags as well; its Cluster is made from them
+  // and has dialled nothing yet. `stop` comes with SIGINT and, as Reason::kTimeout, at the end of
+  // --timeout.
   int (*run)(const Context& context) = nullptr;
   Task<int> (*ask)(const Context& context, Cluster& cluster, StopToken stop) = nullptr;
+  std::string_view offline;
   // Of the whole command where --timeout is not given; zero: for as long as it lasts.
   std::chrono::seconds timeout{60};
 };

@@ -47,7 +47,8 @@ const std::vector<CommandFlag>& ClusterFlags() {
 
 const std::vector<Command>& Commands() {
   static const std::vector<Command> commands = {
-      InstallCommand(), UninstallCommand(), ConvertCommand(), CompletionCommand(), VersionCommand(),
+      CompletionCommand(), ConvertCommand(), InstallCommand(),   LogsCommand(),
+      PolicyWhyCommand(),  StatusCommand(),  UninstallCommand(), VersionCommand(),
   };
   return commands;
 }

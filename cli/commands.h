@@ -16,6 +16,9 @@ const std::vector<CommandFlag>& ClusterFlags();
 Command CompletionCommand();
 Command ConvertCommand();
 Command InstallCommand();
+Command LogsCommand();
+Command PolicyWhyCommand();
+Command StatusCommand();
 Command UninstallCommand();
 Command VersionCommand();
 

@@ -169,7 +169,9 @@ int RunCommand(const Command& command, std::span<const std::string_view> rest,
   if (arguments->plain().size() > command.max_words)
     return Refused(command, out, {arguments->plain()[command.max_words], "is one word too many"});
   const Context context{*arguments, out, environment};
-  return command.run != nullptr ? command.run(context) : RunOnLoop(command, context);
+  const bool alone =
+      command.ask == nullptr || (!command.offline.empty() && arguments->Has(command.offline));
+  return alone ? command.run(context) : RunOnLoop(command, context);
 }
 
 }  // namespace

@@ -56,9 +56,15 @@ bool RuleHolds(const PolicyRule& rule, const Subject& subject) {
                      [&](const PolicyClause& clause) { return ClauseHolds(clause, subject); });
 }
 
+std::optional<std::size_t> RuleThatHolds(const Policy& policy, const Subject& subject) {
+  for (std::size_t i = 0; i < policy.rules.size(); ++i) {
+    if (RuleHolds(policy.rules[i], subject)) return i;
+  }
+  return std::nullopt;
+}
+
 bool PolicyHolds(const Policy& policy, const Subject& subject) {
-  return std::any_of(policy.rules.begin(), policy.rules.end(),
-                     [&](const PolicyRule& rule) { return RuleHolds(rule, subject); });
+  return RuleThatHolds(policy, subject).has_value();
 }
 
 // Which policies they are, so that the operator knows where to look.
@@ -119,8 +125,12 @@ std::string Decision::Describe() const {
   return "denied";
 }
 
+std::optional<std::size_t> MatchingRule(const Policy& policy, const ConnectionView& connection) {
+  return RuleThatHolds(policy, SubjectOf(connection));
+}
+
 bool Matches(const Policy& policy, const ConnectionView& connection) {
-  return PolicyHolds(policy, SubjectOf(connection));
+  return MatchingRule(policy, connection).has_value();
 }
 
 Decision Authorize(const ConnectionView& connection, std::span<const PolicyRef> policies,

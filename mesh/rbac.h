@@ -4,6 +4,7 @@
 // anything allows at all, somebody must. What cannot be judged denies. Any thread.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -53,7 +54,9 @@ struct Decision {
 Decision Authorize(const ConnectionView& connection, std::span<const PolicyRef> policies,
                    std::span<const std::string> missing = {});
 
-// Whether `policy`'s rules match. Not its action, not dry_run.
+// The first of `policy`'s rules that matches, from 0. Says nothing of its action or dry_run.
+std::optional<std::size_t> MatchingRule(const Policy& policy, const ConnectionView& connection);
+// Whether one does.
 bool Matches(const Policy& policy, const ConnectionView& connection);
 
 }  // namespace aquifer::mesh

@@ -2,29 +2,13 @@
 
 #include <utility>
 
-#include "waypoint/authz.h"
 #include "waypoint/filters/header_modifier.h"
 #include "waypoint/filters/rewrite.h"
 #include "waypoint/head_edit.h"
+#include "waypoint/subject.h"
 
 namespace aquifer::waypoint {
 namespace {
-
-const PolicySet& PoliciesFor(const Rules& rules, const ConnectionContext& connection) {
-  const std::optional<Destination>& destination = connection.destination;
-  if (!destination || !destination->service) return rules.policies.ForGateway();
-  return rules.policies.ForService(destination->service->ns, destination->service->hostname);
-}
-
-AuthzInput InputFor(const Rules& rules, const ConnectionContext& connection,
-                    const RequestView& view, const Ip& remote_ip) {
-  return {.request = &view,
-          .peer = connection.peer ? &*connection.peer : nullptr,
-          .source_ip = connection.peer_address.ip,
-          .remote_ip = remote_ip,
-          .destination = connection.local_address,
-          .mesh = &rules.gateway.mesh};
-}
 
 // One request on its way through the steps, in this order.
 class Admission {
@@ -95,11 +79,11 @@ class Admission {
 
   std::optional<LocalReply> Authorize() {
     const PolicySet& policies = PoliciesFor(input_.rules, connection());
-    if (out_.upgrade) out_.judged = head_;
+    if (out_.upgrade || input_.keep_judged) out_.judged = head_;
     if (policies.empty()) return std::nullopt;
     std::string storage;
     const RequestView view = ViewOf(head_, storage);
-    const AuthzInput input = InputFor(input_.rules, connection(), view, out_.remote_ip);
+    const AuthzInput input = SubjectOf(input_.rules, connection(), &view, out_.remote_ip);
     const ShadowVerdict shadow = AuthorizeShadow(policies, input);
     record_.shadow_allowed = shadow.allowed;
     if (shadow.policy != nullptr) record_.shadow_policy = shadow.policy->name.ToString();
@@ -189,7 +173,7 @@ std::optional<std::string> DenyRequest(const Rules& rules, const ConnectionConte
   std::string storage;
   const RequestView view = ViewOf(head, storage);
   const Verdict verdict = waypoint::Authorize(PoliciesFor(rules, connection),
-                                              InputFor(rules, connection, view, remote_ip));
+                                              SubjectOf(rules, connection, &view, remote_ip));
   if (verdict.allowed) return std::nullopt;
   return verdict.Details();
 }

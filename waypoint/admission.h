@@ -22,6 +22,7 @@ struct AdmissionInput {
   const ConnectionContext& connection;
   const Rules& rules;
   bool asks_for_upgrade = false;
+  bool keep_judged = false;  // also of a request that is no upgrade
 };
 
 // A copy of the request that another service gets as well.
@@ -35,7 +36,7 @@ struct Admitted {
   RouteAction action;
   Deadlines deadlines;
   bool upgrade = false;      // to WebSocket
-  http::RequestHead judged;  // of an upgrade, as policies saw it
+  http::RequestHead judged;  // of an upgrade (or keep_judged), as policies saw it
   Ip remote_ip;
   std::vector<MirrorCopy> mirrors;
 };

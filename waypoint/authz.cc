@@ -203,17 +203,21 @@ class Evaluation {
   mutable std::optional<std::vector<std::string>> spellings_;  // made when first asked for
 };
 
+std::optional<int> FirstMatch(const Policy& policy, const Evaluation& evaluation) {
+  for (size_t i = 0; i < policy.rules.size(); ++i) {
+    if (evaluation.Matches(policy.rules[i])) return static_cast<int>(i);
+  }
+  return std::nullopt;
+}
+
 // The first policy with a rule that matches.
 std::optional<Verdict> FindMatch(const std::vector<PolicyPtr>& policies, const AuthzInput& input,
                                  bool undecided) {
   const Evaluation evaluation(input, undecided);
   for (const PolicyPtr& policy : policies) {
     if (!policy->refused.empty()) return Verdict{.allowed = false, .policy = policy.get()};
-    for (size_t i = 0; i < policy->rules.size(); ++i) {
-      if (evaluation.Matches(policy->rules[i])) {
-        return Verdict{.allowed = false, .policy = policy.get(), .rule = static_cast<int>(i)};
-      }
-    }
+    if (const std::optional<int> rule = FirstMatch(*policy, evaluation))
+      return Verdict{.allowed = false, .policy = policy.get(), .rule = *rule};
   }
   return std::nullopt;
 }
@@ -225,6 +229,10 @@ std::string Verdict::Details() const {
   if (policy == nullptr) return "rbac_access_denied_matched_policy[none]";
   return "rbac_access_denied_matched_policy[ns[" + policy->name.ns + "]-policy[" +
          policy->name.name + "]-rule[" + std::to_string(rule) + "]]";
+}
+
+std::optional<int> MatchingRule(const Policy& policy, const AuthzInput& input) {
+  return FirstMatch(policy, Evaluation(input, policy.action != PolicyAction::kAllow));
 }
 
 Verdict Authorize(const PolicySet& policies, const AuthzInput& input) {

@@ -46,6 +46,10 @@ struct ShadowVerdict {
   const Policy* policy = nullptr;
 };
 
+// The first rule of `policy` that counts as fulfilled, from 0; what cannot be decided counts as the
+// policy's action has it. Says nothing of a policy that was refused: it denies without a rule.
+std::optional<int> MatchingRule(const Policy& policy, const AuthzInput& input);
+
 // The verdict points into `policies`.
 Verdict Authorize(const PolicySet& policies, const AuthzInput& input);
 ShadowVerdict AuthorizeShadow(const PolicySet& policies, const AuthzInput& input);

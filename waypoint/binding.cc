@@ -78,4 +78,22 @@ Decoded<Bound> ResolveConnect(const mesh::Snapshot& snapshot, const Gateway& gat
                .address = *address};
 }
 
+Carried DeclaredOf(const RouteIndex& routes, const Bound& bound,
+                   std::string_view client_namespace) {
+  switch (bound.destination.protocol) {
+    case mesh::AppProtocol::kHttp11:
+    case mesh::AppProtocol::kHttp2:
+    case mesh::AppProtocol::kGrpc:
+      return Carried::kHttp;
+    case mesh::AppProtocol::kTcp:
+    case mesh::AppProtocol::kTls:
+      return Carried::kTcp;
+    case mesh::AppProtocol::kUnknown:
+      break;
+  }
+  const std::optional<ServiceRef>& service = bound.destination.service;
+  const bool routed = service && routes.ForService(*service, client_namespace) != nullptr;
+  return routed ? Carried::kHttp : Carried::kUnknown;
+}
+
 }  // namespace aquifer::waypoint

@@ -3,12 +3,15 @@
 // thread.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "hbone/connect.h"
 #include "mesh/snapshot.h"
 #include "waypoint/config_model.h"
+#include "waypoint/route_index.h"
 #include "waypoint/upstream.h"
 
 namespace aquifer::waypoint {
@@ -21,5 +24,11 @@ struct Bound {
 // Refusal::why is for the operator of the (authenticated) peer.
 Decoded<Bound> ResolveConnect(const mesh::Snapshot& snapshot, const Gateway& gateway,
                               const std::string& network, const hbone::Authority& authority);
+
+// What is declared of the bytes in such a tunnel; unknown: they are looked at.
+enum class Carried : std::uint8_t { kHttp, kTcp, kUnknown };
+
+// A route that is attached to the port says HTTP where its protocol is not declared.
+Carried DeclaredOf(const RouteIndex& routes, const Bound& bound, std::string_view client_namespace);
 
 }  // namespace aquifer::waypoint

@@ -55,30 +55,27 @@ MeshBackends::MeshBackends(const MeshSlot& mesh, const OwnWorkload& own, Edge ed
                            std::function<std::uint64_t()> random)
     : mesh_(mesh), own_(own), edge_(edge), pool_(pool), certs_(certs), random_(std::move(random)) {}
 
-Result<ChosenBackend> MeshBackends::Choose(const UpstreamRequest& request) {
-  const mesh::SnapshotRef snapshot = mesh_.snapshot;
-  if (snapshot == nullptr) return Error{Reason::kUnknownDestination};
+Result<ChosenBackend> BackendChoice::Choose(const UpstreamRequest& request) const {
   const std::optional<ServiceRef>& wanted = request.destination.service;
-  if (!wanted) return ChoosePod(*snapshot, request);
-  const mesh::ServiceRef service = snapshot->FindService({wanted->ns, wanted->hostname});
+  if (!wanted) return ChoosePod(request);
+  const mesh::ServiceRef service = snapshot_.FindService({wanted->ns, wanted->hostname});
   if (service == nullptr) return Error{Reason::kUnknownDestination};
   const mesh::Port* const port = mesh::FindPort(service->ports, wanted->port);
   if (port == nullptr) return Error{Reason::kUnknownDestination};
   // A waypoint never goes through another one; what enters the mesh here must not go past one.
   Result<ChosenBackend> chosen = edge_ == Edge::kGateway && service->has_waypoint()
-                                     ? ChooseWaypoint(*snapshot, service, wanted->port)
-                                     : ChooseEndpoint(*snapshot, service, request);
+                                     ? ChooseWaypoint(service, wanted->port)
+                                     : ChooseEndpoint(service, request);
   if (!chosen) return chosen;
   chosen->http2 = SpeaksHttp2(port->app_protocol, request.client_speaks_h2);
   chosen->key = KeyOf(chosen->route, chosen->http2);
   return chosen;
 }
 
-Result<ChosenBackend> MeshBackends::ChooseEndpoint(const mesh::Snapshot& snapshot,
-                                                   const mesh::ServiceRef& service,
-                                                   const UpstreamRequest& request) {
+Result<ChosenBackend> BackendChoice::ChooseEndpoint(const mesh::ServiceRef& service,
+                                                    const UpstreamRequest& request) const {
   const std::uint16_t port = request.destination.service->port;
-  const mesh::EndpointsRef endpoints = snapshot.EndpointsOf(*service);
+  const mesh::EndpointsRef endpoints = snapshot_.EndpointsOf(*service);
   const auto usable = [&](const mesh::Endpoint& endpoint) {
     return endpoint.workload->network == own_.network && UsableIp(*endpoint.workload, *service) &&
            TargetPort(endpoint, *service, port) != 0;
@@ -99,9 +96,8 @@ Result<ChosenBackend> MeshBackends::ChooseEndpoint(const mesh::Snapshot& snapsho
   return Direct(chosen->workload, target, service.get());
 }
 
-Result<ChosenBackend> MeshBackends::ChooseWaypoint(const mesh::Snapshot& snapshot,
-                                                   const mesh::ServiceRef& service,
-                                                   std::uint16_t port) {
+Result<ChosenBackend> BackendChoice::ChooseWaypoint(const mesh::ServiceRef& service,
+                                                    std::uint16_t port) const {
   const auto own_network = [&](const mesh::NetworkAddress& vip) {
     return vip.network == own_.network;
   };
@@ -111,7 +107,7 @@ Result<ChosenBackend> MeshBackends::ChooseWaypoint(const mesh::Snapshot& snapsho
   const Address target{vip->ip, port};
   mesh::ClassifyOptions options;
   options.network = own_.network;
-  AQ_TRY(mesh::Route route, mesh::Classify(snapshot, own_.workload, target, options, random_));
+  AQ_TRY(mesh::Route route, mesh::Classify(snapshot_, own_.workload, target, options, random_));
   // One on another network, or known by a host name only, is not one that we can reach.
   if (!route.to_waypoint || !route.hostname.empty()) return Error{Reason::kUnknownWaypoint};
   ChosenBackend chosen;
@@ -121,10 +117,9 @@ Result<ChosenBackend> MeshBackends::ChooseWaypoint(const mesh::Snapshot& snapsho
   return chosen;
 }
 
-Result<ChosenBackend> MeshBackends::ChoosePod(const mesh::Snapshot& snapshot,
-                                              const UpstreamRequest& request) {
+Result<ChosenBackend> BackendChoice::ChoosePod(const UpstreamRequest& request) const {
   const Address& pod = request.destination.address;
-  const mesh::WorkloadRef workload = snapshot.FindWorkloadAt({own_.network, pod.ip});
+  const mesh::WorkloadRef workload = snapshot_.FindWorkloadAt({own_.network, pod.ip});
   if (workload == nullptr) return Error{Reason::kUnknownDestination};
   ChosenBackend chosen = Direct(workload, pod, nullptr);
   chosen.http2 = SpeaksHttp2(request.destination.protocol, request.client_speaks_h2);
@@ -132,8 +127,8 @@ Result<ChosenBackend> MeshBackends::ChoosePod(const mesh::Snapshot& snapshot,
   return chosen;
 }
 
-ChosenBackend MeshBackends::Direct(const mesh::WorkloadRef& workload, const Address& target,
-                                   const mesh::Service* service) const {
+ChosenBackend BackendChoice::Direct(const mesh::WorkloadRef& workload, const Address& target,
+                                    const mesh::Service* service) const {
   ChosenBackend chosen;
   chosen.endpoint = Describe(*workload, target);
   chosen.route.destination = workload;
@@ -146,6 +141,12 @@ ChosenBackend MeshBackends::Direct(const mesh::WorkloadRef& workload, const Addr
   if (service != nullptr) chosen.route.identities = service->identities;
   chosen.route.identities.push_back(workload->identity());
   return chosen;
+}
+
+Result<ChosenBackend> MeshBackends::Choose(const UpstreamRequest& request) {
+  const mesh::SnapshotRef snapshot = mesh_.snapshot;
+  if (snapshot == nullptr) return Error{Reason::kUnknownDestination};
+  return BackendChoice(*snapshot, own_, edge_, random_).Choose(request);
 }
 
 Task<Result<io::StreamPtr>> MeshBackends::Dial(ChosenBackend backend, StopToken stop) {

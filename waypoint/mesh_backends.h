@@ -26,9 +26,34 @@ struct MeshSlot {
   mesh::SnapshotRef snapshot;
 };
 
+// The choice by the model alone. What it is made from outlives it.
+class BackendChoice {
+ public:
+  // `edge` says whether waypoints of services are ours to use.
+  BackendChoice(const mesh::Snapshot& snapshot, const OwnWorkload& own, Edge edge,
+                const mesh::Random& random)
+      : snapshot_(snapshot), own_(own), edge_(edge), random_(random) {}
+
+  // Errors as Upstream::Open.
+  Result<ChosenBackend> Choose(const UpstreamRequest& request) const;
+
+ private:
+  Result<ChosenBackend> ChooseEndpoint(const mesh::ServiceRef& service,
+                                       const UpstreamRequest& request) const;
+  Result<ChosenBackend> ChooseWaypoint(const mesh::ServiceRef& service, std::uint16_t port) const;
+  Result<ChosenBackend> ChoosePod(const UpstreamRequest& request) const;
+  ChosenBackend Direct(const mesh::WorkloadRef& workload, const Address& target,
+                       const mesh::Service* service) const;
+
+  const mesh::Snapshot& snapshot_;
+  const OwnWorkload& own_;
+  const Edge edge_;
+  const mesh::Random& random_;
+};
+
 class MeshBackends final : public Backends {
  public:
-  // All references outlive it. `edge` says whether waypoints of services are ours to use.
+  // All references outlive it. `edge` as for BackendChoice.
   MeshBackends(const MeshSlot& mesh, const OwnWorkload& own, Edge edge, hbone::Pool& pool,
                certs::CertCache& certs, std::function<std::uint64_t()> random);
 
@@ -36,15 +61,6 @@ class MeshBackends final : public Backends {
   Task<Result<io::StreamPtr>> Dial(ChosenBackend backend, StopToken stop) override;
 
  private:
-  Result<ChosenBackend> ChooseEndpoint(const mesh::Snapshot& snapshot,
-                                       const mesh::ServiceRef& service,
-                                       const UpstreamRequest& request);
-  Result<ChosenBackend> ChooseWaypoint(const mesh::Snapshot& snapshot,
-                                       const mesh::ServiceRef& service, std::uint16_t port);
-  Result<ChosenBackend> ChoosePod(const mesh::Snapshot& snapshot, const UpstreamRequest& request);
-  ChosenBackend Direct(const mesh::WorkloadRef& workload, const Address& target,
-                       const mesh::Service* service) const;
-
   const MeshSlot& mesh_;
   const OwnWorkload& own_;
   const Edge edge_;

@@ -2,22 +2,13 @@
 
 #include "core/io/copy.h"
 #include "core/rt/timer.h"
-#include "waypoint/authz.h"
 #include "waypoint/policy_watch.h"
+#include "waypoint/subject.h"
 
 namespace aquifer::waypoint {
 namespace {
 
 constexpr auto kConnectTimeout = std::chrono::seconds(10);
-
-const PolicySet& PoliciesFor(const Rules& rules, const ConnectionContext& context) {
-  const std::optional<Destination>& destination = context.destination;
-  // At a gateway the service is the backend that was chosen; its policies are its waypoint's
-  // affair.
-  if (context.edge == Edge::kGateway || !destination || !destination->service)
-    return rules.policies.ForGateway();
-  return rules.policies.ForService(destination->service->ns, destination->service->hostname);
-}
 
 // Whom the connection is for.
 UpstreamRequest RequestFor(const ExchangeParts& parts, const ConnectionContext& context) {
@@ -32,13 +23,7 @@ UpstreamRequest RequestFor(const ExchangeParts& parts, const ConnectionContext& 
 }  // namespace
 
 std::optional<std::string> DenyTcp(const Rules& rules, const ConnectionContext& context) {
-  const AuthzInput input{.request = nullptr,
-                         .peer = context.peer ? &*context.peer : nullptr,
-                         .source_ip = context.peer_address.ip,
-                         .remote_ip = context.peer_address.ip,
-                         .destination = context.local_address,
-                         .mesh = &rules.gateway.mesh,
-                         .server_name = context.server_name};
+  const AuthzInput input = SubjectOf(rules, context, nullptr, context.peer_address.ip);
   const Verdict verdict = Authorize(PoliciesFor(rules, context), input);
   if (verdict.allowed) return std::nullopt;
   return verdict.Details();

@@ -10,26 +10,6 @@ namespace {
 constexpr int kNotServed = 404;
 constexpr int kForbidden = 403;
 
-enum class Carried { kHttp, kTcp, kUnknown };
-
-// A route that is attached to the port says HTTP where its protocol is not declared.
-Carried Declared(const Rules& rules, const Bound& bound, const certs::Identity& peer) {
-  switch (bound.destination.protocol) {
-    case mesh::AppProtocol::kHttp11:
-    case mesh::AppProtocol::kHttp2:
-    case mesh::AppProtocol::kGrpc:
-      return Carried::kHttp;
-    case mesh::AppProtocol::kTcp:
-    case mesh::AppProtocol::kTls:
-      return Carried::kTcp;
-    case mesh::AppProtocol::kUnknown:
-      break;
-  }
-  const std::optional<ServiceRef>& service = bound.destination.service;
-  const bool routed = service && rules.routes.ForService(*service, peer.ns) != nullptr;
-  return routed ? Carried::kHttp : Carried::kUnknown;
-}
-
 }  // namespace
 
 Task<void> Tunnels::OnConnect(hbone::IncomingTunnel tunnel, StopToken stop) {
@@ -53,7 +33,7 @@ Task<void> Tunnels::OnConnect(hbone::IncomingTunnel tunnel, StopToken stop) {
                             .peer_address = tunnel.peer_address,
                             .local_address = bound->address,
                             .destination = bound->destination};
-  Carried carried = Declared(*rules, *bound, tunnel.peer);
+  Carried carried = DeclaredOf(rules->routes, *bound, tunnel.peer.ns);
   if (carried == Carried::kTcp) {
     if (const std::optional<std::string> denied = DenyTcp(*rules, context)) {
       RequestRecord record;

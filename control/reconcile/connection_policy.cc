@@ -91,7 +91,9 @@ class Converter {
     for (size_t i = 0; i < policy_.rules.size(); ++i) {
       path_ = "spec.rules[" + std::to_string(i) + "]";
       pb::Rule rule;
-      if (Convert(policy_.rules[i], rule)) *result_.message.add_rules() = std::move(rule);
+      if (!Convert(policy_.rules[i], rule)) continue;
+      *result_.message.add_rules() = std::move(rule);
+      result_.origins.push_back(i);
     }
   }
 

@@ -18,6 +18,7 @@ struct ConnectionPolicy {
   istio::security::Authorization message;
   std::vector<std::string>
       dropped;  // fields that could not be expressed, as "spec.rules[0].to[0].operation.paths"
+  std::vector<size_t> origins;  // of each rule of `message`: which of spec.rules it is, from 0
 };
 
 // Empty for a policy that is not for node proxies (one with targets) or that they cannot enforce

@@ -44,13 +44,18 @@ std::string PortPolicyName(const PeerAuthentication& authentication) {
 
 PeerAuthentications::PeerAuthentications(const MeshIndex& index) : index_(index) {}
 
-bool PeerAuthentications::ParentIsStrict(std::string_view namespace_name) const {
+const PeerAuthentication* PeerAuthentications::ParentOf(std::string_view namespace_name) const {
   for (const std::string_view place :
        {namespace_name, std::string_view(index_.settings().root_namespace)}) {
     const PeerAuthentication* policy = WholeNamespacePolicy(index_.objects(), place);
-    if (policy != nullptr && policy->mode != Mode::kUnset) return policy->mode == Mode::kStrict;
+    if (policy != nullptr && policy->mode != Mode::kUnset) return policy;
   }
-  return false;
+  return nullptr;
+}
+
+bool PeerAuthentications::ParentIsStrict(std::string_view namespace_name) const {
+  const PeerAuthentication* const parent = ParentOf(namespace_name);
+  return parent != nullptr && parent->mode == Mode::kStrict;
 }
 
 bool PeerAuthentications::IsStrict(const PeerAuthentication& authentication) const {
@@ -129,6 +134,12 @@ std::optional<std::string> PeerAuthentications::PolicyOf(const Pod& pod) const {
   const bool strict = own != nullptr ? IsStrict(*own) : ParentIsStrict(pod.meta.namespace_name);
   if (!strict) return std::nullopt;
   return index_.settings().root_namespace + "/" + std::string(kStaticStrict);
+}
+
+const PeerAuthentication* PeerAuthentications::SourceOf(const Pod& pod) const {
+  const PeerAuthentication* const own = SelectorPolicyOf(pod);
+  const bool speaks = own != nullptr && (own->mode != Mode::kUnset || !Exceptions(*own).empty());
+  return speaks ? own : ParentOf(pod.meta.namespace_name);
 }
 
 }  // namespace aquifer::control

@@ -23,10 +23,14 @@ class PeerAuthentications {
   std::vector<istio::security::Authorization> Policies() const;
   // "<namespace>/<name>" of the one that binds this pod.
   std::optional<std::string> PolicyOf(const Pod& pod) const;
+  // The object whose mode counts for it; null: none says anything.
+  const PeerAuthentication* SourceOf(const Pod& pod) const;
 
  private:
   using Mode = PeerAuthentication::Mode;
 
+  // The one for the whole namespace or, if that says nothing, for the mesh.
+  const PeerAuthentication* ParentOf(std::string_view namespace_name) const;
   bool ParentIsStrict(std::string_view namespace_name) const;
   bool IsStrict(const PeerAuthentication& authentication) const;
   const PeerAuthentication* SelectorPolicyOf(const Pod& pod) const;

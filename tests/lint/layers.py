@@ -15,7 +15,7 @@ ALLOWED = {
     'node-proxy': {'core', 'certs', 'mesh', 'hbone', 'redirect', 'proxy', 'node-proxy'},
     'waypoint': {'core', 'certs', 'mesh', 'hbone', 'proxy', 'waypoint'},
     'control': {'core', 'certs', 'kube', 'mesh', 'control'},
-    'cli': {'core', 'certs', 'kube', 'mesh', 'redirect', 'control', 'cli'},
+    'cli': {'core', 'certs', 'kube', 'mesh', 'hbone', 'redirect', 'proxy', 'waypoint', 'control', 'cli'},
 }
 # Abseil and Protobuf are quoted, as their own documentation does.
 THIRD_PARTY = {'absl', 'google'}

@@ -56,6 +56,13 @@ TEST_CASE("the shapes of a policy match as the reference does") {
   CHECK(Judge(kKnown, {Make(PolicyAction::kDeny, {})}).allowed());
 }
 
+TEST_CASE("the first rule that matches is named") {
+  const PolicyRule stranger = {{Principals({{Kind::kExact, "cluster.local/ns/x/sa/y"}})}};
+  const PolicyRule sleep = {{Principals({{Kind::kSuffix, "/sa/sleep"}})}};
+  CHECK(MatchingRule(Make(PolicyAction::kDeny, {stranger, sleep, PolicyRule{}}), kKnown) == 1u);
+  CHECK_FALSE(MatchingRule(Make(PolicyAction::kDeny, {stranger}), kKnown).has_value());
+}
+
 TEST_CASE("rules are alternatives, clauses must all hold, matches are alternatives") {
   PolicyMatch yes;
   yes.destination_ports.any = {8080};

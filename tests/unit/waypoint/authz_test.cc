@@ -50,6 +50,18 @@ TEST_CASE("from, to and when must all hold, and one of each list is enough") {
   CHECK_FALSE(Allowed({policy}, Request().Peer("td/ns/third/sa/a").Header("x-key", "k")));
 }
 
+TEST_CASE("the rule that a request falls under is named, undecided as the action has it") {
+  const auto third = RuleOf(R"(to { paths: "/c" })");
+  const auto token = RuleOf(R"(from { request_principals: "*" })");
+  const Policy deny = DecodePolicy(test::Deny({RuleOf(R"(to { paths: "/a" })"), token, third}));
+  const Policy allow = DecodePolicy(test::Allow({token, third}));
+  const auto input = Request().Path("/c").Finish();
+  CHECK(MatchingRule(deny, input->authz) == 1);
+  CHECK(MatchingRule(allow, input->authz) == 1);
+  const auto other = Request().Path("/z").Finish();
+  CHECK_FALSE(MatchingRule(allow, other->authz).has_value());
+}
+
 struct Case {
   const char* rule;
   const char* field;  // of Request to set

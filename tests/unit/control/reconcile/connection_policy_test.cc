@@ -50,6 +50,13 @@ TEST_CASE("an allow-nothing policy has no rules and an allow-all one empty rule"
   CHECK(all.message.rules(0).clauses_size() == 0);
 }
 
+TEST_CASE("each rule that is left says which one of the spec it is") {
+  const ConnectionPolicy policy = Convert(
+      "{rules: [{to: [{operation: {paths: [/a]}}]}, {from: [{source: {namespaces: [a]}}]}, {}]}");
+  CHECK(policy.message.rules_size() == 2);
+  CHECK(policy.origins == std::vector<size_t>{1, 2});
+}
+
 TEST_CASE("policies that node proxies cannot enforce are not sent") {
   CHECK_FALSE(
       ToConnectionPolicy(PolicyFrom("{targetRef: {kind: Service, name: s}}"), {}).has_value());
