@@ -9,7 +9,8 @@ import urllib.parse
 
 import yaml
 
-MERGE, APPLY = 'application/merge-patch+json', 'application/apply-patch+yaml'
+MERGE, STRATEGIC = 'application/merge-patch+json', 'application/strategic-merge-patch+json'
+APPLY = 'application/apply-patch+yaml'
 
 
 class Refused(Exception):

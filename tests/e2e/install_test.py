@@ -70,10 +70,10 @@ class World:
                 'spec': {'nodeName': node, 'serviceAccountName': identity, 'containers': [container], 'terminationGracePeriodSeconds': 0,
                          'volumes': [{'name': 'agents', 'hostPath': {'path': str(self.folder)}}]}}
 
-    def order(self, name, op, **words):
+    def order(self, pod_name, op, **words):
         with socket.socket(socket.AF_UNIX) as s:
             s.settimeout(60)
-            s.connect(str(self.folder / f'{name}.sock'))
+            s.connect(str(self.folder / f'{pod_name}.sock'))
             s.sendall(json.dumps({'op': op, **words}).encode() + b'\n')
             return json.loads(s.makefile('rb').readline())
 

@@ -55,9 +55,10 @@ class Load:
         return {self.target} if self.target in PODS else {'web1', 'web2'} if self.target in WAYPOINTS else {'server1', 'server2'}
 
 
-LOADS = (Load('client1', 'server2', .14, 7), Load('client1', 'server', .10), Load('client2', 'server1', .10), Load('client2', 'server', .14, 7),
-         Load('stranger1', 'server2', .05, good=CUT), Load('stranger2', 'server', .05, good=CUT),
-         Load('client1', 'single', .10, 5), Load('client2', 'single', .05), Load('client1', 'double', .05), Load('client2', 'double', .10, 5),
+LOADS = (Load('client1', 'server2', .14, 7), Load('client1', 'server', .10), Load('client2', 'server1', .10),
+         Load('client2', 'server', .14, 7), Load('stranger1', 'server2', .05, good=CUT), Load('stranger2', 'server', .05, good=CUT),
+         Load('client1', 'single', .10, 5), Load('client2', 'single', .05), Load('client1', 'double', .05),
+         Load('client2', 'double', .10, 5),
          Load('stranger1', 'double', .04, 2, good=('403',)), Load('stranger2', 'single', .04, good=('403',)),
          Load('client2', 'double', .04, path='/secret', good=('403',)))
 
@@ -148,11 +149,13 @@ class World(install_test.World):
         c.kubectl('apply', '--server-side', '-f', cluster.definitions())
         install_test.install(c)
         made = [each for name, replicas in WAYPOINTS.items() for each in seeing_waypoint(waypoint_of(name), replicas)]
-        c.apply(namespace('shop', **{install_test.DATAPLANE: 'ambient'}), *(account(name, 'shop') for name in sorted({p[2] for p in PODS.values()})),
+        accounts = sorted({identity for _, _, identity in PODS.values()})
+        c.apply(namespace('shop', **{install_test.DATAPLANE: 'ambient'}), *(account(name, 'shop') for name in accounts),
                 *(self.pod(name) for name in PODS), service('server', 'server'),
                 *(service(name, 'web', **{'istio.io/use-waypoint': waypoint_of(name)}) for name in WAYPOINTS), *policies(), *made)
         self.wait_ready('shop', *PODS)
-        c.kubectl('-n', 'shop', 'wait', '--for=condition=ready', *(f'gateway/{waypoint_of(name)}' for name in WAYPOINTS), '--timeout=60s', timeout=90)
+        gateways = [f'gateway/{waypoint_of(name)}' for name in WAYPOINTS]
+        c.kubectl('-n', 'shop', 'wait', '--for=condition=ready', *gateways, '--timeout=60s', timeout=90)
         lib.eventually(self.all_ready, 'every replica is ready', 60)
         self.addresses = {name: c.pod('shop', name)['status']['podIP'] for name in PODS}
         self.addresses |= {name: c.get('service', '-n', 'shop', name)['spec']['clusterIP'] for name in ('server', *WAYPOINTS)}
@@ -182,7 +185,8 @@ class World(install_test.World):
         return pods
 
     def words(self, load):
-        return {'op': 'http', 'host': self.addresses[load.target], 'port': 8080 if load.target in PODS else 80, 'path': load.path, 'timeout': 5}
+        port = 8080 if load.target in PODS else 80
+        return {'op': 'http', 'host': self.addresses[load.target], 'port': port, 'path': load.path, 'timeout': 5}
 
     def unlike(self):
         """Loads that do not get what they should when they ask once."""
@@ -287,7 +291,8 @@ def show_loads(done, seconds):
                      ', '.join(f'{count} {cause}' for cause, count in causes.most_common())))
     table(rows)
     good, bad = (sum(found[word] for found in done.values()) for word in ('good', 'bad_count'))
-    print(f'    {good + bad:,} requests in {seconds:.0f} s ({(good + bad) / seconds:.0f}/s), {bad:,} failed ({bad / (good + bad):.2%})', flush=True)
+    rate, share = (good + bad) / seconds, bad / (good + bad)
+    print(f'    {good + bad:,} requests in {seconds:.0f} s ({rate:.0f}/s), {bad:,} failed ({share:.2%})', flush=True)
     return good, bad
 
 

@@ -14,6 +14,7 @@ import json
 import os
 import random
 import re
+import select
 import socket
 import struct
 import sys
@@ -242,6 +243,9 @@ class Client:
 
     def ask_again(self, kept, host, port, path='/', timeout=10, name=None):
         """As do_http, on the connection in the list, which stays there for the next time; without one on a new one."""
+        # One that the other side has ended meanwhile is no failure: every client looks before it asks again.
+        if kept and select.select(kept, [], [], 0)[0]:
+            kept.pop().close()
         answer = {'again': bool(kept)}
         try:
             if not kept:
