@@ -199,7 +199,8 @@ class Plane:
     def waypoint_client(self):
         ns, name = Objects.ns(0), 'way'
         labels = {'gateway.networking.k8s.io/gateway-name': name, 'gateway.istio.io/managed': 'istio.io-mesh-controller'}
-        metadata = {'NAMESPACE': ns, 'CLUSTER_ID': 'Kubernetes', 'NAME': f'{name}-bench', 'SERVICE_ACCOUNT': name, 'LABELS': labels}
+        metadata = {'NAMESPACE': ns, 'CLUSTER_ID': 'Kubernetes', 'NAME': f'{name}-bench', 'SERVICE_ACCOUNT': name, 'GATEWAY_NAME': name,
+                    'LABELS': labels}
         types = (xds_watch.ADDRESS, *xds_watch.OUR_WAYPOINT) if self.kind == OURS else (xds_watch.ENVOYS_LISTENER,)
         node_id = f'waypoint~10.88.9.8~{name}-bench.{ns}~{ns}.svc.cluster.local'
         return xds_watch.Watch(self.address, 15012, self.token(ns, name), node_id, metadata, types)
