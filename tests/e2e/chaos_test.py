@@ -20,7 +20,7 @@ QUIET_S, PATIENCE_S = 5, 90
 # Killed: its program gets SIGKILL and its object goes at once, so that a new pod takes its place. Deleted: as a drained node does it.
 MANNERS = ('killed', 'deleted')
 # Of all requests; what a killed node proxy costs by its nature is far below.
-MOST_FAILED = 0.5
+MOST_FAILED = 0.25
 
 
 class Killer:
@@ -52,17 +52,17 @@ class Killer:
         print(f'    {self.done[-1][0] - self.world.began:6.1f} s: {manner} {program}, {meta["name"]} on {node}', flush=True)
 
     def before(self, when):
-        """The kill just before that time."""
+        """The last kill up to that time."""
         return next((kill for kill in reversed(self.done) if kill[0] <= when), None)
 
 
 def show_causes(killer, done):
-    """Failures by what was killed just before, each with the time of the last one."""
+    """Failures by what was killed just before they came, each with when the last one was asked for."""
     rows = collections.defaultdict(collections.Counter)
     lasts = collections.defaultdict(float)
     for load in LOADS:
         for bad in done[load.key]['bad']:
-            kill = killer.before(bad['began'])
+            kill = killer.before(bad['began'] + bad['seconds'])
             what = (f'{kill[2]} {kill[1]}' if kill else 'nothing yet', load.through)
             rows[what][bad['outcome'] + (' (kept)' if bad.get('again') else '')] += 1
             lasts[what] = max(lasts[what], bad['began'] - kill[0] if kill else 0)
