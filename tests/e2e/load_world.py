@@ -253,8 +253,12 @@ def judge_logs(world):
                 unknown += 1
                 continue
             judged += 1
-            if line.get('src.identity') != spiffe(identity):
-                wrong[f'wrongly identified: {identity} at {line.get("dst.addr")} as {line.get("src.identity")}'] += 1
+            seen = line.get('src.identity')
+            if seen is None and 'error' in line:
+                continue  # it came in the clear, and was not let in
+            if seen != spiffe(identity):
+                how = f'wrongly identified as {seen}' if seen else 'in the clear'
+                wrong[f'{how}: {identity} at {line.get("dst.addr")}'] += 1
             elif re.search('polic', line.get('error', '')) and identity in ('client', *map(waypoint_of, WAYPOINTS)):
                 wrong[f'wrongly denied: {identity} at {line.get("dst.addr")}: {line["error"]}'] += 1
     print(f'    access logs: {judged:,} connections to pods judged, {unknown} of addresses that no pod of ours had')
