@@ -38,21 +38,23 @@ class Api:
         return http.client.HTTPSConnection(self.address.hostname, self.address.port, timeout=60, context=self.context)
 
     def call(self, method, path, body=None, kind='application/json'):
-        """The answer's object; Refused when the server says no."""
-        fresh = getattr(self.mine, 'connection', None) is None
-        if fresh:
-            self.mine.connection = self.dial()
-        try:
-            text = None if body is None else json.dumps(body)
-            self.mine.connection.request(method, path, text, {'content-type': kind} if text else {})
-            answer = self.mine.connection.getresponse()
-            data = answer.read()
-        except (OSError, http.client.HTTPException):
-            self.mine.connection.close()
-            self.mine.connection = None
-            if fresh:
-                raise
-            return self.call(method, path, body, kind)
+        """The answer's object; Refused when the server says no. A connection that has ended meanwhile is made anew, once."""
+        text = None if body is None else json.dumps(body)
+        for last in (False, True):
+            if getattr(self.mine, 'connection', None) is None:
+                self.mine.connection = self.dial()
+            try:
+                self.mine.connection.request(method, path, text, {'content-type': kind} if text else {})
+                answer = self.mine.connection.getresponse()
+                data = answer.read()
+                break
+            except (OSError, http.client.HTTPException):
+                self.mine.connection.close()
+                self.mine.connection = None
+                if last:
+                    raise
+        if answer.status == 409 and method == 'POST' and last:
+            return {}  # the first one had come through
         if answer.status >= 300:
             raise Refused(answer.status, data.decode(errors='replace'))
         return json.loads(data) if data[:1] == b'{' else data.decode(errors='replace')

@@ -7,13 +7,14 @@ AQUIFER_E2E_KILL_S says for how long (default 45 seconds; 300 is the long form),
 requests, one by one, and the logs of all node proxies that there were go to build/log/e2e-chaos.
 """
 import collections
+import contextlib
 import os
 import random
 import sys
 import time
 
 import load_world
-from load_world import LOADS, SYSTEM, lib
+from load_world import LOADS, Refused, lib
 
 EVERY_S = 5
 QUIET_S, PATIENCE_S = 5, 90
@@ -46,8 +47,8 @@ class Killer:
             uid = meta['uid'].replace('-', '[-_]')
             self.world.cluster.run(self.world.cluster.tool, 'exec', node, 'sh', '-c',
                                    f'grep -ls "pod{uid}" /proc/[0-9]*/cgroup | cut -d/ -f3 | xargs -r kill -9')
-            self.world.api.call('DELETE', f'{path}?gracePeriodSeconds=0')
-        else:
+            path += '?gracePeriodSeconds=0'
+        with contextlib.suppress(Refused):  # it may have gone by itself
             self.world.api.call('DELETE', path)
         print(f'    {self.done[-1][0] - self.world.began:6.1f} s: {manner} {program}, {meta["name"]} on {node}', flush=True)
 
