@@ -92,9 +92,11 @@ def seeing_waypoint(name, replicas):
 
 
 def policies():
-    """Clients may, strangers may not; what is behind a waypoint hears nobody but waypoints."""
+    """Clients may, strangers may not; what is behind a waypoint hears nobody but waypoints; nobody is heard in the clear."""
+    strict = {'apiVersion': 'security.istio.io/v1', 'kind': 'PeerAuthentication', 'metadata': meta('strict', 'shop'),
+              'spec': {'mtls': {'mode': 'STRICT'}}}
     may = [{'from': [{'source': {'principals': [principal('client')]}}]}]
-    made = [policy('server', 'shop', action='ALLOW', selector={'matchLabels': {'app': 'server'}}, rules=may),
+    made = [strict, policy('server', 'shop', action='ALLOW', selector={'matchLabels': {'app': 'server'}}, rules=may),
             policy('web', 'shop', action='ALLOW', selector={'matchLabels': {'app': 'web'}},
                    rules=[{'from': [{'source': {'principals': [principal(waypoint_of(name)) for name in WAYPOINTS]}}]}])]
     rules = [may[0] | {'to': [{'operation': {'paths': ['/']}}]}]
