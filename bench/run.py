@@ -10,7 +10,6 @@ import argparse
 import json
 import os
 import pathlib
-import re
 import shutil
 import signal
 import statistics
@@ -19,13 +18,14 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / 'tests' / 'netns'))
+import cost  # noqa: E402
 import lib  # noqa: E402
 import scale  # noqa: E402
+from cost import load_average  # noqa: E402
 from mesh import NONE, OURS, ZTUNNEL, Mesh  # noqa: E402
 
 NAMES = {NONE: 'raw', OURS: 'ours', ZTUNNEL: 'ztunnel'}
 PORT = 80
-TICKS = os.sysconf('SC_CLK_TCK')
 STREAMS, KEEP_ALIVE, CONCURRENT_OPENS = (1, 4, 16), (1, 64), 16
 CLOSED_S = 2
 
@@ -64,15 +64,10 @@ class Path:
 
     def cpu(self):
         """User and system seconds of both proxies so far, all threads."""
-        total = 0
-        for pid in self.proxies():
-            fields = pathlib.Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()
-            total += int(fields[11]) + int(fields[12])
-        return total / TICKS
+        return sum(map(cost.cpu_of, self.proxies()))
 
     def resident_mb(self):
-        return sum(int(re.search(r'VmRSS:\s+(\d+)', pathlib.Path(f'/proc/{pid}/status').read_text())[1])
-                   for pid in self.proxies()) / 1024
+        return sum(map(cost.memory_of, self.proxies()))
 
     def load(self, verb, count, seconds):
         done = self.client.run(self.loader, verb, self.server.address, PORT, count, seconds, timeout=seconds + 60)
@@ -159,10 +154,6 @@ def show(results, kinds, rows):
     widths = [max(len(line[column]) for line in table) for column in range(len(table[0]))]
     for line in table:
         print('  '.join([line[0].ljust(widths[0]), *(text.rjust(width) for text, width in zip(line[1:], widths[1:]))]))
-
-
-def load_average():
-    return ' '.join(pathlib.Path('/proc/loadavg').read_text().split()[:3])
 
 
 def notes(options, kinds, load_before):

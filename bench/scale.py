@@ -9,7 +9,6 @@ import argparse
 import json
 import os
 import pathlib
-import re
 import socket
 import statistics
 import sys
@@ -19,10 +18,10 @@ import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / 'tests' / 'netns'))
+import cost  # noqa: E402
 import lib  # noqa: E402
 
 OURS, ZTUNNEL = 'ours', 'ztunnel'
-TICKS = os.sysconf('SC_CLK_TCK')
 PORT = 15012
 # As xds_plane.cc has them: addresses of the endpoint, and of the service in front of it.
 ENDPOINTS, SERVICES = '10.254.0.0/16', '10.112.0.0/16'
@@ -80,11 +79,10 @@ class Run:
             return False
 
     def cpu(self):
-        fields = pathlib.Path(f'/proc/{self.proxy.pid}/stat').read_text().rpartition(')')[2].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS
+        return cost.cpu_of(self.proxy.pid)
 
     def memory(self, field='VmRSS'):
-        return int(re.search(rf'{field}:\s+(\d+)', pathlib.Path(f'/proc/{self.proxy.pid}/status').read_text())[1]) / 1024
+        return cost.memory_of(self.proxy.pid, field)
 
     def settled(self):
         """Resident memory once it has not changed for a while: allocators give back late."""

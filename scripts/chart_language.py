@@ -109,6 +109,7 @@ FUNCTIONS = {
     'dict': make_dict,
     'list': lambda *items: list(items),
     'int': int,
+    'add': lambda *numbers: sum(map(int, numbers)),
     'eq': equal,
     'ne': lambda a, b: not equal(a, b),
     'gt': greater,

@@ -7,6 +7,9 @@ namespace {
 constexpr const char* kContainer = "istio-proxy";
 constexpr int kUser = 1337;
 constexpr int kGracePeriodSeconds = 30;
+// A pod that is deleted serves on for so long before it is asked to end: its successor is started
+// at the same moment.
+constexpr int kServesOnSeconds = 5;
 constexpr int kTokenSeconds = 43'200;
 constexpr int kStatsPort = 15020;
 constexpr int kReadyPort = 15021;
@@ -71,6 +74,7 @@ Json Container(const DeploymentParts& parts) {
       {"timeoutSeconds", 2},
       {"failureThreshold", 3},
   };
+  container["lifecycle"]["preStop"]["sleep"]["seconds"] = kServesOnSeconds;
   container["resources"] = {
       {"requests", {{"cpu", "100m"}, {"memory", "128Mi"}}},
       {"limits", {{"cpu", "2"}, {"memory", "1Gi"}}},
@@ -188,7 +192,7 @@ Json PodTemplate(const DeploymentParts& parts) {
   Json& spec = pod["spec"];
   spec["serviceAccountName"] = parts.names.service_account;
   spec["automountServiceAccountToken"] = false;  // it asks the API server nothing
-  spec["terminationGracePeriodSeconds"] = kGracePeriodSeconds;
+  spec["terminationGracePeriodSeconds"] = kServesOnSeconds + kGracePeriodSeconds;
   spec["securityContext"] = SecurityContext(parts.role);
   spec["containers"] = Json::array({Container(parts)});
   spec["volumes"] = Volumes(parts.settings);

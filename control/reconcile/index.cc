@@ -109,6 +109,16 @@ std::string MeshIndex::HostnameOf(const Service& service) const {
   return HostnameOf(service.meta.namespace_name, service.meta.name);
 }
 
+bool MeshIndex::Serves(const Pod& pod) const {
+  if (IsReady(pod)) return true;
+  if (!pod.meta.deleting || !pod.ready.value_or(false)) return false;
+  const std::vector<const Service*>& services = ServicesOf(pod);
+  return std::any_of(services.begin(), services.end(), [this](const Service* service) {
+    const std::vector<const Pod*>& pods = PodsOf(*service);
+    return std::none_of(pods.begin(), pods.end(), [](const Pod* other) { return IsReady(*other); });
+  });
+}
+
 bool IsReady(const Pod& pod) {
   if (pod.meta.deleting) return false;
   if (pod.ready) return *pod.ready;

@@ -42,6 +42,10 @@ class MeshIndex {
   };
   const std::vector<Outside>& outside() const { return outside_; }
 
+  // Whether new connections may go there: it is ready, or it is being deleted, still says that it
+  // is ready, and a service of it has no ready pod left, as kube-proxy does it.
+  bool Serves(const Pod& pod) const;
+
   // Whether the pod's traffic goes through the node proxy (MeshSettings::Capture).
   bool IsCaptured(const Pod& pod) const;
 

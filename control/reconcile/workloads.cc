@@ -218,7 +218,7 @@ pb::Workload MakeWorkload(const Pod& pod, const MeshIndex& index, const Waypoint
   workload.set_workload_name(WorkloadName(pod));
   SetCanonical(pod.meta.labels, workload);
   workload.set_cluster_id(settings.cluster_id);
-  workload.set_status(IsReady(pod) ? pb::HEALTHY : pb::UNHEALTHY);
+  workload.set_status(index.Serves(pod) ? pb::HEALTHY : pb::UNHEALTHY);
   if (pod.host_network) workload.set_network_mode(pb::HOST_NETWORK);
   SetTunnel(pod, index, workload);
   SetLocality(pod, index, workload);

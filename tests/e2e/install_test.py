@@ -51,8 +51,8 @@ def stranger_denied():
 
 
 class World:
-    def __init__(self, made):
-        self.cluster = made
+    def __init__(self, made, pods=None):
+        self.cluster, self.pods = made, pods or PODS
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix='aquifer-e2e-'))
         self.networks = {node: made.network_configuration(node) for node in NODES}
 
@@ -63,17 +63,17 @@ class World:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def pod(self, name):
-        ns, node, identity = PODS[name]
+        ns, node, identity = self.pods[name]
         container = {'name': 'agent', 'image': 'aquifer-e2e:dev', 'imagePullPolicy': 'Never', 'args': [name, f'/agents/{name}.sock'],
                      'volumeMounts': [{'name': 'agents', 'mountPath': '/agents'}]}
         return {'apiVersion': 'v1', 'kind': 'Pod', 'metadata': meta(name, ns, labels={'app': name}),
                 'spec': {'nodeName': node, 'serviceAccountName': identity, 'containers': [container], 'terminationGracePeriodSeconds': 0,
                          'volumes': [{'name': 'agents', 'hostPath': {'path': str(self.folder)}}]}}
 
-    def order(self, name, op, **words):
+    def order(self, pod_name, op, **words):
         with socket.socket(socket.AF_UNIX) as s:
             s.settimeout(60)
-            s.connect(str(self.folder / f'{name}.sock'))
+            s.connect(str(self.folder / f'{pod_name}.sock'))
             s.sendall(json.dumps({'op': op, **words}).encode() + b'\n')
             return json.loads(s.makefile('rb').readline())
 
@@ -88,15 +88,20 @@ def is_denied(answer):
     return answer.get('status') == 403 and base64.b64decode(answer.get('body', '')) == DENIED
 
 
-def installed_in_a_minute(world):
-    c = world.cluster
-    c.kubectl('apply', '--server-side', '-f', cluster.definitions())
-    c.apply(namespace('later'), world.pod('early'))
+def install(c):
+    """Returns the seconds until all of it serves."""
     start = time.monotonic()
     c.kubectl('apply', '-f', '-', text=c.manifests())
     lib.eventually(lambda: len(c.names('pod', '-n', SYSTEM)) >= 6, 'all pods of ours are there', 30)
     c.kubectl('-n', SYSTEM, 'wait', '--for=condition=Ready', 'pod', '--all', '--timeout=60s', timeout=90)
-    seconds = time.monotonic() - start
+    return time.monotonic() - start
+
+
+def installed_in_a_minute(world):
+    c = world.cluster
+    c.kubectl('apply', '--server-side', '-f', cluster.definitions())
+    c.apply(namespace('later'), world.pod('early'))
+    seconds = install(c)
     print(f'  all of it serves after {seconds:.1f} s')
     lib.check(seconds < 60, f'{seconds:.0f} s')
     for name in ('aquifer', 'aquifer-waypoint', 'istio', 'istio-waypoint'):
@@ -231,24 +236,24 @@ def show(made):
             print(problem)
 
 
-def main():
+def on_a_cluster(name, world_of, play):
+    """Plays on a cluster of its own; the status to leave with."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda number, _: sys.exit(128 + number))
     reason = cluster.why_not()
     if reason:
-        print(f'skip install: {reason}')
+        print(f'skip {name}: {reason}')
         return 0
-    with Cluster() as made, World(made) as world:
+    with Cluster() as made, world_of(made) as world:
         try:
             made.load_images(world.folder)
-            play(world)
+            return 1 if play(world) else 0
         except (AssertionError, OSError, lib.Failure, subprocess.SubprocessError, istio.subprocess.SubprocessError) as problem:
             traceback.print_exc(file=sys.stdout)
             show(made)
-            print(f'not ok install: {problem}', flush=True)
+            print(f'not ok {name}: {problem}', flush=True)
             return 1
-    return 0
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(on_a_cluster('install', World, play))

@@ -6,12 +6,15 @@ One order is one line of JSON, {"op": name, ...}, and so is its answer. Standard
 image holds nothing but what is imported here.
 """
 import base64
+import collections
 import contextlib
 import errno
 import itertools
 import json
 import os
 import random
+import re
+import select
 import socket
 import struct
 import sys
@@ -37,6 +40,42 @@ def word_of(error):
 
 def bare(address):
     return address.removeprefix('::ffff:')
+
+
+def request(path, name, more=''):
+    return f'GET {path} HTTP/1.1\r\nhost: {name or "pod"}\r\n{more}\r\n'.encode()
+
+
+def length_of(data):
+    """Of the whole answer that begins so; None as long as its head does not say it."""
+    head, end, _ = data.partition(b'\r\n\r\n')
+    found = re.search(rb'\r\ncontent-length: *(\d+)', head, re.I) if end else None
+    return len(head) + 4 + int(found[1]) if found else None
+
+
+def understood(data):
+    """What an answer says; what a server of ours says of itself is among it."""
+    if not data:
+        return {'error': 'closed'}
+    answer = {}
+    head, _, body = data.partition(b'\r\n\r\n')
+    words = head.split(None, 2)
+    if words[0].startswith(b'HTTP/'):
+        answer['status'] = int(words[1])
+    else:
+        answer['raw'] = data[:32].hex()
+    if body.startswith(b'{"pod"'):
+        answer |= json.loads(body)
+    else:
+        answer['body'] = base64.b64encode(body[:2_000_000]).decode()
+    return answer
+
+
+def outcome(answer):
+    """One word for what became of an order."""
+    if 'pod' in answer or 'addresses' in answer:
+        return 'answered'
+    return answer.get('error') or str(answer.get('status', 'no answer'))
 
 
 class Servers:
@@ -70,7 +109,7 @@ class Servers:
             manner(connection, peer)
 
     def http(self, connection, peer):
-        """Answers each request with the name of the pod and the client that it sees."""
+        """Answers each request with the name of the pod, the client that it sees, and who that is by the proxy before it."""
         data = b''
         while True:
             while b'\r\n\r\n' not in data:
@@ -81,7 +120,8 @@ class Servers:
             head, data = data.split(b'\r\n\r\n', 1)
             path = head.split(b' ', 2)[1].decode()
             status = '200 OK' if path != '/ready' or self.ready else '503 Not Ready'
-            body = json.dumps({'pod': self.pod, 'peer': peer}).encode()
+            seen = re.search(rb'\r\nx-forwarded-client-cert: *([^\r]*)', head, re.I)
+            body = json.dumps({'pod': self.pod, 'peer': peer} | ({'xfcc': seen[1].decode()} if seen else {})).encode()
             connection.sendall(f'HTTP/1.1 {status}\r\ncontent-length: {len(body)}\r\n\r\n'.encode() + body)
             if b'connection: close' in head.lower():
                 return
@@ -122,6 +162,32 @@ class Servers:
             self.endings[key] = 'more' if connection.recv(1) else 'closed'
         except OSError as error:
             self.endings[key] = word_of(error)
+
+
+class Load:
+    """What became of orders that are given again and again."""
+
+    def __init__(self, good):
+        self.good, self.over, self.lock = good, threading.Event(), threading.Lock()
+        # Seconds of the good ones; the bad ones in whole; how often who answered whom (pod, peer, x-forwarded-client-cert).
+        self.took, self.bad, self.seen = [], [], collections.Counter()
+        self.runners, self.threads = [], []
+
+    def spawn(self, *words):
+        self.threads.append(threading.Thread(target=words[0], args=words[1:], daemon=True))
+        self.threads[-1].start()
+
+    def take(self, ask):
+        began = time.time()
+        answer = ask()
+        seconds = time.time() - began
+        with self.lock:
+            if 'pod' in answer:
+                self.seen[(answer['pod'], answer.get('peer'), answer.get('xfcc'))] += 1
+            if outcome(answer) in self.good:
+                self.took.append(seconds)
+            else:
+                self.bad.append({'began': began, 'seconds': seconds, 'outcome': outcome(answer)} | answer)
 
 
 class Client:
@@ -168,24 +234,37 @@ class Client:
     def do_http(self, host, port, path='/', timeout=10, name=None):
         answer = {}
         with self.connected(host, port, answer, timeout) as connection:
-            connection.sendall(f'GET {path} HTTP/1.1\r\nhost: {name or "pod"}\r\nconnection: close\r\n\r\n'.encode())
+            connection.sendall(request(path, name, 'connection: close\r\n'))
             data = b''
             while part := connection.recv(65536):
                 data += part
                 answer['bytes'] = len(data)
-            if not data:
-                return answer | {'error': 'closed'}
-            head, _, body = data.partition(b'\r\n\r\n')
-            words = head.split(None, 2)
-            if words[0].startswith(b'HTTP/'):
-                answer['status'] = int(words[1])
-            else:
-                answer['raw'] = data[:32].hex()
-            if body.startswith(b'{"pod"'):
-                answer |= json.loads(body)
-            else:
-                answer['body'] = base64.b64encode(body[:2_000_000]).decode()
-        return answer
+            return answer | understood(data)
+
+    def ask_again(self, kept, host, port, path='/', timeout=10, name=None):
+        """As do_http, on the connection in the list, which stays there for the next time; without one on a new one."""
+        # One that the other side has ended meanwhile is no failure: every client looks before it asks again.
+        if kept and select.select(kept, [], [], 0)[0]:
+            kept.pop().close()
+        answer = {'again': bool(kept)}
+        try:
+            if not kept:
+                answer['port'] = next(self.ports)
+                kept.append(socket.create_connection((host, port), timeout, ('', answer['port'])))
+            kept[0].sendall(request(path, name))
+            data, whole = b'', None
+            while whole is None or len(data) < whole:
+                part = kept[0].recv(65536)
+                if not part:
+                    kept.pop().close()
+                    break
+                data += part
+                whole = length_of(data)
+            return answer | understood(data)
+        except OSError as error:
+            while kept:
+                kept.pop().close()
+            return answer | {'error': word_of(error)}
 
     def do_many(self, times, **order):
         """Which pods answer when the same is tried often."""
@@ -319,43 +398,47 @@ class Client:
             keep['thread'].join()
         return {'ended': keep['ended'], 'error': keep['error']}
 
-    def do_load_start(self, key, rate, order):
-        """The order `rate` times a second until it is stopped, whether or not those before are done."""
-        wanted = {'http': 'pod', 'lookup': 'addresses'}[order['op']]
-        self.loads[key] = load = {'stop': threading.Event(), 'took': [], 'bad': [], 'asking': []}
+    def do_load_start(self, key, rate, order, good=('answered',), connections=0):
+        """The order `rate` times a second until it is stopped, whether or not those before are done. With `connections`: requests on so
+        many that are kept, each of which waits for its answer. `good` are the outcomes that are wanted."""
+        self.loads[key] = load = Load(good)
 
-        def ask():
-            began = time.time()
-            answer = self.order(dict(order))
-            seconds = time.time() - began
-            if wanted in answer:
-                load['took'].append(seconds)
-            else:
-                load['bad'].append({'began': began, 'seconds': seconds} | answer)
-
-        def run():
+        def run_new():
             tick = time.monotonic()
-            while not load['stop'].is_set():
-                load['asking'] = [thread for thread in load['asking'] if thread.is_alive()]
-                load['asking'].append(threading.Thread(target=ask, daemon=True))
-                load['asking'][-1].start()
+            while not load.over.is_set():
+                load.threads = [thread for thread in load.threads if thread.is_alive()]
+                load.spawn(load.take, lambda: self.order(dict(order)))
                 tick += 1 / rate
-                load['stop'].wait(max(0, tick - time.monotonic()))
-        load['thread'] = threading.Thread(target=run, daemon=True)
-        load['thread'].start()
+                load.over.wait(max(0, tick - time.monotonic()))
+
+        def run_kept():
+            kept, words = [], {key: value for key, value in order.items() if key != 'op'}
+            tick = time.monotonic() + random.random() * connections / rate
+            while not load.over.wait(max(0, tick - time.monotonic())):
+                load.take(lambda: self.ask_again(kept, **words))
+                # What could not be asked while an answer was late is not made up for.
+                tick = max(tick + connections / rate, time.monotonic())
+            while kept:
+                kept.pop().close()
+        for run in [run_kept] * connections or [run_new]:
+            load.runners.append(threading.Thread(target=run, daemon=True))
+        for runner in load.runners:
+            runner.start()
         return {}
 
     def do_load_count(self, key):
         load = self.loads[key]
-        return {'good': len(load['took']), 'bad': len(load['bad'])}
+        return {'good': len(load.took), 'bad': len(load.bad)}
 
-    def do_load_stop(self, key):
+    def do_load_stop(self, key, most=20):
         load = self.loads.pop(key)
-        load['stop'].set()
-        load['thread'].join()
-        for thread in load['asking']:
+        load.over.set()
+        for thread in load.runners:
             thread.join()
-        return {'good': len(load['took']), 'slowest': max(load['took'], default=0), 'bad_count': len(load['bad']), 'bad': load['bad'][:20]}
+        for thread in load.threads:
+            thread.join()
+        return {'good': len(load.took), 'slowest': max(load.took, default=0), 'bad_count': len(load.bad), 'bad': load.bad[:most],
+                'seen': [[*who, count] for who, count in load.seen.items()]}
 
     def do_lookup(self, name, family='4'):
         """As the C library resolves, with the search list of the pod."""

@@ -154,6 +154,7 @@ TEST_CASE("the pod has no more rights than it needs") {
   CHECK(plan.At(kDeployment, "/spec/template/spec/securityContext/seccompProfile/type") ==
         "RuntimeDefault");
   CHECK(plan.Container("/readinessProbe/httpGet/port") == 15021);
+  CHECK(plan.Container("/lifecycle/preStop/sleep/seconds") == 5);
 }
 
 TEST_CASE("a gateway may bind low ports by a sysctl, a waypoint need not") {

@@ -88,6 +88,24 @@ TEST_CASE("health is readiness without a deletion under way") {
   CHECK(WorkloadOf(", deletionTimestamp: '2024-01-01T00:00:00Z'").status() == pb::UNHEALTHY);
 }
 
+TEST_CASE(
+    "a pod that is being deleted serves as long as it is ready and its service has no other") {
+  const std::string ready = ", phase: Running, conditions: [{type: Ready, status: 'True'}]";
+  const std::string leaving = ", labels: {app: a}, deletionTimestamp: '2024-01-01T00:00:00Z'";
+  const std::string service = ServiceYaml("selector: {app: a}");
+  const std::string other =
+      "---\n{apiVersion: v1, kind: Pod, metadata: {name: b, namespace: web, labels: {app: a}}, "
+      "status: {podIP: 10.0.0.2, phase: Running, conditions: [{type: Ready, status: 'True'}]}}\n";
+  CHECK(Mesh(PodYaml(leaving, "", ready) + service).WorkloadOf("web/a")->status() == pb::HEALTHY);
+  CHECK(Mesh(PodYaml(leaving, "", ready)).WorkloadOf("web/a")->status() == pb::UNHEALTHY);
+  const Mesh two(PodYaml(leaving, "", ready) + service + other);
+  CHECK(two.WorkloadOf("web/a")->status() == pb::UNHEALTHY);
+  CHECK(two.WorkloadOf("web/b")->status() == pb::HEALTHY);
+  const std::string not_ready = ", phase: Running, conditions: [{type: Ready, status: 'False'}]";
+  CHECK(Mesh(PodYaml(leaving, "", not_ready) + service).WorkloadOf("web/a")->status() ==
+        pb::UNHEALTHY);
+}
+
 TEST_CASE("a captured pod is reached by HBONE") {
   struct Row {
     const char* namespace_mode;
