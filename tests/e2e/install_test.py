@@ -6,7 +6,6 @@ import os
 import pathlib
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -16,33 +15,13 @@ import traceback
 import cluster
 from cluster import NODES, SYSTEM, Cluster, istio, lib
 
-DATAPLANE = 'istio.io/dataplane-mode'
+import agents
+from objects import AMBIENT, LABEL, account, meta, namespace, policy, waypoint
+
 DENIED = b'RBAC: access denied'
 # name: (namespace, node, service account)
 PODS = {'client': ('shop', 'node1', 'client'), 'stranger': ('shop', 'node2', 'stranger'), 'server': ('shop', 'node2', 'server'),
         'early': ('later', 'node1', 'default')}
-
-
-def meta(name, ns=None, **more):
-    return {'name': name} | ({'namespace': ns} if ns else {}) | more
-
-
-def namespace(name, **labels):
-    return {'apiVersion': 'v1', 'kind': 'Namespace', 'metadata': meta(name, labels=labels)}
-
-
-def account(name, ns):
-    return {'apiVersion': 'v1', 'kind': 'ServiceAccount', 'metadata': meta(name, ns)}
-
-
-def policy(name, ns, **spec):
-    return {'apiVersion': 'security.istio.io/v1', 'kind': 'AuthorizationPolicy', 'metadata': meta(name, ns), 'spec': spec}
-
-
-def waypoint(name, ns):
-    listener = {'name': 'mesh', 'port': 15008, 'protocol': 'HBONE'}
-    return {'apiVersion': 'gateway.networking.k8s.io/v1', 'kind': 'Gateway', 'metadata': meta(name, ns),
-            'spec': {'gatewayClassName': 'istio-waypoint', 'listeners': [listener]}}
 
 
 def stranger_denied():
@@ -51,8 +30,8 @@ def stranger_denied():
 
 
 class World:
-    def __init__(self, made):
-        self.cluster = made
+    def __init__(self, made, pods=None):
+        self.cluster, self.pods = made, pods or PODS
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix='aquifer-e2e-'))
         self.networks = {node: made.network_configuration(node) for node in NODES}
 
@@ -63,19 +42,11 @@ class World:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def pod(self, name):
-        ns, node, identity = PODS[name]
-        container = {'name': 'agent', 'image': 'aquifer-e2e:dev', 'imagePullPolicy': 'Never', 'args': [name, f'/agents/{name}.sock'],
-                     'volumeMounts': [{'name': 'agents', 'mountPath': '/agents'}]}
-        return {'apiVersion': 'v1', 'kind': 'Pod', 'metadata': meta(name, ns, labels={'app': name}),
-                'spec': {'nodeName': node, 'serviceAccountName': identity, 'containers': [container], 'terminationGracePeriodSeconds': 0,
-                         'volumes': [{'name': 'agents', 'hostPath': {'path': str(self.folder)}}]}}
+        ns, node, identity = self.pods[name]
+        return agents.pod(name, ns, node, identity, self.folder, {'app': name})
 
-    def order(self, name, op, **words):
-        with socket.socket(socket.AF_UNIX) as s:
-            s.settimeout(60)
-            s.connect(str(self.folder / f'{name}.sock'))
-            s.sendall(json.dumps({'op': op, **words}).encode() + b'\n')
-            return json.loads(s.makefile('rb').readline())
+    def order(self, pod_name, op, **words):
+        return agents.order(self.folder, pod_name, op, **words)
 
     def ask(self, name, path='/', host='server.shop', port=80):
         return self.order(name, 'http', host=host, port=port, path=path, timeout=5)
@@ -88,15 +59,20 @@ def is_denied(answer):
     return answer.get('status') == 403 and base64.b64decode(answer.get('body', '')) == DENIED
 
 
-def installed_in_a_minute(world):
-    c = world.cluster
-    c.kubectl('apply', '--server-side', '-f', cluster.definitions())
-    c.apply(namespace('later'), world.pod('early'))
+def install(c):
+    """Returns the seconds until all of it serves."""
     start = time.monotonic()
     c.kubectl('apply', '-f', '-', text=c.manifests())
     lib.eventually(lambda: len(c.names('pod', '-n', SYSTEM)) >= 6, 'all pods of ours are there', 30)
     c.kubectl('-n', SYSTEM, 'wait', '--for=condition=Ready', 'pod', '--all', '--timeout=60s', timeout=90)
-    seconds = time.monotonic() - start
+    return time.monotonic() - start
+
+
+def installed_in_a_minute(world):
+    c = world.cluster
+    c.kubectl('apply', '--server-side', '-f', cluster.definitions())
+    c.apply(namespace('later'), world.pod('early'))
+    seconds = install(c)
     print(f'  all of it serves after {seconds:.1f} s')
     lib.check(seconds < 60, f'{seconds:.0f} s')
     for name in ('aquifer', 'aquifer-waypoint', 'istio', 'istio-waypoint'):
@@ -108,7 +84,7 @@ def a_new_pod_starts_in_the_mesh(world):
     service = {'apiVersion': 'v1', 'kind': 'Service', 'metadata': meta('server', 'shop'),
                'spec': {'selector': {'app': 'server'}, 'ports': [{'name': 'http', 'port': 80, 'targetPort': 8080}]}}
     names = [name for name, (ns, _, _) in PODS.items() if ns == 'shop']
-    c.apply(namespace('shop', **{DATAPLANE: 'ambient'}), *(account(PODS[name][2], 'shop') for name in names), service,
+    c.apply(namespace('shop', **AMBIENT), *(account(PODS[name][2], 'shop') for name in names), service,
             *(world.pod(name) for name in names))
     world.wait_ready('shop', *names)
     lib.eventually(lambda: all(c.redirection('shop', name) == 'enabled' for name in names), 'each pod says that it is captured', 10)
@@ -122,13 +98,13 @@ def a_running_pod_joins_and_leaves_by_its_namespace(world):
     world.wait_ready('later', 'early')
     lib.check(c.redirection('later', 'early') is None, 'not captured yet')
     start = time.monotonic()
-    c.kubectl('label', 'namespace', 'later', f'{DATAPLANE}=ambient')
+    c.kubectl('label', 'namespace', 'later', f'{LABEL}=ambient')
     lib.eventually(lambda: c.redirection('later', 'early') == 'enabled', 'captured', 10)
     print(f'  captured, proven and served after {time.monotonic() - start:.2f} s, kubectl included')
     lib.eventually(lambda: world.ask('early').get('pod') == 'server', 'it reaches the service', 10)
     lib.eventually(lambda: 'src.identity="spiffe://cluster.local/ns/later/sa/default"' in c.log_of_nodes(), 'as itself', 10)
     start = time.monotonic()
-    c.kubectl('label', 'namespace', 'later', f'{DATAPLANE}-')
+    c.kubectl('label', 'namespace', 'later', f'{LABEL}-')
     lib.eventually(lambda: c.redirection('later', 'early') is None, 'released', 10)
     print(f'  released after {time.monotonic() - start:.2f} s')
     lib.eventually(lambda: world.ask('early').get('pod') == 'server', 'the service answers it in the clear', 10)
@@ -231,24 +207,24 @@ def show(made):
             print(problem)
 
 
-def main():
+def on_a_cluster(name, world_of, play):
+    """Plays on a cluster of its own; the status to leave with."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda number, _: sys.exit(128 + number))
     reason = cluster.why_not()
     if reason:
-        print(f'skip install: {reason}')
+        print(f'skip {name}: {reason}')
         return 0
-    with Cluster() as made, World(made) as world:
+    with Cluster() as made, world_of(made) as world:
         try:
             made.load_images(world.folder)
-            play(world)
+            return 1 if play(world) else 0
         except (AssertionError, OSError, lib.Failure, subprocess.SubprocessError, istio.subprocess.SubprocessError) as problem:
             traceback.print_exc(file=sys.stdout)
             show(made)
-            print(f'not ok install: {problem}', flush=True)
+            print(f'not ok {name}: {problem}', flush=True)
             return 1
-    return 0
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(on_a_cluster('install', World, play))

@@ -7,7 +7,8 @@ import json
 import threading
 import time
 
-from world import LABEL, PODS, authorization, deny_rules, peer_authentication, pod
+from objects import LABEL
+from world import PODS, authorization, deny_rules, peer_authentication, pod
 
 ARRIVES_S = 6
 
