@@ -16,7 +16,7 @@ import cluster
 from cluster import NODES, SYSTEM, Cluster, istio, lib
 
 import agents
-from objects import AMBIENT, LABEL, account, meta, namespace, policy, waypoint
+from objects import AMBIENT, DATAPLANE, account, meta, namespace, policy, waypoint
 
 DENIED = b'RBAC: access denied'
 # name: (namespace, node, service account)
@@ -98,13 +98,13 @@ def a_running_pod_joins_and_leaves_by_its_namespace(world):
     world.wait_ready('later', 'early')
     lib.check(c.redirection('later', 'early') is None, 'not captured yet')
     start = time.monotonic()
-    c.kubectl('label', 'namespace', 'later', f'{LABEL}=ambient')
+    c.kubectl('label', 'namespace', 'later', f'{DATAPLANE}=ambient')
     lib.eventually(lambda: c.redirection('later', 'early') == 'enabled', 'captured', 10)
     print(f'  captured, proven and served after {time.monotonic() - start:.2f} s, kubectl included')
     lib.eventually(lambda: world.ask('early').get('pod') == 'server', 'it reaches the service', 10)
     lib.eventually(lambda: 'src.identity="spiffe://cluster.local/ns/later/sa/default"' in c.log_of_nodes(), 'as itself', 10)
     start = time.monotonic()
-    c.kubectl('label', 'namespace', 'later', f'{LABEL}-')
+    c.kubectl('label', 'namespace', 'later', f'{DATAPLANE}-')
     lib.eventually(lambda: c.redirection('later', 'early') is None, 'released', 10)
     print(f'  released after {time.monotonic() - start:.2f} s')
     lib.eventually(lambda: world.ask('early').get('pod') == 'server', 'the service answers it in the clear', 10)

@@ -1,7 +1,7 @@
 """Objects as the suites on a cluster make them."""
 
-LABEL = 'istio.io/dataplane-mode'
-AMBIENT = {LABEL: 'ambient'}
+DATAPLANE = 'istio.io/dataplane-mode'
+AMBIENT = {DATAPLANE: 'ambient'}
 
 
 def meta(name, ns=None, **more):

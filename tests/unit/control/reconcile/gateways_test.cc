@@ -90,15 +90,6 @@ TEST_CASE("a Gateway without a ready pod has no address") {
   CHECK(mesh.GatewayOf("edge/gw").has_value());
 }
 
-TEST_CASE("a balancer's addresses are what clients use") {
-  const std::string service =
-      "---\n{apiVersion: v1, kind: Service, metadata: {name: gw-istio, namespace: edge}, spec: "
-      "{clusterIP: 10.96.0.5}, status: "
-      "{loadBalancer: {ingress: [{ip: 192.0.2.1}, {hostname: lb.example.com}]}}}\n";
-  CHECK(Addresses(Mesh(GatewayYaml(kHttp) + PodYaml(kNamed) + service)) ==
-        Texts{"IPAddress 192.0.2.1", "Hostname lb.example.com"});
-}
-
 TEST_CASE("a Gateway is not programmed before its balancer has an address") {
   const auto with = [](std::string_view status) {
     return Mesh(GatewayYaml(kHttp) + PodYaml(kNamed) +
@@ -116,6 +107,15 @@ TEST_CASE("a Gateway is not programmed before its balancer has an address") {
   CHECK(assigned.ConditionOf(Kind::kGateway, "edge/gw", "Ready") == "True Ready");
   CHECK(with("ingress: [{hostname: lb.example.com}]")
             .ConditionOf(Kind::kGateway, "edge/gw", "Programmed") == "True Programmed");
+}
+
+TEST_CASE("a balancer's addresses are what clients use") {
+  const std::string service =
+      "---\n{apiVersion: v1, kind: Service, metadata: {name: gw-istio, namespace: edge}, spec: "
+      "{clusterIP: 10.96.0.5}, status: "
+      "{loadBalancer: {ingress: [{ip: 192.0.2.1}, {hostname: lb.example.com}]}}}\n";
+  CHECK(Addresses(Mesh(GatewayYaml(kHttp) + PodYaml(kNamed) + service)) ==
+        Texts{"IPAddress 192.0.2.1", "Hostname lb.example.com"});
 }
 
 TEST_CASE(
