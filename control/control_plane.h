@@ -43,16 +43,16 @@ class ControlPlane {
   Event& known() { return known_; }
 
  private:
+  Result<void, Refusal> FindCluster();
   Task<Result<void, Refusal>> BringSharedCa(StopToken stop);
   Result<void, Refusal> LoadCa();
   Result<void, Refusal> RenewServerCertificate();
   Result<void, Refusal> StartServers(StopToken stop);
   Task<Result<void, Refusal>> Follow(StopToken stop);
   std::function<void(Observation)> Reconciling(std::shared_ptr<bool> alive);
-  Result<void, Refusal> MakeWriter();
+  void MakeWriter();
   Decoded<std::unique_ptr<Follower>> StartFollower(std::function<void(Observation)> sink);
-  Decoded<ClusterAccess> Access() const;
-  Result<void, Refusal> StartDeploying();
+  void StartDeploying();
   void Take(PublicationRef publication);
   PublicationRef WithDeployments() const;
   void ShowDeployments();
@@ -70,6 +70,7 @@ class ControlPlane {
   obs::Registry& registry_;
   ControlMetrics metrics_;
   obs::RateLimiter limiter_{10};
+  std::optional<ClusterAccess> cluster_;  // none: manifests are followed
   std::optional<CaState> ca_;
   certs::TlsContextRef tls_;
   Controller controller_;  // of the follower's thread

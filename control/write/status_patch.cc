@@ -11,7 +11,6 @@ namespace aquifer::control {
 namespace {
 
 constexpr size_t kMaxMessage = 4096;
-constexpr std::string_view kDeployed = "aquifer.io/Deployed";  // of a Gateway that is deployed here
 using Types = std::initializer_list<std::string_view>;
 
 // The member `key`, or null.
@@ -174,9 +173,7 @@ class Composer {
                           {"status", std::move(status)}});
   }
 
-  static StatusPatch Finish(bool apply, const Json& body) {
-    return {apply, body.dump(-1, ' ', false, Json::error_handler_t::replace)};
-  }
+  static StatusPatch Finish(bool apply, const Json& body) { return {apply, WriteJson(body)}; }
 
   std::optional<StatusPatch> Gateway() const {
     const Json& before = List(status_, "conditions");
