@@ -179,8 +179,19 @@ Condition GatewayAccepted(const BoundGateway& gateway) {
   return {"Accepted", true, "Accepted", ""};
 }
 
+// Who waits for a Gateway wants the address that it will keep, not the host name until then.
+bool AwaitsBalancer(const BoundGateway& gateway) {
+  const Service* service = gateway.service;
+  return service != nullptr && service->type == Service::Type::kLoadBalancer &&
+         service->load_balancer_ips.empty() && service->load_balancer_hostnames.empty();
+}
+
 Condition GatewayProgrammed(const BoundGateway& gateway, bool accepted, bool has_address) {
   if (!accepted) return {"Programmed", false, "Invalid", "the Gateway is not accepted"};
+  if (has_address && AwaitsBalancer(gateway)) {
+    return {"Programmed", false, "AddressNotAssigned",
+            "the load balancer of Service " + gateway.service->meta.name + " has no address yet"};
+  }
   if (has_address) return {"Programmed", true, "Programmed", ""};
   const std::string where = gateway.service == nullptr
                                 ? "no Service and no ready pod of it"

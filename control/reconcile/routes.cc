@@ -82,6 +82,9 @@ class Attacher {
     const auto bound = waypoints_.find(service);
     const BoundGateway* waypoint = bound == waypoints_.end() ? nullptr : bound->second;
     if (auto cannot = CannotRun()) return *std::move(cannot);
+    if (IsConsumer(space, waypoint)) {
+      if (auto cannot = SendsElsewhere(*service)) return *std::move(cannot);
+    }
     for (const std::uint16_t port : ports) AddService(*service, port);
     if (waypoint == nullptr)
       return {"Accepted", true, "Accepted", "the Service has no waypoint that would apply it"};
@@ -91,10 +94,40 @@ class Attacher {
 
   // GAMMA: a route from a third namespace is a consumer's, which its waypoint applies to requests
   // whose client proved to be of that namespace.
-  std::string ForWhom(std::string_view space, const BoundGateway& waypoint) const {
+  bool IsConsumer(std::string_view space, const BoundGateway* waypoint) const {
     const std::string& own = route_.meta.namespace_name;
-    if (own == space || own == waypoint.namespace_name()) return "";
-    return "for clients of namespace " + own;
+    return own != space && (waypoint == nullptr || own != waypoint->namespace_name());
+  }
+
+  std::string ForWhom(std::string_view space, const BoundGateway& waypoint) const {
+    if (!IsConsumer(space, &waypoint)) return "";
+    return "for clients of namespace " + route_.meta.namespace_name;
+  }
+
+  // The waypoint judges a request by the policies of the Service that it came for, and sends it on
+  // as itself. Who merely consumes that Service must not choose another one, of anybody, for that.
+  std::optional<Condition> SendsElsewhere(const Service& parent) const {
+    const std::string& own = route_.meta.namespace_name;
+    const auto elsewhere = [&](const ObjectRef& to) {
+      const std::string& space = to.namespace_name.empty() ? own : to.namespace_name;
+      return space != own && (space != parent.meta.namespace_name || to.name != parent.meta.name);
+    };
+    const auto mirrored = [&](const HttpFilter& filter) {
+      const auto* mirror = std::get_if<RequestMirror>(&filter);
+      return mirror != nullptr && elsewhere(mirror->backend);
+    };
+    const auto sent = [&](const HttpBackendRef& backend) {
+      return elsewhere(backend.object) ||
+             std::any_of(backend.filters.begin(), backend.filters.end(), mirrored);
+    };
+    const bool any = std::any_of(route_.rules.begin(), route_.rules.end(), [&](const auto& rule) {
+      return std::any_of(rule.backends.begin(), rule.backends.end(), sent) ||
+             std::any_of(rule.filters.begin(), rule.filters.end(), mirrored);
+    });
+    if (!any) return std::nullopt;
+    return Rejected("UnsupportedValue",
+                    "a route for clients of its own namespace sends to Services there, or to the "
+                    "one that it is for");
   }
 
   static bool ReadPorts(const ParentRef& parent, const Service& service,

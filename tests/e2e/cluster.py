@@ -3,23 +3,21 @@ that makes a cluster of two nodes on this machine, AQUIFER_PEERS the folder whos
 
 AQUIFER_E2E_KEEP=1 uses a cluster that is up and leaves it up.
 """
-import importlib.util
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / 'tests/netns')]
-_spec = importlib.util.spec_from_file_location('istio_cluster', ROOT / 'tests/e2e_istio/cluster.py')
-istio = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(istio)
-import lib  # noqa: E402
+sys.path.append(str(ROOT / 'tests/e2e_istio'))
+import istio_cluster as istio  # noqa: E402
+from istio_cluster import NODES, image, lib  # noqa: E402
 
 SYSTEM = 'aquifer-system'
 ZTUNNEL = 'aquifer-e2e-ztunnel:dev'
-NODES = istio.NODES
+COMMAND_LINE = ROOT / os.environ.get('AQUIFER_BUILD', 'build/release') / 'cli/aquifer'
 # The nodes of this cluster share the machine's /var/run; of each node's own is what another agent would use.
 VALUES = ('--set', 'cni.runFolder=/var/run/istio-cni')
 
@@ -46,14 +44,25 @@ class Cluster(istio.Cluster):
         if not (self.keep() and (self.folder() / 'run').exists()):
             self.run(self.tool, 'up', timeout=240)
         self.bin.mkdir(exist_ok=True)
-        (self.bin / 'kubectl').write_text(f'#!/bin/sh\nexec {self.tool} kubectl "$@"\n')
-        (self.bin / 'kubectl').chmod(0o755)
+        self.offer('kubectl', f'{self.tool} kubectl')
+        self.offer('aquifer', COMMAND_LINE)
         return self
 
     def __exit__(self, *exception):
-        (self.bin / 'kubectl').unlink(missing_ok=True)
-        self.bin.rmdir()
+        shutil.rmtree(self.bin)
         super().__exit__(*exception)
+
+    def offer(self, name, command):
+        """A command for who types into a shell."""
+        (self.bin / name).write_text(f'#!/bin/sh\nexec {command} "$@"\n')
+        (self.bin / name).chmod(0o755)
+
+    @staticmethod
+    def has_command_line():
+        return COMMAND_LINE.exists()
+
+    def shell_environment(self):
+        return dict(self.env, PATH=f'{self.bin}:{self.env["PATH"]}')
 
     def manifests(self):
         """As of the chart, with the few values that this cluster needs."""
@@ -61,13 +70,12 @@ class Cluster(istio.Cluster):
         return made.stdout
 
     def load_ztunnel(self, folder):
-        layer = istio.image.layer({'/usr/local/bin/ztunnel': os.environ['AQUIFER_ZTUNNEL']})
-        istio.image.write_archive(folder / 'ztunnel.tar', layer, ZTUNNEL, Entrypoint=['/usr/local/bin/ztunnel'])
+        layer = image.layer({'/usr/local/bin/ztunnel': os.environ['AQUIFER_ZTUNNEL']})
+        image.write_archive(folder / 'ztunnel.tar', layer, ZTUNNEL, Entrypoint=['/usr/local/bin/ztunnel'])
         self.run(self.tool, 'load', folder / 'ztunnel.tar')
 
     def uninstall(self):
-        env = dict(self.env, PATH=f'{self.bin}:{self.env["PATH"]}')
-        done = subprocess.run([ROOT / 'manifests/uninstall.sh'], env=env, text=True, capture_output=True, timeout=300, check=False)
+        done = subprocess.run([ROOT / 'manifests/uninstall.sh'], env=self.shell_environment(), text=True, capture_output=True, timeout=300, check=False)
         lib.check(done.returncode == 0, f'uninstall.sh: {done.stdout[-800:]}{done.stderr[-800:]}')
 
     def log_of_nodes(self):

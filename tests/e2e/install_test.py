@@ -6,7 +6,6 @@ import os
 import pathlib
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -16,33 +15,13 @@ import traceback
 import cluster
 from cluster import NODES, SYSTEM, Cluster, istio, lib
 
-DATAPLANE = 'istio.io/dataplane-mode'
+import agents
+from objects import AMBIENT, DATAPLANE, account, meta, namespace, policy, waypoint
+
 DENIED = b'RBAC: access denied'
 # name: (namespace, node, service account)
 PODS = {'client': ('shop', 'node1', 'client'), 'stranger': ('shop', 'node2', 'stranger'), 'server': ('shop', 'node2', 'server'),
         'early': ('later', 'node1', 'default')}
-
-
-def meta(name, ns=None, **more):
-    return {'name': name} | ({'namespace': ns} if ns else {}) | more
-
-
-def namespace(name, **labels):
-    return {'apiVersion': 'v1', 'kind': 'Namespace', 'metadata': meta(name, labels=labels)}
-
-
-def account(name, ns):
-    return {'apiVersion': 'v1', 'kind': 'ServiceAccount', 'metadata': meta(name, ns)}
-
-
-def policy(name, ns, **spec):
-    return {'apiVersion': 'security.istio.io/v1', 'kind': 'AuthorizationPolicy', 'metadata': meta(name, ns), 'spec': spec}
-
-
-def waypoint(name, ns):
-    listener = {'name': 'mesh', 'port': 15008, 'protocol': 'HBONE'}
-    return {'apiVersion': 'gateway.networking.k8s.io/v1', 'kind': 'Gateway', 'metadata': meta(name, ns),
-            'spec': {'gatewayClassName': 'istio-waypoint', 'listeners': [listener]}}
 
 
 def stranger_denied():
@@ -64,18 +43,10 @@ class World:
 
     def pod(self, name):
         ns, node, identity = self.pods[name]
-        container = {'name': 'agent', 'image': 'aquifer-e2e:dev', 'imagePullPolicy': 'Never', 'args': [name, f'/agents/{name}.sock'],
-                     'volumeMounts': [{'name': 'agents', 'mountPath': '/agents'}]}
-        return {'apiVersion': 'v1', 'kind': 'Pod', 'metadata': meta(name, ns, labels={'app': name}),
-                'spec': {'nodeName': node, 'serviceAccountName': identity, 'containers': [container], 'terminationGracePeriodSeconds': 0,
-                         'volumes': [{'name': 'agents', 'hostPath': {'path': str(self.folder)}}]}}
+        return agents.pod(name, ns, node, identity, self.folder, {'app': name})
 
     def order(self, pod_name, op, **words):
-        with socket.socket(socket.AF_UNIX) as s:
-            s.settimeout(60)
-            s.connect(str(self.folder / f'{pod_name}.sock'))
-            s.sendall(json.dumps({'op': op, **words}).encode() + b'\n')
-            return json.loads(s.makefile('rb').readline())
+        return agents.order(self.folder, pod_name, op, **words)
 
     def ask(self, name, path='/', host='server.shop', port=80):
         return self.order(name, 'http', host=host, port=port, path=path, timeout=5)
@@ -113,7 +84,7 @@ def a_new_pod_starts_in_the_mesh(world):
     service = {'apiVersion': 'v1', 'kind': 'Service', 'metadata': meta('server', 'shop'),
                'spec': {'selector': {'app': 'server'}, 'ports': [{'name': 'http', 'port': 80, 'targetPort': 8080}]}}
     names = [name for name, (ns, _, _) in PODS.items() if ns == 'shop']
-    c.apply(namespace('shop', **{DATAPLANE: 'ambient'}), *(account(PODS[name][2], 'shop') for name in names), service,
+    c.apply(namespace('shop', **AMBIENT), *(account(PODS[name][2], 'shop') for name in names), service,
             *(world.pod(name) for name in names))
     world.wait_ready('shop', *names)
     lib.eventually(lambda: all(c.redirection('shop', name) == 'enabled' for name in names), 'each pod says that it is captured', 10)

@@ -7,7 +7,8 @@ import json
 import threading
 import time
 
-from world import LABEL, PODS, authorization, deny_rules, peer_authentication, pod
+from objects import DATAPLANE
+from world import PODS, authorization, deny_rules, peer_authentication, pod
 
 ARRIVES_S = 6
 
@@ -133,7 +134,7 @@ def a_pod_leaves_the_mesh_and_comes_back(trial):
     name = {'4': 'bypass1', '6': 'stranger1'}[trial.family]
     said = [trial.ask(name, trial.address('server2'))]
     for mode, word in (('none', 'out'), (None, 'in')):
-        trial.patch(name, {LABEL: mode})
+        trial.patch(name, {DATAPLANE: mode})
         said += [word, trial.until('200', name, trial.address('server2')), trial.until('200', 'client2', trial.address(name))]
     return said
 

@@ -8,7 +8,7 @@ import sys
 import time
 
 import suite
-from cluster import NODES, OURS, SYSTEM, lib
+from istio_cluster import NODES, OURS, SYSTEM, lib
 
 LOADS = (('client1', 'server2'), ('client1', 'one.shop'), ('client2', 'server1'), ('client2', 'plain1'), ('stranger1', 'two.shop'))
 RATE = 20

@@ -12,9 +12,9 @@ import re
 import sys
 import time
 
-import cluster
+import istio_cluster
 import suite
-from cluster import NODES, OURS, SYSTEM, Beside, lib
+from istio_cluster import NODES, OURS, SYSTEM, Beside, lib
 from world import pod
 
 ROUNDS = 2
@@ -26,7 +26,7 @@ LOADS = (('client1', 'server2'), ('client1', 'two.shop'), ('stranger1', 'server2
 LOOKUPS = (('client1', 'two.shop.svc.cluster.local'), ('client2', 'kubernetes.default.svc.cluster.local'))
 RESOLVER_ASKS_AGAIN_S = 4.5
 KEPT = (('client1', 'server2'), ('client1', 'two.shop'), ('client2', 'one.shop'), ('client2', 'plain1'), ('plain1', 'server2'))
-LOGS = cluster.ROOT / 'build/log/rolling-restart'
+LOGS = istio_cluster.ROOT / 'build/log/rolling-restart'
 
 
 def orders(world):

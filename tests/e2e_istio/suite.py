@@ -16,10 +16,10 @@ import traceback
 import access_log
 import cases
 import changes
-import cluster
+import istio_cluster
 import differences
 import views
-from cluster import NODES, OURS, THEIRS, Cluster, lib
+from istio_cluster import NODES, OURS, THEIRS, Cluster, lib
 from world import World
 
 REFERENCE = 'ztunnel'
@@ -138,7 +138,7 @@ def compare(world):
             play(world, judge, only)
     finally:
         if judge.table:
-            judge.write(cluster.ROOT / f'build/log/e2e-istio-{"dual" if world.cluster.dual else "ipv4"}.tsv')
+            judge.write(istio_cluster.ROOT / f'build/log/e2e-istio-{"dual" if world.cluster.dual else "ipv4"}.tsv')
     return judge.failed
 
 
@@ -146,7 +146,7 @@ def main(dual, name, part=compare):
     """Runs a part of the suite on a cluster of its own; the status to leave with."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda number, _: sys.exit(128 + number))
-    reason = cluster.why_not()
+    reason = istio_cluster.why_not()
     if reason:
         print(f'skip {name}: {reason}')
         return 0

@@ -9,7 +9,7 @@ import subprocess
 import urllib.error
 import urllib.request
 
-from cluster import SYSTEM, Beside, lib
+from istio_cluster import SYSTEM, Beside, lib
 
 PROXY_POD = re.compile(r'\b(ztunnel|node-proxy)-[a-z0-9]{5}\b')
 # What only ztunnel's build has.

@@ -3,16 +3,15 @@
 Namespaces: shop, other and strict are in the mesh, plain is not. Pods that end in 1 run on node1, those in 2 on node2.
 """
 import ipaddress
-import json
 import pathlib
 import shutil
-import socket
 import tempfile
 import threading
 
-from cluster import lib
+import agents
+from istio_cluster import lib
+from objects import AMBIENT, account, meta, namespace, policy, waypoint
 
-LABEL = 'istio.io/dataplane-mode'
 FAR = '203.0.113'  # addresses that only service entries know
 # name: (namespace, node, service account, more)
 PODS = {
@@ -31,26 +30,15 @@ STRICT_OPEN_PORT = 8005  # PERMISSIVE although its namespace is STRICT
 UNREADY = ('late2',)
 
 
-def meta(name, ns=None, **more):
-    return {'name': name} | ({'namespace': ns} if ns else {}) | more
-
-
-def namespace(name, ambient=True):
-    return {'apiVersion': 'v1', 'kind': 'Namespace', 'metadata': meta(name, labels={LABEL: 'ambient'} if ambient else {})}
-
-
 def pod(name, folder):
-    ns, node, account, more = PODS.get(name, ('shop', 1, 'default', {}))
-    command = [name, f'/agents/{name}.sock'] + (['--unready'] if more.get('unready') else [])
-    container = {'name': 'agent', 'image': 'aquifer-e2e:dev', 'imagePullPolicy': 'Never', 'args': command,
-                 'ports': [{'name': 'web', 'containerPort': 8080}],
-                 'volumeMounts': [{'name': 'agents', 'mountPath': '/agents'}]}
+    ns, node, identity, more = PODS.get(name, ('shop', 1, 'default', {}))
+    words = ['--unready'] if more.get('unready') else []
+    made = agents.pod(name, ns, f'node{node}', identity, folder, {'app': name.rstrip('12'), 'pod': name}, words,
+                      annotations=more.get('annotations', {}))
+    made['spec']['hostNetwork'] = more.get('host', False)
     if more.get('unready') or more.get('probe'):
-        container['readinessProbe'] = {'httpGet': {'path': '/ready', 'port': 8080}, 'periodSeconds': 1}
-    return {'apiVersion': 'v1', 'kind': 'Pod',
-            'metadata': meta(name, ns, labels={'app': name.rstrip('12'), 'pod': name}, annotations=more.get('annotations', {})),
-            'spec': {'nodeName': f'node{node}', 'serviceAccountName': account, 'containers': [container], 'hostNetwork': more.get('host', False),
-                     'terminationGracePeriodSeconds': 0, 'volumes': [{'name': 'agents', 'hostPath': {'path': str(folder)}}]}}
+        made['spec']['containers'][0]['readinessProbe'] = {'httpGet': {'path': '/ready', 'port': 8080}, 'periodSeconds': 1}
+    return made
 
 
 def service(name, ns, selector, dual, **spec):
@@ -83,8 +71,8 @@ def services(dual):
 
 
 def authorization(name, ns, action, rules, selector=None, **more):
-    spec = {'action': action, 'rules': rules} | ({'selector': {'matchLabels': selector}} if selector else {})
-    return {'apiVersion': 'security.istio.io/v1', 'kind': 'AuthorizationPolicy', 'metadata': meta(name, ns, **more), 'spec': spec}
+    made = policy(name, ns, action=action, rules=rules, **({'selector': {'matchLabels': selector}} if selector else {}))
+    return made | {'metadata': made['metadata'] | more}
 
 
 def peer_authentication(name, ns, mode, ports=None, selector=None):
@@ -148,8 +136,7 @@ def entries(world):
             service_entry('automatic', ['automatic.example'], 'STATIC', [address]),
             {'apiVersion': 'networking.istio.io/v1', 'kind': 'WorkloadEntry', 'metadata': meta('machine', 'shop', labels={'machine': 'one'}),
              'spec': {'address': world.pods['plain2'][0], 'labels': {'machine': 'one'}}},
-            {'apiVersion': 'gateway.networking.k8s.io/v1', 'kind': 'Gateway', 'metadata': meta('lost', 'shop', labels={'istio.io/waypoint-for': 'service'}),
-             'spec': {'gatewayClassName': 'istio-waypoint', 'listeners': [{'name': 'mesh', 'port': 15008, 'protocol': 'HBONE'}]}}]
+            waypoint('lost', 'shop', labels={'istio.io/waypoint-for': 'service'})]
 
 
 class World:
@@ -170,9 +157,9 @@ class World:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def make(self):
-        accounts = sorted({(ns, account) for ns, _, account, _ in PODS.values() if account != 'default'})
-        self.cluster.apply(namespace('shop'), namespace('other'), namespace('strict'), namespace('plain', False),
-                           *({'apiVersion': 'v1', 'kind': 'ServiceAccount', 'metadata': meta(account, ns)} for ns, account in accounts),
+        accounts = sorted({(ns, name) for ns, _, name, _ in PODS.values() if name != 'default'})
+        self.cluster.apply(*(namespace(ns, **AMBIENT) for ns in ('shop', 'other', 'strict')), namespace('plain'),
+                           *(account(name, ns) for ns, name in accounts),
                            *(pod(name, self.folder) for name in PODS), *services(self.cluster.dual))
         lib.eventually(self.read_pods, 'every pod has its addresses', 60)
         self.cluster.apply(*policies(self), *entries(self))
@@ -221,11 +208,7 @@ class World:
 
     def order(self, pod_name, op, timeout=90, **words):
         """One order to the agent of a pod."""
-        with socket.socket(socket.AF_UNIX) as s:
-            s.settimeout(timeout)
-            s.connect(str(self.folder / f'{pod_name}.sock'))
-            s.sendall(json.dumps({'op': op, **words}).encode() + b'\n')
-            return json.loads(s.makefile('rb').readline())
+        return agents.order(self.folder, pod_name, op, timeout, **words)
 
     def batch(self, orders):
         """Orders as (pod, order) to all the agents at the same time; answers in the same order."""

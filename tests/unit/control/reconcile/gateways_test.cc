@@ -90,6 +90,25 @@ TEST_CASE("a Gateway without a ready pod has no address") {
   CHECK(mesh.GatewayOf("edge/gw").has_value());
 }
 
+TEST_CASE("a Gateway is not programmed before its balancer has an address") {
+  const auto with = [](std::string_view status) {
+    return Mesh(GatewayYaml(kHttp) + PodYaml(kNamed) +
+                "---\n{apiVersion: v1, kind: Service, metadata: {name: gw-istio, namespace: edge}, "
+                "spec: {type: LoadBalancer, clusterIP: 10.96.0.5}, status: {loadBalancer: {" +
+                std::string(status) + "}}}\n");
+  };
+  const Mesh pending = with("");
+  for (const char* condition : {"Programmed", "Ready"}) {
+    CHECK(pending.ConditionOf(Kind::kGateway, "edge/gw", condition) == "False AddressNotAssigned");
+  }
+  CHECK(ListenerCondition(pending, 0, "Programmed") == "False Pending");
+  CHECK(Addresses(pending) == Texts{"Hostname gw-istio.edge.svc.cluster.local"});
+  const Mesh assigned = with("ingress: [{ip: 192.0.2.1}]");
+  CHECK(assigned.ConditionOf(Kind::kGateway, "edge/gw", "Ready") == "True Ready");
+  CHECK(with("ingress: [{hostname: lb.example.com}]")
+            .ConditionOf(Kind::kGateway, "edge/gw", "Programmed") == "True Programmed");
+}
+
 TEST_CASE("a balancer's addresses are what clients use") {
   const std::string service =
       "---\n{apiVersion: v1, kind: Service, metadata: {name: gw-istio, namespace: edge}, spec: "

@@ -212,6 +212,26 @@ TEST_CASE("a consumer's route goes to the waypoint of the Service, and says for 
         std::vector<std::string>{"web/way"});
 }
 
+TEST_CASE("a consumer's route sends nothing to a third party's Service") {
+  const auto accepted = [](std::string_view rule) {
+    const std::string more = ", rules: [{" + std::string(rule) + "}]";
+    return Attach(kOpen, RouteYaml("{group: '', kind: Service, name: httpbin, namespace: web}",
+                                   more, "clients"))
+        .ParentConditionOf("clients/r", 0, "Accepted");
+  };
+  const std::string far = "{name: far, namespace: other, port: 80}";
+  const std::string mirror =
+      "filters: [{type: RequestMirror, requestMirror: {backendRef: " + far + "}}]";
+  const std::string own = "{name: httpbin, namespace: web, port: 8000";
+  CHECK(accepted("backendRefs: [" + own + "}]") == "True Accepted");
+  CHECK(accepted("backendRefs: [{name: mine, port: 80}]") == "True Accepted");
+  CHECK(accepted("backendRefs: [" + own + "}, " + far + "]") == "False UnsupportedValue");
+  CHECK(accepted("backendRefs: [{name: plain, namespace: web, port: 80}]") ==
+        "False UnsupportedValue");
+  CHECK(accepted(mirror) == "False UnsupportedValue");
+  CHECK(accepted("backendRefs: [" + own + ", " + mirror + "}]") == "False UnsupportedValue");
+}
+
 TEST_CASE("services that cannot carry a route say so") {
   const auto accepted = [](std::string_view name) {
     return Accepted(kOpen, "{group: '', kind: Service, " + std::string(name) + "}");

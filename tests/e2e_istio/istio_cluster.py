@@ -13,6 +13,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / 'tests/netns'), str(ROOT / 'scripts')]
+import agents  # noqa: E402
 import image  # noqa: E402
 import lib  # noqa: E402
 
@@ -96,9 +97,8 @@ class Cluster:
         build = pathlib.Path(os.environ.get('AQUIFER_BUILD', ROOT / 'build/release'))
         programs = {f'/usr/local/bin/{pathlib.Path(p).name}': str(build / p) for p in image.PROGRAMS}
         image.write_archive(folder / 'aquifer.tar', image.layer(programs), OURS, Entrypoint=['/usr/local/bin/aquifer-node'])
-        agent, python = agent_files()
-        image.write_archive(folder / 'agent.tar', image.layer(agent), 'aquifer-e2e:dev', Entrypoint=[python, '-I', '-S', '-B', '/agent.py'],
-                            Env=['PYTHONHOME=/usr'])
+        image.write_archive(folder / 'agent.tar', image.layer(agents.files()), agents.IMAGE,
+                            Entrypoint=[agents.PYTHON, '-I', '-S', '-B', '/agent.py'], Env=['PYTHONHOME=/usr'])
         for archive in ('aquifer.tar', 'agent.tar'):
             self.run(self.tool, 'load', folder / archive)
 
@@ -168,15 +168,3 @@ class Beside:
 
 def is_ready(pod):
     return any(c['type'] == 'Ready' and c['status'] == 'True' for c in pod['status'].get('conditions', []))
-
-
-def agent_files():
-    """The agent, the interpreter and the modules that the agent loads: files by their paths in the image; the interpreter."""
-    script = pathlib.Path(__file__).with_name('agent.py')
-    python = '/usr/bin/python3'
-    lines = ('import sys, encodings.idna; sys.path.insert(0, sys.argv[1]); import agent; '
-             'print("\\n".join(m.__file__ for m in sys.modules.values() if getattr(m, "__file__", None)))')
-    listed = subprocess.run([python, '-I', '-S', '-B', '-c', lines, script.parent], check=True, capture_output=True, text=True)
-    files = {name: name for name in listed.stdout.split() if name.startswith('/usr/')}
-    return files | {python: os.path.realpath(python), '/agent.py': str(script)}, python
-
