@@ -329,7 +329,7 @@ Task<void> ControlPlane::ServeConnection(io::SocketPtr socket, StopToken stop) {
 }
 
 Task<void> ControlPlane::ServeSecurely(io::SocketPtr socket, StopToken stop) {
-  const std::string peer = socket->peer().ToString();
+  const Address peer = socket->peer();
   io::SetTunnelOptions(socket->fd());
   TimedStop shaking(stop, kHandshakeTimeout, Reason::kHandshakeTimeout);
   certs::PeerExpectation nobody = certs::OneOf{};
@@ -340,11 +340,11 @@ Task<void> ControlPlane::ServeSecurely(io::SocketPtr socket, StopToken stop) {
   metrics_.connections.With({{"outcome", secure.ok() ? "open" : "handshake_failed"}})->Add();
   if (!secure) {
     log_.Limited(limiter_, obs::Level::kWarn, "tls", "handshake failed",
-                 {{"peer", peer}, {"error", secure.error().detail}});
+                 {{"peer", peer.ToString()}, {"error", secure.error().detail}});
     co_return;
   }
   const http::H2Options options = ConnectionOptions();
-  std::ignore = co_await grpc_.ServeConnection(*std::move(secure), options, stop);
+  std::ignore = co_await grpc_.ServeConnection(*std::move(secure), options, stop, peer.ip);
 }
 
 // Metrics and readiness are for everybody; what the mesh looks like is for people on this machine.

@@ -354,6 +354,12 @@ Task<void> ApiServer::ReviewToken(http::H2Stream& stream, StopToken stop) {
   ++reviews_;
   Json review = Json::parse(*body);
   const auto vouched = vouched_.find(review["spec"]["token"].get<std::string>());
+  news_.Wake();
+  if (hold_unknown_reviews_ && vouched == vouched_.end()) {
+    Event never;
+    std::ignore = co_await never.Wait(stop);
+    co_return;
+  }
   review["status"] = vouched == vouched_.end() ? Json{{"error", "unknown"}} : vouched->second;
   std::string answer = review.dump();
   co_await Reply(stream, 201, std::move(answer), stop);
