@@ -122,7 +122,8 @@ class Reconciler {
   void AddPolicies() {
     for (const auto& [key, policy] : index_.objects().authorization_policies) {
       AddConnectionPolicy(policy);
-      const RequestPolicy request = ToRequestPolicy(policy, index_, gateways_, service_waypoints_);
+      const RequestPolicy request =
+          ToRequestPolicy(policy, index_, gateways_, service_waypoints_, entries_);
       NoteConditions(Kind::kAuthorizationPolicy, policy.meta, request.conditions);
       if (request.message) {
         PutRestricted(ResourceType::kAuthorizationPolicy, ResourceName(policy.meta),
