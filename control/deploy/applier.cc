@@ -14,6 +14,7 @@ constexpr int kPageObjects = 250;
 constexpr int kMaxPages = 1000;
 constexpr int kNotFound = 404;
 constexpr int kConflict = 409;
+constexpr int kInvalid = 422;
 
 std::string Selector(const DeployedRow& row) {
   if (row.kind == DeployedKind::kConfigMap)
@@ -29,6 +30,17 @@ std::string TextOf(const Json& metadata, std::string_view key) {
 
 std::string_view HashOf(const Json& object) {
   return MetadataText(object, "annotations", kAppliedAnnotation);
+}
+
+// Of an object that was there it names the uid: one that has come in its place must not become
+// ours, and the API server refuses the other uid.
+Json BodyFor(const WantedObject& wanted, const Json* live) {
+  Json body = wanted.body;
+  if (live == nullptr) return body;
+  const auto metadata = live->find("metadata");
+  std::string uid = metadata == live->end() ? "" : TextOf(*metadata, "uid");
+  if (!uid.empty()) body["metadata"]["uid"] = std::move(uid);
+  return body;
 }
 
 }  // namespace
@@ -179,13 +191,17 @@ Task<Applier::Outcome> Applier::Bring(const WantedObject& wanted, StopToken stop
   if (Waits(wanted)) co_return Outcome::kFailed;
   ++writes_;
   std::string path = wanted.key.Path();
-  std::string body = wanted.body.dump(-1, ' ', false, Json::error_handler_t::replace);
+  std::string body = BodyFor(wanted, is_new ? nullptr : &live->second)
+                         .dump(-1, ' ', false, Json::error_handler_t::replace);
   // Of an object that somebody makes just now nothing is taken over.
   const auto force = is_new ? ObjectWriter::Force::kNo : ObjectWriter::Force::kYes;
   Result<Json, WriteFailure> applied =
       co_await writer_.Apply(std::move(path), std::move(body), force, stop);
   if (!applied.ok()) {
-    if (is_new && applied.error().status == kConflict) co_return SetForeign(wanted);
+    const int status = applied.error().status;
+    if (is_new && status == kConflict) co_return SetForeign(wanted);
+    // Perhaps it is another object by now; the next look says whose.
+    if (status == kConflict || status == kInvalid) objects_.erase(wanted.key);
     co_return Fail(wanted, applied.error());
   }
   log_.Info("deploy", is_new ? "made" : "changed", {{"object", wanted.key.ToString()}});

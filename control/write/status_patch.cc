@@ -11,7 +11,6 @@ namespace aquifer::control {
 namespace {
 
 constexpr size_t kMaxMessage = 4096;
-constexpr std::string_view kDeployed = "aquifer.io/Deployed";  // of a Gateway that is deployed here
 using Types = std::initializer_list<std::string_view>;
 
 // The member `key`, or null.
@@ -180,7 +179,7 @@ class Composer {
 
   std::optional<StatusPatch> Gateway() const {
     const Json& before = List(status_, "conditions");
-    Json conditions = Conditions(wanted_.conditions, before);
+    Json conditions = GatewayConditions(before);
     Json listeners = Json::array();
     for (const ListenerStatus& listener : wanted_.listeners)
       listeners.push_back(Listener(listener));
@@ -195,6 +194,19 @@ class Composer {
     // What is not applied again goes.
     if (!addresses.empty()) status["addresses"] = std::move(addresses);
     return Apply(std::move(status));
+  }
+
+  Json GatewayConditions(const Json& before) const {
+    const Json* deployed = wanted_.keeps_deployed ? ItemOf(before, "type", kDeployed) : nullptr;
+    if (deployed == nullptr) return Conditions(wanted_.conditions, before);
+    std::vector<Condition> wanted = wanted_.conditions;
+    const Condition said{std::string(kDeployed), TextOf(*deployed, "status") == "True",
+                         std::string(TextOf(*deployed, "reason")),
+                         std::string(TextOf(*deployed, "message"))};
+    AcceptAsDeployed(said, wanted);
+    Json conditions = Conditions(wanted, before);
+    conditions.push_back(*deployed);
+    return conditions;
   }
 
   Json Listener(const ListenerStatus& listener) const {

@@ -31,6 +31,11 @@ class FakeCluster final : public ObjectWriter {
     if (away) co_return WriteFailure{0, "away"};
     if (refused.contains(path)) co_return WriteFailure{403, "forbidden"};
     Json object = Json::parse(body);
+    const auto present = objects.find(path);
+    const std::string named = object["metadata"].value("uid", "");
+    if (!named.empty() && present == objects.end()) co_return WriteFailure{409, "is not there"};
+    if (!named.empty() && present->second["metadata"].value("uid", "") != named)
+      co_return WriteFailure{422, "metadata.uid: field is immutable"};
     object["metadata"]["uid"] = "uid-of-" + path;
     const auto spec = object.find("spec");
     if (spec != object.end() && spec->contains("replicas")) (*spec)["replicas"] = 7;
@@ -240,6 +245,39 @@ Task<void> TouchesNothingForeign(World& world) {
   CHECK(world.ConditionOf("gw") == "Deployed");
 }
 
+// Since our objects were listed, and before they are listed again.
+Task<void> LeavesWhatReplacedOurs(World& world) {
+  const std::string path = std::string(kServices) + "gw-aquifer";
+  world.Start();
+  co_await world.Show(GatewayText("gw", "aquifer"));
+  Json foreign = Foreign("gw-aquifer");
+  foreign["metadata"]["uid"] = "another";
+  world.cluster.objects[path] = foreign;
+  co_await world.Show(GatewayText("gw", "aquifer", "",
+                                  ", annotations: {networking.istio.io/service-type: ClusterIP}"));
+  CHECK(world.cluster.objects[path] == foreign);
+  co_await world.Settle();
+  CHECK(world.ConditionOf("gw") == "NameTaken");
+  CHECK(world.cluster.objects[path] == foreign);
+}
+
+Task<void> KnowsWhenItKnows(World& world) {
+  int changes = 0;
+  world.Start();
+  world.deployer->OnConditions([&changes] { ++changes; });
+  co_await world.Settle();
+  CHECK_FALSE(world.deployer->concluded());
+  // A pass that finds nothing to deploy is an answer, too.
+  co_await world.Show("---\n{apiVersion: v1, kind: Namespace, metadata: {name: edge}}\n");
+  CHECK(world.deployer->concluded());
+  CHECK(changes == 1);
+  co_await world.Show(GatewayText("gw", "aquifer"));
+  CHECK(changes == 2);
+  co_await world.End();
+  CHECK_FALSE(world.deployer->concluded());
+  CHECK(changes == 3);
+}
+
 Task<void> RemovesWhatIsNotWanted(World& world) {
   const std::string budget = "/apis/policy/v1/namespaces/edge/poddisruptionbudgets/gw-aquifer";
   world.cluster.objects[kParameters] = Parameters("podDisruptionBudget", "spec: {minAvailable: 1}");
@@ -402,6 +440,12 @@ TEST_CASE("what the API server rewrites is not written again") {
 }
 TEST_CASE("a waypoint steps aside for a foreign Deployment") { TellVirtual(AvoidsForeignNames); }
 TEST_CASE("an object without our label is never written") { TellVirtual(TouchesNothingForeign); }
+TEST_CASE("an object that somebody has put in the place of ours is never overwritten") {
+  TellVirtual(LeavesWhatReplacedOurs);
+}
+TEST_CASE("what became of deployments is known from a term's first pass to its end") {
+  TellVirtual(KnowsWhenItKnows);
+}
 TEST_CASE("what an overlay asks for no longer is deleted") { TellVirtual(RemovesWhatIsNotWanted); }
 TEST_CASE("a renamed deployment is deleted once its successor runs") {
   TellVirtual(ReplacesBeforeItRemoves);

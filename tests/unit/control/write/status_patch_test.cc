@@ -156,6 +156,29 @@ TEST_CASE("conditions of others are neither written nor missed, ours that no lon
   CHECK(status["listeners"][0]["conditions"].size() == 1);
 }
 
+TEST_CASE("what another leader has said of a deployment stays until it is known") {
+  Json said = GatewaySaid();
+  said["conditions"].push_back(Said("aquifer.io/Deployed", false, "ApplyFailed"));
+  CHECK(StatusOf(Patch(kGatewayKey, GatewayWanted(), Present(said)))["conditions"].size() == 3);
+  ObjectStatus wanted = GatewayWanted();
+  wanted.keeps_deployed = true;
+  CHECK_FALSE(Patch(kGatewayKey, wanted, Present(said)).has_value());
+  wanted.addresses.clear();
+  const Json written = StatusOf(Patch(kGatewayKey, wanted, Present(said)));
+  REQUIRE(written["conditions"].size() == 4);
+  CHECK(written["conditions"][3] == said["conditions"][3]);
+  CHECK(StatusOf(Patch(kGatewayKey, wanted, Present(GatewaySaid())))["conditions"].size() == 3);
+}
+
+TEST_CASE("a Gateway with bad parameters is not accepted by the next leader either") {
+  Json said = GatewaySaid();
+  said["conditions"][0] = Said("Accepted", false, "InvalidParameters");
+  said["conditions"].push_back(Said("aquifer.io/Deployed", false, "InvalidParameters"));
+  ObjectStatus wanted = GatewayWanted();
+  wanted.keeps_deployed = true;
+  CHECK_FALSE(Patch(kGatewayKey, wanted, Present(said)).has_value());
+}
+
 TEST_CASE("addresses that are gone are left out, so that they go") {
   ObjectStatus wanted = GatewayWanted();
   wanted.addresses.clear();
