@@ -35,7 +35,8 @@ certs::TlsContextRef ServerContext(const certs::LocalCa& ca) {
   return certs::TlsContext::HostServer(*bundle, certs::PeerCertificate::kNone);
 }
 
-// The Secrets of one namespace: one is read by its name, POST makes one. One thread: its Loop's.
+// The Secrets of one namespace: one is read by its name, POST makes one, PATCH merges into one of
+// that version. One thread: its Loop's.
 class SecretStore {
  public:
   SecretStore()
@@ -63,6 +64,7 @@ class SecretStore {
   int refusals = 0;                            // so many requests are answered with 503
   int requests = 0;
   std::function<void()> before_post = [] {};
+  std::function<void()> before_patch = [] {};
 
  private:
   Task<void> AcceptLoop() {
@@ -122,7 +124,20 @@ class SecretStore {
     if (!request.path.starts_with(kSecrets + "/")) return 404;
     const auto found = secrets.find(request.path.substr(kSecrets.size() + 1));
     if (found == secrets.end()) return 404;
+    if (request.method == "PATCH") return Merge(body, found->second);
     answer = found->second;
+    return 200;
+  }
+
+  int Merge(const std::string& body, std::string& secret) {
+    before_patch();
+    Json object = Json::parse(secret);
+    const Json patch = Json::parse(body);
+    const std::string version = object["metadata"].value("resourceVersion", "");
+    if (patch["metadata"]["resourceVersion"] != version) return 409;
+    object.merge_patch(patch);
+    object["metadata"]["resourceVersion"] = version + "1";
+    secret = object.dump();
     return 200;
   }
 
@@ -155,6 +170,24 @@ struct World {
     co_await client.Shutdown();
     co_return brought.ok() ? "" : brought.error().ToString();
   }
+  // Whether anything has changed for that replica: "yes", "no", or what it says.
+  Task<std::string> Look(std::string state, certs::WallTime now) {
+    ApiClient client(store.access(), &certs::SystemWallTime);
+    SharedCa shared(client,
+                    {.namespace_name = "mesh",
+                     .name = "ca",
+                     .state_directory = directory.Of(state),
+                     .trust_domain = "cluster.local",
+                     .clock = [now] { return now; }},
+                    log);
+    const Decoded<bool> changed = co_await shared.LookAgain(StopToken());
+    co_await client.Shutdown();
+    if (!changed.ok()) co_return changed.error().ToString();
+    co_return *changed ? "yes" : "no";
+  }
+  // When a root that is made now is about to end.
+  static certs::WallTime Late() { return certs::SystemWallTime() + std::chrono::days(3600); }
+
   CaFiles FilesOf(const std::string& state) {
     const Decoded<CaFiles> files = ReadCaFiles(directory.Of(state) + "/ca");
     REQUIRE(files.ok());
@@ -205,6 +238,65 @@ Task<void> BadSecretEndsTheStart(World& world) {
   CHECK(world.FilesOf("state").empty());
 }
 
+Task<void> AgreesOnTheSuccessor(World& world) {
+  using std::chrono::days;
+  CHECK(co_await world.Bring("first") == "");
+  CHECK(co_await world.Bring("second") == "");
+  CHECK(co_await world.Look("first", certs::SystemWallTime()) == "no");
+  const CaFiles before = world.FilesOf("first");
+  CHECK(co_await world.Look("first", World::Late()) == "yes");
+  CHECK(world.FilesOf("first").contains("next-ca-key.pem"));
+  CHECK(world.FilesOf("first").at("ca-cert.pem") == before.at("ca-cert.pem"));
+  CHECK(co_await world.Look("second", World::Late()) == "yes");
+  CHECK(world.FilesOf("second") == world.FilesOf("first"));
+  CHECK(co_await world.Look("second", World::Late() + days(8)) == "yes");
+  CHECK(world.FilesOf("second").at("ca-cert.pem") == world.FilesOf("first").at("next-ca-cert.pem"));
+  CHECK(co_await world.Look("first", World::Late()) == "yes");
+  CHECK(world.FilesOf("second") == world.FilesOf("first"));
+}
+
+Task<void> LosesTheRace(World& world) {
+  CHECK(co_await world.Bring("faster") == "");
+  CHECK(co_await world.Bring("slower") == "");
+  const CaFiles before = world.FilesOf("slower");
+  // Somebody else writes between reading and writing.
+  world.store.before_patch = [&] {
+    Json secret = Json::parse(world.store.secrets["ca"]);
+    secret["metadata"]["resourceVersion"] = "another";
+    world.store.secrets["ca"] = secret.dump();
+  };
+  CHECK(co_await world.Look("slower", World::Late()) == "no");
+  CHECK(world.FilesOf("slower") == before);
+}
+
+Task<void> FollowsAnOperator(World& world) {
+  CHECK(co_await world.Bring("first") == "");
+  const certs::LocalCa theirs = certs::LocalCa::Create("operator", certs::SystemWallTime());
+  const CaFiles files = {{"ca-key.pem", theirs.KeyPem()},
+                         {"ca-cert.pem", theirs.ChainPem()},
+                         {"root-cert.pem", std::string(theirs.roots()->pem())}};
+  Json secret = Json::parse(CaSecretBody("mesh", "ca", files));
+  secret["metadata"].erase("labels");
+  world.store.secrets["ca"] = secret.dump();
+  // Theirs is for them to renew.
+  CHECK(co_await world.Look("first", World::Late()) == "yes");
+  CHECK(world.FilesOf("first") == files);
+  CHECK(world.store.secrets["ca"] == secret.dump());
+}
+
+Task<void> KeepsWhatItHas(World& world) {
+  CHECK(co_await world.Bring("first") == "");
+  const CaFiles before = world.FilesOf("first");
+  world.store.refusals = 1;
+  CHECK(co_await world.Look("first", World::Late()) == "no");
+  world.store.secrets["ca"] = R"({"data": {}})";
+  CHECK(co_await world.Look("first", World::Late()) ==
+        "Secret mesh/ca: data.ca-key.pem: is missing");
+  world.store.secrets.clear();
+  CHECK(co_await world.Look("first", World::Late()) == "no");
+  CHECK(world.FilesOf("first") == before);
+}
+
 Task<void> StopEndsTheWait(World& world) {
   StopSource stop;
   stop.RequestStop();
@@ -222,6 +314,14 @@ TEST_CASE("of two replicas that make a CA at once the faster one's counts") {
 }
 TEST_CASE("a replica asks for the CA until it has an answer") { Tell(&AsksUntilThereIsAnAnswer); }
 TEST_CASE("a Secret that makes no CA ends the start") { Tell(&BadSecretEndsTheStart); }
+TEST_CASE("replicas agree by the Secret on a successor of their root and when it signs") {
+  Tell(&AgreesOnTheSuccessor);
+}
+TEST_CASE("a step that another replica was faster with is not taken") { Tell(&LosesTheRace); }
+TEST_CASE("a Secret that an operator has changed is followed and never written") {
+  Tell(&FollowsAnOperator);
+}
+TEST_CASE("a Secret that goes or makes no CA any more changes nothing") { Tell(&KeepsWhatItHas); }
 TEST_CASE("a replica that is stopped does not wait for the CA") { Tell(&StopEndsTheWait); }
 
 }  // namespace aquifer::control
