@@ -155,6 +155,7 @@ Result<void, Refusal> ControlPlane::StartDeploying() {
   writer_->AddDuty([deployer = deployer_.get()](StopToken term) { return deployer->Run(term); });
   deployer_->SetRoots(ca_->ca.roots()->pem());
   deployer_->OnConditions([this] { ShowDeployments(); });
+  deployer_->CountIn(metrics_);
   return {};
 }
 

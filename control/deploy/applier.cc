@@ -130,6 +130,7 @@ bool Applier::Waits(const WantedObject& wanted) const {
 
 Applier::Outcome Applier::Fail(const WantedObject& wanted, const WriteFailure& failure) {
   away_ = failure.status == 0;
+  Count(wanted.key, away_ ? "unanswered" : "refused");
   Attempt& attempt = attempts_[wanted.key];
   // What failed was another wish.
   if (attempt.hash != HashOf(wanted.body)) attempt.backoff = {};
@@ -151,6 +152,7 @@ Applier::Outcome Applier::Fail(const WantedObject& wanted, const WriteFailure& f
 Applier::Outcome Applier::SetForeign(const WantedObject& wanted) {
   Attempt& attempt = attempts_[wanted.key];
   if (!attempt.foreign) {
+    Count(wanted.key, "foreign");
     log_.Warn("deploy", "an object of that name is somebody else's and stays as it is",
               {{"object", wanted.key.ToString()}});
   }
@@ -178,6 +180,18 @@ Task<Applier::Outcome> Applier::Look(const WantedObject& wanted, StopToken stop)
   co_return Outcome::kThere;
 }
 
+std::string_view Applier::DeedOf(const WantedObject& wanted, const Json* live) const {
+  if (live != nullptr) return HashOf(*live) == HashOf(wanted.body) ? "repaired" : "changed";
+  const auto before = attempts_.find(wanted.key);
+  const bool was_there = before != attempts_.end() && before->second.settled.has_value();
+  return was_there && before->second.hash == HashOf(wanted.body) ? "repaired" : "made";
+}
+
+void Applier::Count(const DeployedKey& key, std::string_view outcome) const {
+  if (metrics_ == nullptr) return;
+  metrics_->deployments.With({{"kind", RowOf(key.kind).word}, {"outcome", outcome}})->Add();
+}
+
 Task<Applier::Outcome> Applier::Bring(const WantedObject& wanted, StopToken stop) {
   const Outcome found = co_await Look(wanted, stop);
   if (found != Outcome::kThere) co_return found;
@@ -194,6 +208,7 @@ Task<Applier::Outcome> Applier::Bring(const WantedObject& wanted, StopToken stop
   std::string body = BodyFor(wanted, is_new ? nullptr : &live->second)
                          .dump(-1, ' ', false, Json::error_handler_t::replace);
   // Of an object that somebody makes just now nothing is taken over.
+  const std::string_view deed = DeedOf(wanted, is_new ? nullptr : &live->second);
   const auto force = is_new ? ObjectWriter::Force::kNo : ObjectWriter::Force::kYes;
   Result<Json, WriteFailure> applied =
       co_await writer_.Apply(std::move(path), std::move(body), force, stop);
@@ -204,7 +219,8 @@ Task<Applier::Outcome> Applier::Bring(const WantedObject& wanted, StopToken stop
     if (status == kConflict || status == kInvalid) objects_.erase(wanted.key);
     co_return Fail(wanted, applied.error());
   }
-  log_.Info("deploy", is_new ? "made" : "changed", {{"object", wanted.key.ToString()}});
+  Count(wanted.key, deed);
+  log_.Info("deploy", deed, {{"object", wanted.key.ToString()}});
   Attempt attempt;
   attempt.hash = HashOf(wanted.body);
   attempt.settled = ProjectOnto(wanted.body, *applied);
@@ -223,9 +239,11 @@ Task<void> Applier::Remove(DeployedKey key, StopToken stop) {
       co_await writer_.Delete(std::move(path), std::move(uid), stop);
   const bool gone = removed.ok() || removed.error().status == kNotFound;
   if (!gone) {
+    Count(key, "refused");
     log_.Error("deploy", "cannot be deleted",
                {{"object", key.ToString()}, {"error", removed.error().why}});
   } else {
+    Count(key, "deleted");
     log_.Info("deploy", "deleted", {{"object", key.ToString()}});
   }
   // Either it is gone, or the next list says what it is now.

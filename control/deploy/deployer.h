@@ -41,6 +41,8 @@ class Deployer {
   Deployer(ObjectWriter& writer, const DeploySettings& settings, const MeshSettings& mesh,
            std::function<bool()> leading, obs::Logger& log, const DeployOptions& options = {});
 
+  // From now on what is written is counted there.
+  void CountIn(ControlMetrics& metrics) { applier_.CountIn(metrics); }
   // The objects as they are now.
   void Take(std::shared_ptr<const ObjectSet> objects);
   // What is written into every namespace.

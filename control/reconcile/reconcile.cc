@@ -112,6 +112,13 @@ class Reconciler {
                             entries_.warnings().end());
     for (const Entries::Note& note : entries_.notes())
       NoteConditions(note.kind, *note.meta, note.conditions);
+    // What was said of them before has to be taken back.
+    for (const auto& [key, entry] : index_.objects().service_entries) {
+      if (entry.has_waypoint_status) StatusOf(Kind::kServiceEntry, entry.meta);
+    }
+    for (const auto& [key, entry] : index_.objects().workload_entries) {
+      if (entry.has_waypoint_status) StatusOf(Kind::kWorkloadEntry, entry.meta);
+    }
   }
 
   void WarnShared(std::string_view what, const Ip& ip, const Meta& first, const Meta& second) {

@@ -90,7 +90,10 @@ class Composer {
       case Kind::kService:
         return Service();
       case Kind::kAuthorizationPolicy:
-        return Policy();
+        return ConditionsAlone({"WaypointAccepted", "ZtunnelAccepted"});
+      case Kind::kServiceEntry:
+      case Kind::kWorkloadEntry:
+        return ConditionsAlone({kWaypointBound});
       case Kind::kHttpRoute:
         return Route();
       default:
@@ -256,10 +259,10 @@ class Composer {
     return Apply(std::move(status));
   }
 
-  std::optional<StatusPatch> Policy() const {
+  // Of kinds whose definition takes the list as a whole.
+  std::optional<StatusPatch> ConditionsAlone(const Types& ours) const {
     const Json& before = List(status_, "conditions");
-    Json conditions =
-        MergedConditions(wanted_.conditions, before, {"WaypointAccepted", "ZtunnelAccepted"});
+    Json conditions = MergedConditions(wanted_.conditions, before, ours);
     if (conditions == before) return std::nullopt;
     return Merge({{"conditions", std::move(conditions)}});
   }
@@ -311,7 +314,8 @@ class Composer {
 
 bool WritesStatusOf(Kind kind) {
   return kind == Kind::kGateway || kind == Kind::kGatewayClass || kind == Kind::kHttpRoute ||
-         kind == Kind::kAuthorizationPolicy || kind == Kind::kService;
+         kind == Kind::kAuthorizationPolicy || kind == Kind::kService ||
+         kind == Kind::kServiceEntry || kind == Kind::kWorkloadEntry;
 }
 
 Decoded<std::optional<StatusPatch>> PatchFor(const ObjectKey& key, const ObjectStatus& wanted,

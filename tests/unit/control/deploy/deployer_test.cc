@@ -261,6 +261,30 @@ Task<void> LeavesWhatReplacedOurs(World& world) {
   CHECK(world.cluster.objects[path] == foreign);
 }
 
+Task<void> CountsWhatItDoes(World& world) {
+  obs::Registry registry;
+  ControlMetrics metrics(registry);
+  world.Start();
+  world.deployer->CountIn(metrics);
+  co_await world.Show(GatewayText("gw", "aquifer"));
+  const std::string service = std::string(kServices) + "gw-aquifer";
+  world.cluster.objects[service]["spec"]["type"] = "ExternalName";
+  co_await world.Refreshed();
+  co_await world.Show(GatewayText("gw", "aquifer", "",
+                                  ", annotations: {networking.istio.io/service-type: ClusterIP}"));
+  world.cluster.objects.erase(service);
+  co_await world.Refreshed();
+  const std::string text = registry.Text();
+  const auto counted = [&](const std::string& outcome, int times) {
+    return text.find("aquifer_control_deployments_total{kind=\"Service\",outcome=\"" + outcome +
+                     "\"} " + std::to_string(times) + "\n") != std::string::npos;
+  };
+  CHECK(counted("made", 1));
+  CHECK(counted("repaired", 2));
+  CHECK(counted("changed", 1));
+  co_await world.End();
+}
+
 Task<void> KnowsWhenItKnows(World& world) {
   int changes = 0;
   world.Start();
@@ -442,6 +466,9 @@ TEST_CASE("a waypoint steps aside for a foreign Deployment") { TellVirtual(Avoid
 TEST_CASE("an object without our label is never written") { TellVirtual(TouchesNothingForeign); }
 TEST_CASE("an object that somebody has put in the place of ours is never overwritten") {
   TellVirtual(LeavesWhatReplacedOurs);
+}
+TEST_CASE("what is written for Gateways is counted by what it was") {
+  TellVirtual(CountsWhatItDoes);
 }
 TEST_CASE("what became of deployments is known from a term's first pass to its end") {
   TellVirtual(KnowsWhenItKnows);

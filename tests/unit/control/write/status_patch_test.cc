@@ -249,6 +249,25 @@ TEST_CASE("a Service that has no waypoint any more says nothing of one") {
   CHECK(StatusOf(Patch(kServiceKey, Wanted({}), Present(said))) == Json::object());
 }
 
+TEST_CASE("an entry says of its waypoint beside what others say, and takes it back") {
+  for (const Kind kind : {Kind::kServiceEntry, Kind::kWorkloadEntry}) {
+    CHECK(WritesStatusOf(kind));
+    const ObjectKey key{kind, "web", "e"};
+    const Json theirs = Said("example.com/Theirs", true, "X");
+    const ObjectStatus wanted = Wanted({{"istio.io/WaypointBound", true, "WaypointAccepted", ""}});
+    const Json said = {{"conditions", Json::array({theirs})},
+                       {"addresses", Json::array({{{"value", "240.240.0.1"}}})}};
+    const Json written = StatusOf(Patch(key, wanted, Present(said)));
+    REQUIRE(written["conditions"].size() == 2);
+    CHECK(written["conditions"][0] == theirs);
+    CHECK(written["conditions"][1]["type"] == "istio.io/WaypointBound");
+    CHECK_FALSE(written.contains("addresses"));
+    CHECK_FALSE(Patch(key, wanted, Present(written)).has_value());
+    CHECK(StatusOf(Patch(key, Wanted({}), Present(written)))["conditions"] ==
+          Json::array({theirs}));
+  }
+}
+
 TEST_CASE("a Service has no generation to observe") {
   ObjectStatus wanted = Wanted({{"istio.io/WaypointBound", true, "WaypointAccepted", ""}});
   wanted.generation = 0;
