@@ -7,6 +7,7 @@
 #include <cstdio>
 
 #include "core/base/unique_fd.h"
+#include "core/base/write_all.h"
 
 namespace aquifer::certs {
 namespace {
@@ -16,21 +17,12 @@ Error SystemError() {
   return Error{os_error == ENOENT ? Reason::kNotFound : Reason::kSystem, os_error};
 }
 
-Status WriteAll(int fd, std::string_view content) {
-  while (!content.empty()) {
-    const ssize_t written = ::write(fd, content.data(), content.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return SystemError();
-    content.remove_prefix(static_cast<size_t>(written));
-  }
-  return Status();
-}
-
 Status WriteNew(const std::string& path, std::string_view content, mode_t mode) {
   const UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode));
   if (!fd.valid()) return SystemError();
   if (::fchmod(fd.get(), mode) != 0) return SystemError();  // the umask may have taken bits away
-  AQ_TRY_STATUS(WriteAll(fd.get(), content));
+  const Status written = WriteAll(fd.get(), content);
+  if (!written.ok()) return Error{Reason::kSystem, written.error().os_error};
   if (::fsync(fd.get()) != 0) return SystemError();
   return Status();
 }

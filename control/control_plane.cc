@@ -1,6 +1,5 @@
 #include "control/control_plane.h"
 
-#include <cstdlib>
 #include <random>
 
 #include "certs/tls_stream.h"
@@ -54,11 +53,6 @@ certs::SubjectNames NamesOf(const ControlConfig& config) {
   return names;
 }
 
-std::optional<std::string> Variable(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? std::nullopt : std::optional<std::string>(value);
-}
-
 CallerOptions OptionsOf(const ControlConfig& config) {
   CallerOptions options;
   options.audience = config.token_audience;
@@ -92,6 +86,7 @@ Task<Result<void, Refusal>> ControlPlane::Run(StopToken stop) {
 }
 
 Task<Result<void, Refusal>> ControlPlane::Serve(StopToken stop) {
+  AQ_CO_TRY_STATUS(FindCluster());
   const Result<void, Refusal> brought = co_await BringSharedCa(stop);
   AQ_CO_TRY_STATUS(brought);
   AQ_CO_TRY_STATUS(OpenCa());
@@ -116,10 +111,8 @@ Task<Result<void, Refusal>> ControlPlane::Serve(StopToken stop) {
 Task<Result<void, Refusal>> ControlPlane::Follow(StopToken stop) {
   // What is still posted when we have ended must not touch us.
   const auto alive = std::make_shared<bool>(true);
-  if (config_.cluster_writes && !config_.kubernetes.empty()) {
-    AQ_CO_TRY_STATUS(MakeWriter());
-  }
-  AQ_CO_TRY_STATUS(StartDeploying());
+  if (config_.cluster_writes && cluster_) MakeWriter();
+  StartDeploying();
   Decoded<std::unique_ptr<Follower>> follower = StartFollower(Reconciling(alive));
   if (!follower.ok()) co_return std::move(follower).error();
   if (writer_ != nullptr) tasks_.Spawn(writer_->Run(stop));
@@ -138,25 +131,23 @@ std::function<void(Observation)> ControlPlane::Reconciling(std::shared_ptr<bool>
   };
 }
 
-Decoded<ClusterAccess> ControlPlane::Access() const {
+Result<void, Refusal> ControlPlane::FindCluster() {
+  if (config_.kubernetes.empty()) return {};
   Decoded<ClusterAccess> access = FindAccess(config_.kubernetes);
   if (!access.ok()) return Refusal{"--kubernetes", access.error().ToString()};
-  return access;
+  cluster_ = *std::move(access);
+  return {};
 }
 
-Result<void, Refusal> ControlPlane::StartDeploying() {
+void ControlPlane::StartDeploying() {
   const bool wanted = !config_.deploy.image.empty() || !config_.deploy.root_config_map.empty();
-  if (writer_ == nullptr || !wanted) return {};
-  AQ_TRY(const ClusterAccess access, Access());
-  object_writer_ = std::make_unique<ApiObjectWriter>(access);
-  const auto leads = [this] { return writer_->leads(); };
-  deployer_ =
-      std::make_unique<Deployer>(*object_writer_, config_.deploy, config_.mesh, leads, log_);
+  if (writer_ == nullptr || !wanted) return;
+  object_writer_ = std::make_unique<ApiObjectWriter>(*cluster_);
+  deployer_ = std::make_unique<Deployer>(*object_writer_, config_.deploy, config_.mesh, log_);
   writer_->AddDuty([deployer = deployer_.get()](StopToken term) { return deployer->Run(term); });
   deployer_->SetRoots(ca_->ca.roots()->pem());
   deployer_->OnConditions([this] { ShowDeployments(); });
   deployer_->CountIn(metrics_);
-  return {};
 }
 
 // What is published, with statuses that speak of deployments, too.
@@ -181,13 +172,12 @@ void ControlPlane::ShowDeployments() {
 
 Decoded<std::unique_ptr<Follower>> ControlPlane::StartFollower(
     std::function<void(Observation)> sink) {
-  const bool of_cluster = !config_.kubernetes.empty();
+  const bool of_cluster = cluster_.has_value();
   const std::string& source = of_cluster ? config_.kubernetes : config_.manifests;
   std::unique_ptr<Follower> follower;
   if (of_cluster) {
-    AQ_TRY(ClusterAccess access, Access());
-    callers_.ReviewBy(access);
-    follower = std::make_unique<ClusterFollower>(std::move(access), std::move(sink), log_);
+    callers_.ReviewBy(*cluster_);
+    follower = std::make_unique<ClusterFollower>(*cluster_, std::move(sink), log_);
   } else {
     follower =
         std::make_unique<DirectoryFollower>(source, config_.state + "/manifests", std::move(sink));
@@ -203,22 +193,18 @@ Decoded<std::unique_ptr<Follower>> ControlPlane::StartFollower(
   return follower;
 }
 
-Result<void, Refusal> ControlPlane::MakeWriter() {
-  AQ_TRY(const ClusterAccess access, Access());
-  const Environment environment = &Variable;
+void ControlPlane::MakeWriter() {
   ClusterWriterOptions options;
-  options.leader.namespace_name = LeaseNamespace(config_.leader_namespace, environment);
-  options.leader.identity = LeaderIdentity(environment);
+  options.leader.namespace_name = LeaseNamespace(config_.leader_namespace, &ProcessVariable);
+  options.leader.identity = LeaderIdentity(&ProcessVariable);
   options.mesh = config_.mesh;
   std::random_device seed;
-  writer_ = std::make_unique<ClusterWriter>(access, std::move(options), log_, metrics_, seed());
-  return {};
+  writer_ = std::make_unique<ClusterWriter>(*cluster_, std::move(options), log_, metrics_, seed());
 }
 
 Task<Result<void, Refusal>> ControlPlane::BringSharedCa(StopToken stop) {
   if (config_.ca_secret.second.empty()) co_return Result<void, Refusal>();
-  AQ_CO_TRY(const ClusterAccess access, Access());
-  ca_client_ = std::make_unique<ApiClient>(access, &certs::SystemWallTime);
+  ca_client_ = std::make_unique<ApiClient>(*cluster_, &certs::SystemWallTime);
   SharedCaOptions options;
   options.namespace_name = config_.ca_secret.first;
   options.name = config_.ca_secret.second;

@@ -45,6 +45,7 @@ class ControlPlane {
 
  private:
   Task<Result<void, Refusal>> Serve(StopToken stop);
+  Result<void, Refusal> FindCluster();
   Task<Result<void, Refusal>> BringSharedCa(StopToken stop);
   Result<void, Refusal> OpenCa();
   Task<void> FollowCa(StopToken stop);
@@ -53,10 +54,9 @@ class ControlPlane {
   Result<void, Refusal> StartServers(StopToken stop);
   Task<Result<void, Refusal>> Follow(StopToken stop);
   std::function<void(Observation)> Reconciling(std::shared_ptr<bool> alive);
-  Result<void, Refusal> MakeWriter();
+  void MakeWriter();
   Decoded<std::unique_ptr<Follower>> StartFollower(std::function<void(Observation)> sink);
-  Decoded<ClusterAccess> Access() const;
-  Result<void, Refusal> StartDeploying();
+  void StartDeploying();
   void Take(PublicationRef publication);
   PublicationRef WithDeployments() const;
   void ShowDeployments();
@@ -77,6 +77,7 @@ class ControlPlane {
   std::unique_ptr<ApiClient> ca_client_;  // null: the CA is not shared
   std::optional<SharedCa> shared_ca_;     // likewise
   std::string ca_problem_;                // as logged last
+  std::optional<ClusterAccess> cluster_;  // none: manifests are followed
   std::optional<CaState> ca_;
   certs::TlsContextRef tls_;
   Controller controller_;  // of the follower's thread

@@ -1,6 +1,6 @@
 // The Kubernetes objects that the mesh is made from, as plain values: only the fields that
-// something here reads, named as in their APIs. Whatever brings them (a directory of manifests,
-// later the API server) fills an ObjectSet; control/reconcile turns one into resources.
+// something here reads, named as in their APIs. Whatever brings them (a directory of manifests, an
+// API server) fills an ObjectSet; control/reconcile turns one into resources.
 #pragma once
 
 #include <cstdint>
@@ -128,6 +128,8 @@ struct Pod {
 
 // The condition of an object that goes through a waypoint.
 inline constexpr std::string_view kWaypointBound = "istio.io/WaypointBound";
+// That of a Gateway that is deployed here.
+inline constexpr std::string_view kDeployed = "aquifer.io/Deployed";
 
 struct ServicePort {
   std::string name;

@@ -14,8 +14,6 @@
 namespace aquifer::control {
 namespace {
 
-constexpr int kNotFound = 404;
-constexpr int kConflict = 409;
 constexpr size_t kMaxAnswer = 2 << 20;
 constexpr size_t kMaxFileBytes = 1 << 20;
 
@@ -170,7 +168,7 @@ SharedCa::Step SharedCa::Failed(const ApiFailure& failure, StopToken stop) {
 }
 
 std::string SharedCa::Path() const {
-  return "/api/v1/namespaces/" + options_.namespace_name + "/secrets";
+  return CollectionPath("v1", "secrets", options_.namespace_name);
 }
 
 }  // namespace aquifer::control

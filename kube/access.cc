@@ -133,6 +133,11 @@ class Kubeconfig {
 
 }  // namespace
 
+std::optional<std::string> ProcessVariable(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? std::nullopt : std::optional<std::string>(value);
+}
+
 Decoded<ClusterAccess> AccessInCluster(const Environment& environment, const std::string& account) {
   const std::string host = environment("KUBERNETES_SERVICE_HOST").value_or("");
   const std::string port = environment("KUBERNETES_SERVICE_PORT").value_or("");
@@ -158,11 +163,7 @@ Decoded<ClusterAccess> AccessFromKubeconfig(std::string_view text, const std::st
 
 Decoded<ClusterAccess> FindAccess(const std::string& setting) {
   if (setting == kInCluster) {
-    const Environment environment = [](const char* name) -> std::optional<std::string> {
-      const char* value = std::getenv(name);
-      return value == nullptr ? std::nullopt : std::optional<std::string>(value);
-    };
-    return AccessInCluster(environment, kAccountFolder);
+    return AccessInCluster(&ProcessVariable, kAccountFolder);
   }
   const Result<std::string> text = certs::ReadSmallFile(setting, kMaxKubeconfigBytes);
   if (!text) return Refusal{setting, "cannot be read: " + Describe(text.error())};

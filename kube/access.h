@@ -26,6 +26,8 @@ struct ClusterAccess {
 
 // The value of an environment variable, if it is set.
 using Environment = std::function<std::optional<std::string>(const char* name)>;
+// An Environment: that of this process.
+std::optional<std::string> ProcessVariable(const char* name);
 
 // Of the pod that this process runs in. `account` is the folder of its service account.
 Decoded<ClusterAccess> AccessInCluster(const Environment& environment, const std::string& account);

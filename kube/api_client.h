@@ -12,6 +12,12 @@
 
 namespace aquifer::kube {
 
+// Statuses of HTTP by which more is meant than that a request has failed.
+inline constexpr int kNotFound = 404;
+inline constexpr int kConflict = 409;  // somebody was faster, or has the name
+inline constexpr int kGone = 410;      // a watch cannot go on from so far back
+inline constexpr int kTooManyRequests = 429;
+
 // Why a request has no good answer.
 struct ApiFailure {
   int status = 0;  // of HTTP; 0: there was no answer

@@ -50,4 +50,8 @@ Decoded<Json> ReadJson(std::string_view text, const JsonLimits& limits) {
   return value;
 }
 
+std::string WriteJson(const Json& value) {
+  return value.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
 }  // namespace aquifer::kube

@@ -5,6 +5,7 @@
 
 #include "core/rt/timer.h"
 #include "kube/list_page.h"
+#include "kube/object_path.h"
 
 namespace aquifer::kube {
 namespace {
@@ -14,15 +15,13 @@ constexpr int kMaxPages = 100'000;
 constexpr auto kPageTimeout = std::chrono::seconds(60);
 constexpr auto kWatchGrace = std::chrono::seconds(30);
 constexpr const char* kTooMany = "there are more objects than are kept";
-constexpr int kNotFound = 404;
-constexpr int kGone = 410;
 
 ApiFailure Broken(std::string detail) {
   return {.error = Error{Reason::kBadRequest}, .detail = std::move(detail)};
 }
 
 // The server has too much to do; a new list would be more of it.
-bool IsBusy(int status) { return status == 429 || status == 503; }
+bool IsBusy(int status) { return status == kTooManyRequests || status == 503; }
 
 }  // namespace
 
@@ -60,8 +59,7 @@ Task<Clock::duration> KindFollower::Step(StopToken stop) {
 }
 
 std::string KindFollower::PathOf(std::string_view version) const {
-  std::string path = spec_.group.empty() ? "/api/" : "/apis/" + spec_.group + "/";
-  path.append(version).append("/").append(spec_.plural).append("?");
+  const std::string path = CollectionPath(ApiVersion(spec_.group, version), spec_.plural) + "?";
   return spec_.query.empty() ? path : path + spec_.query + "&";
 }
 
@@ -202,10 +200,9 @@ Clock::duration KindFollower::Failed(const ApiFailure& failure) {
 
 Clock::duration KindFollower::Backoff() {
   const TimePoint now = Loop::Current().now();
-  // The clock may be younger than that when a machine has just started.
-  const bool first = backoff_ == Clock::duration::zero();
-  const bool long_ago = first || now - failed_at_ > 2 * options_.longest_backoff;
-  backoff_ = long_ago ? options_.first_backoff : std::min(backoff_ * 2, options_.longest_backoff);
+  const bool long_ago = now - failed_at_ > 2 * options_.longest_backoff;
+  const Clock::duration next = long_ago ? Clock::duration::zero() : backoff_ * 2;
+  backoff_ = std::clamp(next, options_.first_backoff, options_.longest_backoff);
   failed_at_ = now;
   std::uniform_real_distribution<double> spread(0.5, 1.0);
   return std::chrono::duration_cast<Clock::duration>(backoff_ * spread(random_));

@@ -1,12 +1,11 @@
 // Keeps the objects of one kind as the API server has them: lists them in pages, then watches from
 // there on, with bookmarks, for as long as it lasts. What happens when:
-//   the watch ends in good order     the next one goes on from the last resourceVersion
-//   the connection breaks            the same, after a back-off; the objects stay
-//   410 Gone, any other refusal      a new list, after a back-off; the objects stay until it is
-//   whole 404: the kind is not served      its best version that is served; else it counts as a
-//   kind
-//                                    without objects, and is asked for again from time to time
-//   an answer is too large           the next list has smaller pages
+//   the watch ends in good order   the next one goes on from the last resourceVersion
+//   the connection breaks          the same, after a back-off; the objects stay
+//   410 Gone, any other refusal    a new list, after a back-off; the objects stay until it is whole
+//   404: this version is not       the next best one; if there is none, it counts as a kind without
+//   served                         objects, and is asked for again from time to time
+//   an answer is too large         the next list has smaller pages
 // Requests are for all namespaces. One thread: its Loop's.
 #pragma once
 

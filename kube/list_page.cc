@@ -25,18 +25,22 @@ std::string OneLine(std::string_view text) {
 }  // namespace
 
 Decoded<ListPage> ReadListPage(std::string_view text, const JsonLimits& limits) {
-  AQ_TRY(Json value, ReadJson(text, limits));
-  if (!value.is_object()) return Refusal{"", "a list is not a mapping"};
+  AQ_TRY(Json list, ReadJson(text, limits));
+  return ListPageOf(std::move(list));
+}
+
+Decoded<ListPage> ListPageOf(Json list) {
+  if (!list.is_object()) return Refusal{"", "a list is not a mapping"};
   ListPage page;
-  page.resource_version = ResourceVersionOf(value);
+  page.resource_version = ResourceVersionOf(list);
   if (page.resource_version.empty()) return Refusal{"metadata.resourceVersion", "is required"};
-  const Json& metadata = value["metadata"];
+  const Json& metadata = list["metadata"];
   if (const auto next = metadata.find("continue"); next != metadata.end() && next->is_string())
     page.next = next->get<std::string>();
   if (page.next.size() > kMaxContinue) return Refusal{"metadata.continue", "is too long"};
   page.items = Json::array();
-  const auto items = value.find("items");
-  if (items == value.end() || items->is_null()) return page;
+  const auto items = list.find("items");
+  if (items == list.end() || items->is_null()) return page;
   const bool good = items->is_array() && std::all_of(items->begin(), items->end(),
                                                      [](const Json& i) { return i.is_object(); });
   if (!good) return Refusal{"items", "expected a list of objects"};

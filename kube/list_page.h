@@ -16,6 +16,8 @@ struct ListPage {
 };
 
 Decoded<ListPage> ReadListPage(std::string_view text, const JsonLimits& limits);
+// The same of one that is there as a value.
+Decoded<ListPage> ListPageOf(Json list);
 
 // What went wrong in the API server's words, safe to log; of any body, JSON or not.
 std::string FailureMessage(std::string_view body);

@@ -11,6 +11,7 @@
 
 #include "core/base/last_error.h"
 #include "core/base/unique_fd.h"
+#include "core/base/write_all.h"
 
 namespace aquifer::redirect {
 namespace {
@@ -45,16 +46,6 @@ Decoded<WantedPod> PodFromJson(const Json& json) {
       .rules = {.inbound = json.at("inbound").get<bool>(), .dns = json.at("dns").get<bool>()}};
   if (const auto usable = CheckPodInfo(pod.info); !usable) return usable.error();
   return pod;
-}
-
-Status WriteAll(int fd, std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t written = ::write(fd, text.data(), text.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return LastError();
-    text.remove_prefix(static_cast<size_t>(written));
-  }
-  return {};
 }
 
 }  // namespace

@@ -17,6 +17,7 @@
 #include "core/base/folder_file.h"
 #include "core/base/last_error.h"
 #include "core/base/unique_fd.h"
+#include "core/base/write_all.h"
 #include "core/rt/timer.h"
 
 namespace aquifer::redirect {
@@ -47,16 +48,6 @@ Decoded<std::vector<std::string>> ListConfs(const std::string& folder) {
     if (names.size() > kMaxNames) return Refusal{folder, "has more than 4096 configurations"};
   }
   return names;
-}
-
-Status WriteAll(int fd, std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t written = ::write(fd, text.data(), text.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return LastError();
-    text.remove_prefix(static_cast<size_t>(written));
-  }
-  return {};
 }
 
 Status CopyAll(int from, int to) {

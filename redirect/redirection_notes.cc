@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/rt/timer.h"
+#include "kube/object_path.h"
 #include "redirect/cluster_pod.h"
 
 namespace aquifer::redirect {
@@ -13,7 +14,9 @@ namespace {
 constexpr size_t kMaxAnswer = 8 << 20;  // the pod, as an event of a watch
 
 // The pod has gone, or another has its name.
-bool IsGone(int status) { return status == 404 || status == 409 || status == 410; }
+bool IsGone(int status) {
+  return status == kube::kNotFound || status == kube::kConflict || status == kube::kGone;
+}
 
 }  // namespace
 
@@ -94,7 +97,7 @@ Task<void> RedirectionNotes::Write(std::string uid, StopToken stop) {
   before.pause = std::clamp(before.pause * 2, pace_.first_pause, pace_.longest_pause);
   kube::ApiRequest request;
   request.method = "PATCH";
-  request.path = "/api/v1/namespaces/" + pod.info.ns + "/pods/" + pod.info.name + "/status";
+  request.path = kube::ObjectPath("v1", "pods", pod.info.ns, pod.info.name) + "/status";
   request.content_type = "application/merge-patch+json";
   request.body = RedirectionPatch(uid, wanted);
   const Result<std::string, kube::ApiFailure> answer =

@@ -1,7 +1,7 @@
 #include "redirect/source_flags.h"
 
 #include <algorithm>
-#include <cstdlib>
+#include <optional>
 #include <random>
 #include <set>
 #include <string>
@@ -16,8 +16,8 @@ namespace {
 constexpr const char* kOwnNamespace = "POD_NAMESPACE";
 
 std::set<std::string> ExcludedNamespaces(const app::Arguments& arguments) {
-  const char* const own = std::getenv(kOwnNamespace);
-  const std::string absent = own == nullptr ? "kube-system" : "kube-system," + std::string(own);
+  const std::optional<std::string> own = kube::ProcessVariable(kOwnNamespace);
+  const std::string absent = own ? "kube-system," + *own : "kube-system";
   std::string names = arguments.Value(kExcludeNamespaces.name, absent);
   std::set<std::string> excluded;
   while (!names.empty()) {

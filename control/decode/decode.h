@@ -1,6 +1,6 @@
 // One JSON object of a Kubernetes API to one typed object. The decoder of each kind reads its
 // fields and refuses by the field's path; what it returns after a refusal is not looked at. The
-// manifest reader and, later, the API server's watch both end here. Any thread.
+// readers of manifests and of an API server both end here. Any thread.
 #pragma once
 
 #include <optional>

@@ -12,8 +12,6 @@ namespace {
 
 constexpr int kPageObjects = 250;
 constexpr int kMaxPages = 1000;
-constexpr int kNotFound = 404;
-constexpr int kConflict = 409;
 constexpr int kInvalid = 422;
 
 std::string Selector(const DeployedRow& row) {
@@ -77,18 +75,19 @@ Task<Result<void, WriteFailure>> Applier::Refresh(StopToken stop) {
 }
 
 Task<Result<void, WriteFailure>> Applier::List(const DeployedRow& row, StopToken stop) {
-  const std::string base = GroupPath(row) + "/" + std::string(row.plural) +
+  const std::string base = CollectionPath(row.api_version, row.plural) +
                            "?limit=" + std::to_string(kPageObjects) +
                            "&labelSelector=" + QueryValue(Selector(row));
   std::map<DeployedKey, Json> listed;
   std::string path = base;
   for (int pages = 0; pages < kMaxPages; ++pages) {
-    AQ_CO_TRY(Json page, co_await writer_.Read(path, stop));
-    const auto items = page.find("items");
-    if (items != page.end() && items->is_null()) *items = Json::array();
-    if (items == page.end() || !items->is_array())
-      co_return WriteFailure{0, "the list of " + std::string(row.plural) + " has no items"};
-    for (Json& item : *items) {
+    AQ_CO_TRY(Json list, co_await writer_.Read(path, stop));
+    Decoded<ListPage> page = ListPageOf(std::move(list));
+    if (!page.ok()) {
+      co_return WriteFailure{
+          0, "the list of " + std::string(row.plural) + " is none: " + page.error().ToString()};
+    }
+    for (Json& item : page->items) {
       const auto metadata = item.find("metadata");
       if (metadata == item.end()) continue;
       // Lists leave out what is the same of all items.
@@ -99,10 +98,8 @@ Task<Result<void, WriteFailure>> Applier::List(const DeployedRow& row, StopToken
     }
     if (listed.size() > kMaxObjects)
       co_return WriteFailure{0, "there are too many " + std::string(row.plural) + " of ours"};
-    const auto metadata = page.find("metadata");
-    const std::string next = metadata == page.end() ? "" : TextOf(*metadata, "continue");
-    if (next.empty() || items->empty()) break;
-    path = base + "&continue=" + QueryValue(next);
+    if (page->next.empty() || page->items.empty()) break;
+    path = base + "&continue=" + QueryValue(page->next);
   }
   std::erase_if(objects_, [&](const auto& object) { return object.first.kind == row.kind; });
   objects_.merge(listed);
@@ -137,9 +134,8 @@ Applier::Outcome Applier::Fail(const WantedObject& wanted, const WriteFailure& f
   attempt.hash = HashOf(wanted.body);
   attempt.settled.reset();
   attempt.foreign = false;
-  attempt.backoff = attempt.backoff == Clock::duration::zero()
-                        ? options_.first_backoff
-                        : std::min(attempt.backoff * 2, options_.longest_backoff);
+  attempt.backoff =
+      std::clamp(attempt.backoff * 2, options_.first_backoff, options_.longest_backoff);
   attempt.not_before = Loop::Current().now() + attempt.backoff;
   if (attempt.problem != failure.why) {
     log_.Error("deploy", "cannot be applied",
@@ -205,8 +201,7 @@ Task<Applier::Outcome> Applier::Bring(const WantedObject& wanted, StopToken stop
   if (Waits(wanted)) co_return Outcome::kFailed;
   ++writes_;
   std::string path = wanted.key.Path();
-  std::string body = BodyFor(wanted, is_new ? nullptr : &live->second)
-                         .dump(-1, ' ', false, Json::error_handler_t::replace);
+  std::string body = WriteJson(BodyFor(wanted, is_new ? nullptr : &live->second));
   // Of an object that somebody makes just now nothing is taken over.
   const std::string_view deed = DeedOf(wanted, is_new ? nullptr : &live->second);
   const auto force = is_new ? ObjectWriter::Force::kNo : ObjectWriter::Force::kYes;

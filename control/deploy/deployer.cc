@@ -10,8 +10,6 @@
 namespace aquifer::control {
 namespace {
 
-constexpr int kNotFound = 404;
-
 DeployProblem Problem(std::string_view reason, std::string message) {
   return {std::string(reason), std::move(message)};
 }
@@ -48,10 +46,9 @@ void KeepConditions(StatusMap& statuses) {
 }
 
 Deployer::Deployer(ObjectWriter& writer, const DeploySettings& settings, const MeshSettings& mesh,
-                   std::function<bool()> leading, obs::Logger& log, const DeployOptions& options)
+                   obs::Logger& log, const DeployOptions& options)
     : settings_(settings),
       mesh_(mesh),
-      leading_(std::move(leading)),
       log_(log),
       options_(options),
       applier_(writer, log, WhatIsWritten(settings, options)),
@@ -89,10 +86,6 @@ Task<void> Deployer::AwaitNews(StopToken stop) {
 }
 
 Task<void> Deployer::Pass(StopToken stop) {
-  if (!leading_()) {
-    refreshed_at_.reset();
-    co_return;
-  }
   const std::shared_ptr<const ObjectSet> objects = objects_;
   if (objects == nullptr) co_return;
   const bool known = co_await Refresh(stop);
@@ -130,7 +123,7 @@ Task<void> Deployer::DeployGateways(const ObjectSet& objects, StopToken stop) {
   const GatewayClasses classes(objects, mesh_);
   DeployConditions conditions;
   for (const auto& [key, gateway] : objects.gateways) {
-    if (stop.requested() || !leading_()) co_return;
+    if (stop.requested()) co_return;
     const std::optional<GatewayRole> role = classes.RoleOf(gateway.class_name);
     const bool deployed = role && *role != GatewayRole::kRemote;
     const bool ours =
@@ -318,7 +311,7 @@ Task<void> Deployer::RemoveOthers(const Gateway& gateway, const std::vector<Want
 Task<void> Deployer::WriteRoots(const ObjectSet& objects, StopToken stop) {
   const std::uint64_t before = applier_.writes();
   for (const auto& [key, space] : objects.namespaces) {
-    if (stop.requested() || !leading_()) co_return;
+    if (stop.requested()) co_return;
     if (space.meta.deleting) continue;
     const WantedObject wanted =
         RootConfigMap(space.meta.name, settings_.root_config_map, roots_pem_);

@@ -1,7 +1,7 @@
 // Keeps the deployments of Gateways, and the ConfigMap with the mesh's root in every namespace, as
 // the objects of the mesh ask for them. Works in passes: one after each change of the objects, and
-// one from time to time that reads all our objects anew, which is how drift is found. Only the
-// leader of several control planes writes. One thread: its Loop's.
+// one from time to time that reads all our objects anew, which is how drift is found. Runs while
+// this one of several control planes leads. One thread: its Loop's.
 #pragma once
 
 #include <functional>
@@ -26,7 +26,7 @@ struct DeployOptions {
   std::uint64_t roots_of_pass = 50;  // a Gateway must not wait for a thousand namespaces
 };
 
-// Of each Gateway that is deployed here: type aquifer.io/Deployed.
+// Of each Gateway that is deployed here: type kDeployed.
 using DeployConditions = std::map<ObjectKey, Condition>;
 
 // Says in the statuses of Gateways what became of their deployments. Parameters that cannot be used
@@ -37,9 +37,9 @@ void KeepConditions(StatusMap& statuses);
 
 class Deployer {
  public:
-  // References outlive the deployer; `leading` says at any time whether this control plane writes.
+  // References outlive the deployer.
   Deployer(ObjectWriter& writer, const DeploySettings& settings, const MeshSettings& mesh,
-           std::function<bool()> leading, obs::Logger& log, const DeployOptions& options = {});
+           obs::Logger& log, const DeployOptions& options = {});
 
   // From now on what is written is counted there.
   void CountIn(ControlMetrics& metrics) { applier_.CountIn(metrics); }
@@ -47,9 +47,7 @@ class Deployer {
   void Take(std::shared_ptr<const ObjectSet> objects);
   // What is written into every namespace.
   void SetRoots(std::string pem);
-  // Looks now, for instance because it leads.
-  void Wake() { news_.Set(); }
-  // Until `stop`; again in the next term.
+  // Until `stop`: one term. May be called again for the next one.
   Task<void> Run(StopToken stop);
 
   // Those of this term's last pass, once there has been one.
@@ -86,7 +84,6 @@ class Deployer {
 
   const DeploySettings settings_;
   const MeshSettings& mesh_;
-  const std::function<bool()> leading_;
   obs::Logger& log_;
   const DeployOptions options_;
   Applier applier_;

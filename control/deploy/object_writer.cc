@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "certs/wall_clock.h"
-#include "control/deploy/settings.h"
 #include "control/kube/values.h"
 
 namespace aquifer::control {
@@ -32,7 +31,7 @@ Task<Result<Json, WriteFailure>> ApiObjectWriter::Apply(std::string path, std::s
                                                         Force force, StopToken stop) {
   ApiRequest request;
   request.method = "PATCH";
-  request.path = std::move(path) + "?fieldManager=" + std::string(kManagedBy);
+  request.path = std::move(path) + "?fieldManager=" + std::string(kFieldManager);
   if (force == Force::kYes) request.path += "&force=true";
   request.content_type = "application/apply-patch+yaml";  // JSON is YAML
   request.body = std::move(body);
@@ -49,7 +48,7 @@ Task<Result<void, WriteFailure>> ApiObjectWriter::Delete(std::string path, std::
                         {"kind", "DeleteOptions"},
                         {"propagationPolicy", "Background"},
                         {"preconditions", {{"uid", std::move(uid)}}}};
-  request.body = options.dump(-1, ' ', false, Json::error_handler_t::replace);
+  request.body = WriteJson(options);
   const Result<Json, WriteFailure> answer = co_await Ask(std::move(request), stop);
   if (!answer.ok()) co_return answer.error();
   co_return Result<void, WriteFailure>();

@@ -6,6 +6,7 @@
 #include "control/deploy/settings.h"
 #include "control/resources.h"
 #include "core/base/check.h"
+#include "kube/object_path.h"
 
 namespace aquifer::control {
 namespace {
@@ -21,9 +22,7 @@ constexpr std::array<DeployedRow, 6> kRows = {{
     {DeployedKind::kConfigMap, "ConfigMap", "v1", "configmaps", ""},
 }};
 
-std::string HashOf(const Json& body) {
-  return ContentVersion(body.dump(-1, ' ', false, Json::error_handler_t::replace));
-}
+std::string HashOf(const Json& body) { return ContentVersion(WriteJson(body)); }
 
 }  // namespace
 
@@ -35,19 +34,13 @@ const DeployedRow& RowOf(DeployedKind kind) {
   return row;
 }
 
-std::string GroupPath(const DeployedRow& row) {
-  const bool core = row.api_version.find('/') == std::string_view::npos;
-  return (core ? "/api/" : "/apis/") + std::string(row.api_version);
-}
-
 std::string DeployedKey::ToString() const {
   return std::string(RowOf(kind).word) + " " + namespace_name + "/" + name;
 }
 
 std::string DeployedKey::Path() const {
   const DeployedRow& row = RowOf(kind);
-  return GroupPath(row) + "/namespaces/" + namespace_name + "/" + std::string(row.plural) + "/" +
-         name;
+  return kube::ObjectPath(row.api_version, row.plural, namespace_name, name);
 }
 
 void Finish(WantedObject& wanted) {

@@ -33,9 +33,6 @@ struct DeployedRow {
 std::span<const DeployedRow> DeployedRows();
 const DeployedRow& RowOf(DeployedKind kind);
 
-// "/apis/apps/v1".
-std::string GroupPath(const DeployedRow& row);
-
 struct DeployedKey {
   DeployedKind kind = DeployedKind::kDeployment;
   std::string namespace_name;

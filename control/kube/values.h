@@ -20,6 +20,7 @@ using kube::PrintableText;
 using kube::ReadJson;
 using kube::ReadYaml;
 using kube::TextMap;
+using kube::WriteJson;
 using kube::YamlDocument;
 using kube::YamlLimits;
 

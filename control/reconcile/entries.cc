@@ -211,9 +211,12 @@ void Entries::AddWorkloadEntry(const WorkloadEntry& entry, const WaypointResolve
     (*workload.mutable_services())[service->name] = EnteredPorts(*service->entry, entered);
     for (std::string& name : NamesOf(*service)) names.push_back(std::move(name));
   }
-  for (const auto& [key, service] : index_.objects().services) {
-    const bool selects = service.meta.namespace_name == entry.meta.namespace_name &&
-                         !service.selector.empty() && HasLabels(labels, service.selector);
+  const auto& services = index_.objects().services;
+  const std::string& space = entry.meta.namespace_name;
+  for (auto at = services.lower_bound({space, ""});
+       at != services.end() && at->first.first == space; ++at) {
+    const Service& service = at->second;
+    const bool selects = !service.selector.empty() && HasLabels(labels, service.selector);
     if (!selects || service.type == Service::Type::kExternalName) continue;
     (*workload.mutable_services())[ServiceResourceName(service, index_)] =
         EnteredPorts(service, entered);

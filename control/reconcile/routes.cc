@@ -133,20 +133,20 @@ class Attacher {
       return Rejected("NoMatchingParent", "the Service has no such port");
     const auto bound = waypoints_.find(service);
     const BoundGateway* waypoint = bound == waypoints_.end() ? nullptr : bound->second;
-    const bool producer = space == route_.meta.namespace_name;
-    const bool of_waypoint =
-        waypoint != nullptr && waypoint->namespace_name() == route_.meta.namespace_name;
-    if (!producer && !of_waypoint) {
-      return Rejected(
-          "UnsupportedValue",
-          "a route takes effect from the namespace of the Service or of its waypoint only");
-    }
     if (auto cannot = CannotRun()) return *std::move(cannot);
     for (const std::uint16_t port : ports) AddService(*service, port);
     if (waypoint == nullptr)
       return {"Accepted", true, "Accepted", "the Service has no waypoint that would apply it"};
     result_.gateways.insert(waypoint->namespace_name() + "/" + waypoint->name());
-    return {"Accepted", true, "Accepted", ""};
+    return {"Accepted", true, "Accepted", ForWhom(space, *waypoint)};
+  }
+
+  // GAMMA: a route from a third namespace is a consumer's, which its waypoint applies to requests
+  // whose client proved to be of that namespace.
+  std::string ForWhom(std::string_view space, const BoundGateway& waypoint) const {
+    const std::string& own = route_.meta.namespace_name;
+    if (own == space || own == waypoint.namespace_name()) return "";
+    return "for clients of namespace " + own;
   }
 
   static bool ReadPorts(const ParentRef& parent, const Service& service,

@@ -46,9 +46,7 @@ struct StatusAddress {
   friend bool operator==(const StatusAddress&, const StatusAddress&) = default;
 };
 
-// Of a Gateway that is deployed here.
-inline constexpr std::string_view kDeployed = "aquifer.io/Deployed";
-// Its reason when the parameters of the Gateway cannot be used.
+// The reason of kDeployed when the parameters of the Gateway cannot be used.
 inline constexpr std::string_view kInvalidParameters = "InvalidParameters";
 
 struct ObjectStatus {

@@ -9,8 +9,6 @@
 namespace aquifer::control {
 namespace {
 
-constexpr int kNotFound = 404;
-constexpr int kConflict = 409;
 constexpr size_t kMaxLeaseBytes = 64 << 10;
 constexpr int kReleaseTries = 3;
 constexpr auto kReleaseTimeout = std::chrono::seconds(2);
@@ -181,7 +179,7 @@ std::string Leader::Now() const {
 }
 
 std::string Leader::Path() const {
-  return "/apis/coordination.k8s.io/v1/namespaces/" + options_.namespace_name + "/leases";
+  return CollectionPath("coordination.k8s.io/v1", "leases", options_.namespace_name);
 }
 
 }  // namespace aquifer::control

@@ -23,10 +23,6 @@ void WriteRecord(const LeaseRecord& record, Json& spec) {
   spec["leaseTransitions"] = record.transitions;
 }
 
-std::string Dump(const Json& body) {
-  return body.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
 }  // namespace
 
 Decoded<Lease> ReadLease(std::string_view text) {
@@ -54,7 +50,7 @@ std::string NewLeaseBody(std::string_view namespace_name, std::string_view name,
                {"metadata", {{"namespace", namespace_name}, {"name", name}}},
                {"spec", Json::object()}};
   WriteRecord(record, body["spec"]);
-  return Dump(body);
+  return WriteJson(body);
 }
 
 std::string LeaseBody(const Lease& lease, const LeaseRecord& record) {
@@ -62,7 +58,7 @@ std::string LeaseBody(const Lease& lease, const LeaseRecord& record) {
   Json& spec = body["spec"];
   if (!spec.is_object()) spec = Json::object();
   WriteRecord(record, spec);
-  return Dump(body);
+  return WriteJson(body);
 }
 
 void Election::Observe(const LeaseRecord& record, TimePoint now) {

@@ -176,9 +176,7 @@ class Composer {
                           {"status", std::move(status)}});
   }
 
-  static StatusPatch Finish(bool apply, const Json& body) {
-    return {apply, body.dump(-1, ' ', false, Json::error_handler_t::replace)};
-  }
+  static StatusPatch Finish(bool apply, const Json& body) { return {apply, WriteJson(body)}; }
 
   std::optional<StatusPatch> Gateway() const {
     const Json& before = List(status_, "conditions");

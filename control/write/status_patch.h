@@ -14,8 +14,6 @@
 
 namespace aquifer::control {
 
-inline constexpr std::string_view kFieldManager = "aquifer-control";
-
 struct StatusPatch {
   bool apply = false;  // server-side apply; else a merge patch
   std::string body;

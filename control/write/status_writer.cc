@@ -18,9 +18,6 @@ constexpr size_t kMaxInFlight = 16;
 constexpr auto kTimeout = std::chrono::seconds(10);
 constexpr JsonLimits kLimits{.bytes = 4 << 20, .values = 200'000, .depth = 64};
 
-constexpr int kNotFound = 404;
-constexpr int kConflict = 409;
-constexpr int kTooMany = 429;
 constexpr int kServerError = 500;
 
 const DecoderRow& RowOf(Kind kind) {
@@ -31,19 +28,15 @@ const DecoderRow& RowOf(Kind kind) {
   return *found;
 }
 
-std::string ApiVersion(const DecoderRow& row, std::string_view version) {
-  return (row.group.empty() ? "" : std::string(row.group) + "/") + std::string(version);
-}
-
 // Of all objects of the kind in the namespace of `key`.
-std::string CollectionPath(const DecoderRow& row, std::string_view version, const ObjectKey& key) {
-  std::string path = (row.group.empty() ? "/api/" : "/apis/") + ApiVersion(row, version);
-  if (row.scope == ObjectScope::kNamespaced) path += "/namespaces/" + key.namespace_name;
-  return path.append("/").append(row.plural);
+std::string PathBeside(const DecoderRow& row, std::string_view version, const ObjectKey& key) {
+  const bool spaced = row.scope == ObjectScope::kNamespaced;
+  return CollectionPath(ApiVersion(row.group, version), row.plural,
+                        spaced ? key.namespace_name : "");
 }
 
-std::string ObjectPath(const DecoderRow& row, std::string_view version, const ObjectKey& key) {
-  return CollectionPath(row, version, key) + "/" + key.name;
+std::string PathOf(const DecoderRow& row, std::string_view version, const ObjectKey& key) {
+  return PathBeside(row, version, key) + "/" + key.name;
 }
 
 ApiRequest PatchRequest(std::string path, StatusPatch patch) {
@@ -134,7 +127,7 @@ Task<StatusWriter::Outcome> StatusWriter::Update(const ObjectKey& key, const Obj
   const DecoderRow& row = RowOf(key.kind);
   const Result<Found, ApiFailure> found = co_await Read(row, key, stop);
   if (!found.ok()) co_return Failed(key, found.error(), stop);
-  const PatchContext context{.api_version = ApiVersion(row, found->version),
+  const PatchContext context{.api_version = ApiVersion(row.group, found->version),
                              .now = FormatTimestamp(clock_().time_since_epoch().count()),
                              .with_features = with_features_};
   Decoded<std::optional<StatusPatch>> patch = PatchFor(key, status, found->object, context);
@@ -144,7 +137,7 @@ Task<StatusWriter::Outcome> StatusWriter::Update(const ObjectKey& key, const Obj
     co_return Failed(key, unreadable, stop);
   }
   if (!patch->has_value()) co_return Counted(key, Outcome::kHolds, "same");
-  ApiRequest request = PatchRequest(ObjectPath(row, found->version, key), **std::move(patch));
+  ApiRequest request = PatchRequest(PathOf(row, found->version, key), **std::move(patch));
   const Result<std::string, ApiFailure> answer =
       co_await client_.Call(std::move(request), kLimits.bytes, kTimeout, stop);
   if (answer.ok()) co_return Counted(key, Outcome::kHolds, "written");
@@ -160,8 +153,7 @@ Task<StatusWriter::Outcome> StatusWriter::Create(const ObjectKey& key, StopToken
   for (const std::string_view version : VersionsOf(row)) {
     ApiRequest request;
     request.method = "POST";
-    request.path =
-        CollectionPath(row, version, key) + "?fieldManager=" + std::string(kFieldManager);
+    request.path = PathBeside(row, version, key) + "?fieldManager=" + std::string(kFieldManager);
     request.content_type = "application/json";
     request.body = GatewayClassBody(key.name, version);
     const Result<std::string, ApiFailure> answer =
@@ -179,7 +171,7 @@ Task<Result<StatusWriter::Found, ApiFailure>> StatusWriter::Read(const DecoderRo
                                                                  StopToken stop) {
   for (const std::string_view version : VersionsOf(row)) {
     ApiRequest request;
-    request.path = ObjectPath(row, version, key);
+    request.path = PathOf(row, version, key);
     const Result<std::string, ApiFailure> body =
         co_await client_.Call(std::move(request), kLimits.bytes, kTimeout, stop);
     if (!body.ok() && body.error().status == kNotFound) continue;
@@ -220,7 +212,7 @@ StatusWriter::Outcome StatusWriter::Failed(const ObjectKey& key, const ApiFailur
   log_.Limited(limiter_, obs::Level::kWarn, "status", "cannot be written",
                {{"object", key.ToString()}, {"error", failure.ToString()}});
   const bool may_pass =
-      failure.status == 0 || failure.status == kTooMany || failure.status >= kServerError;
+      failure.status == 0 || failure.status == kTooManyRequests || failure.status >= kServerError;
   return may_pass ? Counted(key, Outcome::kFailed, "failed")
                   : Counted(key, Outcome::kRefused, "refused");
 }

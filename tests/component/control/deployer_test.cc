@@ -45,9 +45,9 @@ class World {
     settings_.image = "aquifer:test";
     settings_.root_config_map = "roots";
     for (const DeployedRow& row : DeployedRows())
-      server.Serve(GroupPath(row) + "/" + std::string(row.plural));
+      server.Serve(CollectionPath(row.api_version, row.plural));
     writer_.emplace(server.access());
-    deployer_.emplace(*writer_, settings_, mesh_, [] { return true; }, log_, Fast());
+    deployer_.emplace(*writer_, settings_, mesh_, log_, Fast());
     deployer_->SetRoots("PEM");
     tasks_.Spawn(deployer_->Run(stop_.token()));
   }

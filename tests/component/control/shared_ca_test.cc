@@ -1,164 +1,31 @@
 // Replicas that agree on a CA by a Secret of an API server.
 #include "control/shared_ca.h"
 
-#include <functional>
-#include <map>
-#include <memory>
-
 #include "certs/local_ca.h"
-#include "certs/tls_context.h"
-#include "certs/tls_stream.h"
 #include "control/ca_state.h"
 #include "control/kube/values.h"
-#include "core/http/h2_connection.h"
-#include "core/io/socket.h"
-#include "core/rt/scope.h"
+#include "tests/component/kube/api_server.h"
 #include "tests/support/catch.h"
+#include "tests/support/quiet_log.h"
 #include "tests/support/run_task.h"
+#include "tests/support/story.h"
 #include "tests/unit/control/source/files.h"
 
 namespace aquifer::control {
 namespace {
 
-const std::string kSecrets = "/api/v1/namespaces/mesh/secrets";
+using aquifer::test::Tell;
 
-certs::TlsContextRef ServerContext(const certs::LocalCa& ca) {
-  certs::PrivateKey key = certs::PrivateKey::Generate();
-  certs::SubjectNames names;
-  names.ips.push_back(Ip::Loopback4());
-  const auto leaf =
-      ca.IssueServer(key.get(), names, std::chrono::hours(1), certs::SystemWallTime());
-  REQUIRE(leaf.ok());
-  const std::vector<std::string> chain = ca.ResponseChain(*leaf);
-  const auto bundle = certs::CertificateBundle::FromResponse(std::move(key), chain);
-  REQUIRE(bundle.ok());
-  return certs::TlsContext::HostServer(*bundle, certs::PeerCertificate::kNone);
-}
-
-// The Secrets of one namespace: one is read by its name, POST makes one, PATCH merges into one of
-// that version. One thread: its Loop's.
-class SecretStore {
- public:
-  SecretStore()
-      : ca_(certs::LocalCa::Create("test", certs::SystemWallTime())), tls_(ServerContext(ca_)) {
-    auto listener = io::Listener::Listen({Ip::Loopback4(), 0});
-    REQUIRE(listener.ok());
-    listener_ = *std::move(listener);
-    tasks_.Spawn(AcceptLoop());
-  }
-  Task<void> End() {
-    stop_.RequestStop();
-    co_await tasks_.Join();
-  }
-
-  ClusterAccess access() const {
-    ClusterAccess access;
-    access.address = listener_->local().ToString();
-    access.host_name = "127.0.0.1";
-    access.roots = ca_.roots()->pem();
-    access.token = "let-me-in";
-    return access;
-  }
-
-  std::map<std::string, std::string> secrets;  // bodies by name
-  int refusals = 0;                            // so many requests are answered with 503
-  int requests = 0;
-  std::function<void()> before_post = [] {};
-  std::function<void()> before_patch = [] {};
-
- private:
-  Task<void> AcceptLoop() {
-    while (!stop_.requested()) {
-      Result<io::SocketPtr> socket = co_await listener_->Accept(stop_.token());
-      if (!socket.ok()) co_return;
-      tasks_.Spawn(ServeConnection(*std::move(socket)));
-    }
-  }
-
-  Task<void> ServeConnection(io::SocketPtr socket) {
-    StopSource own(stop_.token());
-    io::StreamPtr carrier = std::move(socket);
-    certs::PeerExpectation nobody = certs::OneOf{};
-    auto secure = co_await certs::ServerHandshake(std::move(carrier), tls_, std::move(nobody),
-                                                  certs::SystemWallTime(), own.token());
-    if (!secure.ok()) co_return;
-    Scope streams;
-    http::H2Connection connection(http::H2Role::kServer, *std::move(secure), http::H2Options(),
-                                  [&](http::H2StreamPtr stream) {
-                                    streams.Spawn(ServeStream(std::move(stream), own.token()));
-                                  });
-    std::ignore = co_await connection.Run(own.token());
-    own.RequestStop();
-    co_await streams.Join();
-  }
-
-  Task<void> ServeStream(http::H2StreamPtr stream, StopToken stop) {
-    std::string body;
-    while (true) {
-      const Result<Chunk> chunk = co_await stream->Read(stop);
-      if (!chunk.ok()) co_return;
-      if (chunk->empty()) break;
-      body.append(chunk->text());
-    }
-    ++requests;
-    http::ResponseHead head;
-    std::string answer = "{}";
-    head.status = Answer(stream->request(), body, answer);
-    std::ignore = stream->Respond(head, http::EndStream::kNo);
-    Chunk chunk = Chunk::CopyOf(std::string_view(answer));
-    std::ignore = co_await stream->Write(std::move(chunk), stop);
-    std::ignore = co_await stream->ShutdownWrite(stop);
-  }
-
-  int Answer(const http::RequestHead& request, const std::string& body, std::string& answer) {
-    if (refusals > 0) {
-      --refusals;
-      return 503;
-    }
-    if (request.method == "POST") {
-      before_post();
-      const std::string name = Json::parse(body)["metadata"]["name"].get<std::string>();
-      if (request.path != kSecrets) return 404;
-      return secrets.emplace(name, body).second ? 201 : 409;
-    }
-    if (!request.path.starts_with(kSecrets + "/")) return 404;
-    const auto found = secrets.find(request.path.substr(kSecrets.size() + 1));
-    if (found == secrets.end()) return 404;
-    if (request.method == "PATCH") return Merge(body, found->second);
-    answer = found->second;
-    return 200;
-  }
-
-  int Merge(const std::string& body, std::string& secret) {
-    before_patch();
-    Json object = Json::parse(secret);
-    const Json patch = Json::parse(body);
-    const std::string version = object["metadata"].value("resourceVersion", "");
-    if (patch["metadata"]["resourceVersion"] != version) return 409;
-    object.merge_patch(patch);
-    object["metadata"]["resourceVersion"] = version + "1";
-    secret = object.dump();
-    return 200;
-  }
-
-  StopSource stop_;
-  certs::LocalCa ca_;
-  certs::TlsContextRef tls_;
-  std::unique_ptr<io::Listener> listener_;
-  Scope tasks_;
-};
+const std::string kSecrets = "/api/v1/secrets";
+const std::string kSecret = "/api/v1/namespaces/mesh/secrets/ca";
 
 struct World {
-  World() : log(Quiet()) {}
-  static obs::LoggerOptions Quiet() {
-    obs::LoggerOptions options;
-    options.writer.fd = -1;
-    return options;
-  }
+  World() { server.Serve(kSecrets); }
+  Task<void> End() { co_await server.End(); }
 
   // What a replica with that state says.
   Task<std::string> Bring(std::string state, StopToken stop = StopToken()) {
-    ApiClient client(store.access(), &certs::SystemWallTime);
+    ApiClient client(server.access(), &certs::SystemWallTime);
     SharedCa shared(client,
                     {.namespace_name = "mesh",
                      .name = "ca",
@@ -172,7 +39,7 @@ struct World {
   }
   // Whether anything has changed for that replica: "yes", "no", or what it says.
   Task<std::string> Look(std::string state, certs::WallTime now) {
-    ApiClient client(store.access(), &certs::SystemWallTime);
+    ApiClient client(server.access(), &certs::SystemWallTime);
     SharedCa shared(client,
                     {.namespace_name = "mesh",
                      .name = "ca",
@@ -195,45 +62,40 @@ struct World {
   }
 
   TestDirectory directory;
-  obs::Logger log;
-  SecretStore store;
+  obs::Logger log{test::QuietLog()};
+  kube::ApiServer server;
 };
-
-using Story = Task<void> (*)(World& world);
-
-Task<void> TellIn(Story story) {
-  World world;
-  co_await story(world);
-  co_await world.store.End();
-}
-void Tell(Story story) { test::Run(TellIn(story)); }
 
 Task<void> SecondTakesTheFirsts(World& world) {
   CHECK(co_await world.Bring("first") == "");
-  CHECK(world.store.secrets.size() == 1);
+  CHECK(world.server.Find(kSecrets, "ca") != nullptr);
   CHECK(co_await world.Bring("second") == "");
+  CHECK(world.server.sent().size() == 1);
   CHECK(world.FilesOf("first").size() == 3);
   CHECK(world.FilesOf("first") == world.FilesOf("second"));
 }
 
 Task<void> FasterOneCounts(World& world) {
   CHECK(co_await world.Bring("faster") == "");
-  const auto secrets = std::exchange(world.store.secrets, {});
-  world.store.before_post = [&] { world.store.secrets = secrets; };
+  const Json secret = *world.server.Find(kSecrets, "ca");
+  world.server.Forget(kSecrets, "ca");
+  world.server.Before([&](const kube::ApiServer::Sent& request) {
+    if (request.method == "POST") world.server.Put(kSecrets, secret.dump());
+  });
   CHECK(co_await world.Bring("slower") == "");
-  CHECK(world.store.secrets == secrets);
+  CHECK(world.server.Find(kSecrets, "ca")->at("data") == secret.at("data"));
   CHECK(world.FilesOf("slower") == world.FilesOf("faster"));
 }
 
 Task<void> AsksUntilThereIsAnAnswer(World& world) {
-  world.store.refusals = 3;
+  world.server.Answer(kSecret, 503, "away", 3);
   CHECK(co_await world.Bring("state") == "");
-  CHECK(world.store.refusals == 0);
+  CHECK(world.server.CountsOf(kSecret).refused == 3);
   CHECK(world.FilesOf("state").size() == 3);
 }
 
 Task<void> BadSecretEndsTheStart(World& world) {
-  world.store.secrets["ca"] = R"({"data": {}})";
+  world.server.Put(kSecrets, R"({"metadata": {"name": "ca"}, "data": {}})");
   CHECK(co_await world.Bring("state") == "Secret mesh/ca: data.ca-key.pem: is missing");
   CHECK(world.FilesOf("state").empty());
 }
@@ -260,11 +122,12 @@ Task<void> LosesTheRace(World& world) {
   CHECK(co_await world.Bring("slower") == "");
   const CaFiles before = world.FilesOf("slower");
   // Somebody else writes between reading and writing.
-  world.store.before_patch = [&] {
-    Json secret = Json::parse(world.store.secrets["ca"]);
-    secret["metadata"]["resourceVersion"] = "another";
-    world.store.secrets["ca"] = secret.dump();
-  };
+  world.server.Before([&](const kube::ApiServer::Sent& request) {
+    if (request.method != "PATCH") return;
+    Json secret = *world.server.Find(kSecrets, "ca");
+    secret["metadata"]["annotations"]["by"] = "another";
+    world.server.Put(kSecrets, secret.dump());
+  });
   CHECK(co_await world.Look("slower", World::Late()) == "no");
   CHECK(world.FilesOf("slower") == before);
 }
@@ -277,22 +140,23 @@ Task<void> FollowsAnOperator(World& world) {
                          {"root-cert.pem", std::string(theirs.roots()->pem())}};
   Json secret = Json::parse(CaSecretBody("mesh", "ca", files));
   secret["metadata"].erase("labels");
-  world.store.secrets["ca"] = secret.dump();
+  world.server.Put(kSecrets, secret.dump());
+  const size_t sent = world.server.sent().size();
   // Theirs is for them to renew.
   CHECK(co_await world.Look("first", World::Late()) == "yes");
   CHECK(world.FilesOf("first") == files);
-  CHECK(world.store.secrets["ca"] == secret.dump());
+  CHECK(world.server.sent().size() == sent);
 }
 
 Task<void> KeepsWhatItHas(World& world) {
   CHECK(co_await world.Bring("first") == "");
   const CaFiles before = world.FilesOf("first");
-  world.store.refusals = 1;
+  world.server.Answer(kSecret, 503, "away", 1);
   CHECK(co_await world.Look("first", World::Late()) == "no");
-  world.store.secrets["ca"] = R"({"data": {}})";
+  world.server.Put(kSecrets, R"({"metadata": {"name": "ca", "namespace": "mesh"}, "data": {}})");
   CHECK(co_await world.Look("first", World::Late()) ==
         "Secret mesh/ca: data.ca-key.pem: is missing");
-  world.store.secrets.clear();
+  world.server.Forget(kSecrets, "ca");
   CHECK(co_await world.Look("first", World::Late()) == "no");
   CHECK(world.FilesOf("first") == before);
 }

@@ -166,8 +166,10 @@ void ApiServer::StopServing(const std::string& path) {
   EndWatches();
 }
 
-void ApiServer::Answer(const std::string& path, int status, const std::string& message) {
-  answers_[path] = {status, message};
+void ApiServer::Answer(const std::string& path, int status, const std::string& message,
+                       size_t times) {
+  answers_.erase(path);
+  if (status != 0) answers_[path] = {status, message, times};
 }
 
 void ApiServer::EndWatches() {
@@ -218,8 +220,10 @@ Task<void> ApiServer::ServeStream(http::H2StreamPtr stream, StopToken stop) {
   std::string message;
   if (token != std::string("Bearer ") + kToken) {
     status = 401;
-  } else if (answer != answers_.end() && answer->second.first != 0) {
-    std::tie(status, message) = answer->second;
+  } else if (answer != answers_.end()) {
+    status = answer->second.status;
+    message = answer->second.message;
+    if (--answer->second.times == 0) answers_.erase(answer);
   } else if (!served_.contains(PlaceOf(path).collection) && path != kTokenReviews) {
     status = 404;
   }
@@ -249,6 +253,7 @@ Task<void> ApiServer::ServeObject(http::H2Stream& stream, StopToken stop) {
   const std::optional<std::string> text = co_await ReadBody(stream, stop);
   if (!text) co_return;
   if (!text->empty()) request.body = Json::parse(*text);
+  before_(request);
   auto [status, answer] = AnswerTo(request);
   if (request.method == "GET") {
     ++counts_[request.target].pages;
@@ -269,7 +274,8 @@ std::pair<int, Json> ApiServer::AnswerTo(const Sent& request) {
     Put(place.collection, request.body.dump());
     return {201, *Find(place.collection, place.name)};
   }
-  if (request.method == "PATCH" && !IsOfStatus(request.target))
+  const bool merges = request.content_type == "application/merge-patch+json";
+  if (request.method == "PATCH" && !merges && !IsOfStatus(request.target))
     return Apply(place.collection, place.name, request.body);
   if (present == nullptr) return {404, Json()};
   if (request.method == "GET") return {200, *present};
@@ -281,7 +287,7 @@ std::pair<int, Json> ApiServer::AnswerTo(const Sent& request) {
     return {409, Json()};
   if (request.method == "PUT") {
     next = request.body;
-  } else if (request.content_type == "application/merge-patch+json") {
+  } else if (merges) {
     if (metadata.contains("uid") && metadata["uid"] != next["metadata"]["uid"])
       return {409, Json()};
     next.merge_patch(request.body);

@@ -3,6 +3,8 @@
 // real ones fail. Selectors of fields are noted, not followed. One thread: its Loop's.
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <list>
 #include <map>
 #include <memory>
@@ -42,8 +44,9 @@ class ApiServer {
 
   void Serve(const std::string& path) { served_.insert(path); }
   void StopServing(const std::string& path);
-  // Requests of that path are answered so; 0: as usual.
-  void Answer(const std::string& path, int status, const std::string& message = "");
+  // So many requests of that path are answered so; 0: as usual.
+  void Answer(const std::string& path, int status, const std::string& message = "",
+              size_t times = SIZE_MAX);
   // What is said of a token: the status of its TokenReview. Of others that nobody knows them.
   void Vouch(const std::string& token, const std::string& status_json);
   int reviews() const { return reviews_; }
@@ -68,6 +71,8 @@ class ApiServer {
     Json body;
   };
   const std::vector<Sent>& sent() const { return sent_; }
+  // What happens once a request has come, and before it is looked at what there is.
+  void Before(std::function<void(const Sent&)> happens) { before_ = std::move(happens); }
   // The object of that name as it is now; null if there is none.
   const Json* Find(const std::string& path, const std::string& name) const;
 
@@ -88,6 +93,11 @@ class ApiServer {
   struct Change {
     int version;
     std::string line;
+  };
+  struct Prepared {
+    int status;
+    std::string message;
+    size_t times;
   };
   struct Resource {
     std::map<std::string, Json> objects;  // by "namespace/name"
@@ -118,10 +128,11 @@ class ApiServer {
   std::unique_ptr<io::Listener> listener_;
   std::set<std::string> served_;
   std::map<std::string, Resource> resources_;
-  std::map<std::string, std::pair<int, std::string>> answers_;
+  std::map<std::string, Prepared> answers_;  // by path
   std::map<std::string, Counts> counts_;
   std::map<std::string, Json> vouched_;
   std::vector<Sent> sent_;
+  std::function<void(const Sent&)> before_ = [](const Sent&) {};
   int reviews_ = 0;
   bool hold_unknown_reviews_ = false;
   int version_ = 100;

@@ -1,6 +1,5 @@
 // The node agent asked by the CNI plugin, for pods of a manifests directory. Rules need root and
 // are the netns tests' matter.
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <memory>
@@ -14,20 +13,15 @@
 #include "redirect/plugin_process.h"
 #include "tests/support/quiet_log.h"
 #include "tests/support/run_task.h"
+#include "tests/support/temporary_folder.h"
 #include "tests/support/until.h"
 
 namespace aquifer::redirect {
 namespace {
 
 // An agent on a directory of its own.
-struct World {
-  World() {
-    std::string name = std::filesystem::temp_directory_path() / "aquifer-agent-XXXXXX";
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    path = name;
-    std::filesystem::create_directories(path / "manifests");
-  }
-  ~World() { std::filesystem::remove_all(path); }
+struct World : aquifer::test::TemporaryFolder {
+  World() { std::filesystem::create_directories(path / "manifests"); }
 
   AgentOptions Options() const {
     return {.node_name = "node1",
@@ -51,8 +45,6 @@ struct World {
           "labels: {istio.io/dataplane-mode: " +
               mode + "}}\nspec: {nodeName: node1}\n");
   }
-
-  std::filesystem::path path;
 };
 
 using Steps = Task<void> (*)(const World&);

@@ -2,8 +2,6 @@
 // socket. Without root no pod is captured; what is told and answered then is what is tested here.
 #include "redirect/agent.h"
 
-#include <cstdlib>
-#include <filesystem>
 #include <tuple>
 
 #include "core/rt/scope.h"
@@ -13,6 +11,7 @@
 #include "tests/support/quiet_log.h"
 #include "tests/support/run_task.h"
 #include "tests/support/story.h"
+#include "tests/support/temporary_folder.h"
 #include "tests/support/until.h"
 #include "tests/unit/redirect/support.h"
 
@@ -75,22 +74,15 @@ class NoPods final : public PodHandler {
 
 class World {
  public:
-  World() {
-    std::string name = std::filesystem::temp_directory_path() / "aquifer-agent-XXXXXX";
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    folder_ = name;
-  }
-  ~World() { std::filesystem::remove_all(folder_); }
-
   void Start() {
     AgentOptions options;
     options.node_name = "node1";
-    options.zds_socket = folder_ / "zds.sock";
+    options.zds_socket = folder_.path / "zds.sock";
     options.status_file = status_file();
     agent.emplace(std::move(options), std::make_unique<ScriptedSource>(script), log_);
     REQUIRE(agent->Listen().ok());
     CniClientOptions client;
-    client.path = folder_ / "zds.sock";
+    client.path = folder_.path / "zds.sock";
     client.first_backoff = milliseconds(1);
     proxy.emplace(std::move(client), pods_, log_);
     tasks_.Spawn(agent->Run(stop_.token()));
@@ -107,14 +99,14 @@ class World {
       std::ignore = co_await SleepFor(milliseconds(1), StopToken());
     }
   }
-  std::string status_file() const { return folder_ / "status"; }
+  std::string status_file() const { return folder_.path / "status"; }
 
   Script script;
   std::optional<Agent> agent;
   std::optional<CniClient> proxy;
 
  private:
-  std::filesystem::path folder_;
+  aquifer::test::TemporaryFolder folder_;
   obs::Logger log_{aquifer::test::QuietLog()};
   NoPods pods_;
   StopSource stop_;

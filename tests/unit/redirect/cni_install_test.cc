@@ -2,7 +2,6 @@
 
 #include <sys/stat.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -11,6 +10,7 @@
 #include "core/rt/scope.h"
 #include "tests/support/quiet_log.h"
 #include "tests/support/run_task.h"
+#include "tests/support/temporary_folder.h"
 #include "tests/support/until.h"
 
 namespace aquifer::redirect {
@@ -25,16 +25,12 @@ constexpr const char* kOther =
 constexpr const char* kSingle = R"({"cniVersion":"1.0.0","name":"one","type":"ptp"})";
 
 // A node's two folders and a program to install.
-struct Node {
+struct Node : aquifer::test::TemporaryFolder {
   Node() {
-    std::string name = fs::temp_directory_path() / "aquifer-install-XXXXXX";
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    path = name;
     fs::create_directories(path / "conf");
     fs::create_directories(path / "bin");
     Write("program", "the plugin");
   }
-  ~Node() { fs::remove_all(path); }
 
   void Write(const std::string& name, const std::string& text) const {
     std::ofstream(path / name) << text;
@@ -56,8 +52,6 @@ struct Node {
             .entry = *MakePluginEntry(settings)};
   }
   bool Chained(const std::string& name) const { return HasPlugin(Read("conf/" + name)); }
-
-  fs::path path;
 };
 
 using Names = std::set<std::string>;

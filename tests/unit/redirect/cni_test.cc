@@ -4,7 +4,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <tuple>
 
@@ -14,6 +13,7 @@
 #include "redirect/cni_server.h"
 #include "tests/support/quiet_log.h"
 #include "tests/support/run_task.h"
+#include "tests/support/temporary_folder.h"
 #include "tests/unit/redirect/support.h"
 
 namespace aquifer::redirect {
@@ -26,16 +26,8 @@ using test::InfoOf;
 
 constexpr io::SeqpacketSocket::Limits kLimits{kMaxZdsPacket, kMaxZdsDescriptors};
 
-struct Folder {
-  Folder() {
-    std::string name = std::filesystem::temp_directory_path() / "aquifer-cni-XXXXXX";
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    path = name;
-  }
-  ~Folder() { std::filesystem::remove_all(path); }
+struct Folder : aquifer::test::TemporaryFolder {
   std::string socket() const { return path / "zds.sock"; }
-
-  std::filesystem::path path;
 };
 
 NetnsRef RealNetns() {

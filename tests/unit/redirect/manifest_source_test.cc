@@ -1,10 +1,10 @@
 #include "redirect/manifest_source.h"
 
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
 #include "tests/support/catch.h"
+#include "tests/support/temporary_folder.h"
 
 namespace aquifer::redirect {
 namespace {
@@ -35,30 +35,24 @@ spec:
 
 class Directory {
  public:
-  Directory() {
-    std::string name = std::filesystem::temp_directory_path() / "aquifer-pods-XXXXXX";
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    path_ = name;
-  }
-  ~Directory() { std::filesystem::remove_all(path_); }
   void Write(const std::string& name, const std::string& text) const {
-    std::ofstream(path_ / name) << text;
+    std::ofstream(folder_.path / name) << text;
   }
-  void Remove(const std::string& name) const { std::filesystem::remove(path_ / name); }
+  void Remove(const std::string& name) const { std::filesystem::remove(folder_.path / name); }
   ManifestSource Source() const {
-    return ManifestSource({.directory = path_, .node_name = "node1"});
+    return ManifestSource({.directory = folder_.path, .node_name = "node1"});
   }
   // Takes every file for one that has been there for long.
   ManifestSource LaterSource(size_t total_bytes = 64 << 20) const {
     return ManifestSource(
-        {.directory = path_, .node_name = "node1", .total_bytes = total_bytes, .now = [] {
+        {.directory = folder_.path, .node_name = "node1", .total_bytes = total_bytes, .now = [] {
            return std::chrono::system_clock::now() + std::chrono::hours(1);
          }});
   }
-  const std::filesystem::path& path() const { return path_; }
+  const std::filesystem::path& path() const { return folder_.path; }
 
  private:
-  std::filesystem::path path_;
+  aquifer::test::TemporaryFolder folder_;
 };
 
 std::vector<std::string> Uids(const ManifestSource& source) {

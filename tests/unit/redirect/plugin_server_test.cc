@@ -3,8 +3,6 @@
 
 #include <sys/stat.h>
 
-#include <cstdlib>
-#include <filesystem>
 #include <tuple>
 #include <vector>
 
@@ -13,6 +11,7 @@
 #include "redirect/plugin_process.h"
 #include "tests/support/quiet_log.h"
 #include "tests/support/run_task.h"
+#include "tests/support/temporary_folder.h"
 #include "tests/support/until.h"
 
 namespace aquifer::redirect {
@@ -20,16 +19,8 @@ namespace {
 
 using std::chrono::milliseconds;
 
-struct Folder {
-  Folder() {
-    std::string name = std::filesystem::temp_directory_path() / "aquifer-plugin-XXXXXX";
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    path = name;
-  }
-  ~Folder() { std::filesystem::remove_all(path); }
+struct Folder : aquifer::test::TemporaryFolder {
   std::string socket() const { return path / "plugin.sock"; }
-
-  std::filesystem::path path;
 };
 
 PluginRequest RequestFor(const std::string& name, PluginCommand command = PluginCommand::kAdd) {

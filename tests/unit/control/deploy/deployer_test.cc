@@ -47,9 +47,19 @@ class World {
     settings.root_config_map = "roots";
   }
   void Start() {
-    deployer.emplace(cluster, settings, mesh, [this] { return leading; }, log_);
+    Make();
+    Lead();
+  }
+  void Make() {
+    deployer.emplace(cluster, settings, mesh, log_);
     deployer->SetRoots("PEM");
-    tasks_.Spawn(deployer->Run(stop_.token()));
+  }
+  // A term begins.
+  void Lead() { tasks_.Spawn(deployer->Run(term_.emplace().token())); }
+  // It is over.
+  Task<void> Yield() {
+    term_->RequestStop();
+    co_await tasks_.Join();
   }
   // New objects, and time for the passes that they cause.
   Task<void> Show(std::string yaml) {
@@ -60,10 +70,7 @@ class World {
     std::ignore = co_await SleepFor(time, StopToken());
   }
   Task<void> Refreshed() { co_await Settle(std::chrono::seconds(12)); }
-  Task<void> End() {
-    stop_.RequestStop();
-    co_await tasks_.Join();
-  }
+  Task<void> End() { co_await Yield(); }
   std::string ConditionOf(const std::string& gateway) const {
     const auto found = deployer->conditions().find({Kind::kGateway, "edge", gateway});
     return found == deployer->conditions().end() ? "none" : found->second.reason;
@@ -72,12 +79,11 @@ class World {
   FakeCluster cluster;
   DeploySettings settings;
   MeshSettings mesh;
-  bool leading = true;
   std::optional<Deployer> deployer;
 
  private:
   obs::Logger log_{test::QuietLog()};
-  StopSource stop_;
+  std::optional<StopSource> term_;
   Scope tasks_;
 };
 
@@ -285,14 +291,21 @@ Task<void> KeepsObjectsOfLostGateways(World& world) {
 }
 
 Task<void> OnlyTheLeaderWrites(World& world) {
-  world.leading = false;
-  world.Start();
+  world.Make();
   co_await world.Show(GatewayText("gw", "aquifer"));
   CHECK(world.cluster.lists == 0);
-  world.leading = true;
-  world.deployer->Wake();
+  world.Lead();
   co_await world.Settle();
   CHECK(world.cluster.News() == kMade);
+  co_await world.Yield();
+  const int lists = world.cluster.lists;
+  co_await world.Show(GatewayText("other", "aquifer"));
+  co_await world.Refreshed();
+  CHECK(world.cluster.News().empty());
+  CHECK(world.cluster.lists == lists);
+  world.Lead();
+  co_await world.Settle();
+  CHECK(world.cluster.News().size() == 3);
 }
 
 Task<void> TriesAgain(World& world) {

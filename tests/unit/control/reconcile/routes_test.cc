@@ -194,6 +194,24 @@ TEST_CASE("a route of a Service goes to its waypoint") {
             .port() == 8000);
 }
 
+TEST_CASE("a consumer's route goes to the waypoint of the Service, and says for whom it is") {
+  const Mesh mesh = Attach(
+      kOpen, RouteYaml("{group: '', kind: Service, name: httpbin, namespace: web, port: 8000}", "",
+                       "clients"));
+  const ObjectStatus* status = mesh.StatusOf(Kind::kHttpRoute, "clients/r");
+  REQUIRE(status != nullptr);
+  const Condition* accepted = FindCondition(status->parents.at(0).conditions, "Accepted");
+  REQUIRE(accepted != nullptr);
+  CHECK(accepted->status);
+  CHECK(accepted->message == "for clients of namespace clients");
+  const auto route = mesh.RouteOf("clients/r");
+  REQUIRE(route.has_value());
+  CHECK(route->namespace_() == "clients");
+  CHECK(route->parents(0).service().namespace_() == "web");
+  CHECK(mesh.ResourceOf(ResourceType::kHttpRoute, "clients/r")->gateways ==
+        std::vector<std::string>{"web/way"});
+}
+
 TEST_CASE("services that cannot carry a route say so") {
   const auto accepted = [](std::string_view name) {
     return Accepted(kOpen, "{group: '', kind: Service, " + std::string(name) + "}");
@@ -203,7 +221,6 @@ TEST_CASE("services that cannot carry a route say so") {
   CHECK(accepted("name: outside") == "False NoMatchingParent");
   CHECK(accepted("name: httpbin, port: 9") == "False NoMatchingParent");
   CHECK(accepted("name: httpbin, port: 53") == "False NoMatchingParent");
-  CHECK(accepted("name: far, namespace: other") == "False UnsupportedValue");
   CHECK(accepted("name: plain") == "True Accepted");
   CHECK_FALSE(Attach(kOpen, RouteYaml("{group: '', kind: Service, name: plain}"))
                   .RouteOf("web/r")
