@@ -12,13 +12,13 @@ using http::GrpcCode;
 using http::GrpcStatus;
 using Request = istio::v1::auth::IstioCertificateRequest;
 
-Result<SigningRequest, GrpcStatus> Decode(const Request& message) {
+Result<SigningRequest, GrpcStatus> Decode(const Request& message, const Ip& peer) {
   auto csr = ParseCsr(message.csr());
   if (!csr) return GrpcStatus{GrpcCode::kInvalidArgument, csr.error().ToString()};
   if (message.validity_duration() < 0)
     return GrpcStatus{GrpcCode::kInvalidArgument, "validity_duration: is negative"};
   SigningRequest request{*std::move(csr), std::nullopt,
-                         std::chrono::seconds(message.validity_duration())};
+                         std::chrono::seconds(message.validity_duration()), peer};
   const auto& fields = message.metadata().fields();
   const auto found = fields.find("ImpersonatedIdentity");
   if (found == fields.end()) return request;
@@ -50,7 +50,7 @@ Task<GrpcStatus> CaService::CreateCertificate(http::GrpcServerCall& call, StopTo
   if (!message->has_value() || !decoded.ParseFromString(**message)) {
     co_return Malformed(call, {GrpcCode::kInvalidArgument, "the request cannot be decoded"});
   }
-  const Result<SigningRequest, GrpcStatus> request = Decode(decoded);
+  const Result<SigningRequest, GrpcStatus> request = Decode(decoded, call.peer());
   if (!request) co_return Malformed(call, request.error());
   const Result<Identity, GrpcStatus> identity =
       co_await policy_.Authorize(call.request(), *request, stop);

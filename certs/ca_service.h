@@ -11,6 +11,7 @@
 #include "certs/identity.h"
 #include "certs/local_ca.h"
 #include "certs/wall_clock.h"
+#include "core/base/address.h"
 #include "core/http/grpc_server.h"
 
 namespace aquifer::certs {
@@ -19,6 +20,7 @@ struct SigningRequest {
   CertificateRequest csr;
   std::optional<Identity> impersonated;  // what a node proxy asks for in the name of a workload
   std::chrono::seconds lifetime{};       // 0: whatever is usual
+  Ip peer;                               // whom it comes from
 };
 
 // Who may have which identity.

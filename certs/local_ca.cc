@@ -126,8 +126,8 @@ Decoded<LocalCa> LocalCa::Load(const std::string& directory) {
 
 Status LocalCa::Save(const std::string& directory) const {
   const std::string base = directory + "/";
-  AQ_TRY_STATUS(WriteFileWhole(base + "ca-key.pem", authority_.key().ToPem(), S_IRUSR | S_IWUSR));
-  AQ_TRY_STATUS(WriteFileWhole(base + "ca-cert.pem", authority_.ChainPem(), 0644));
+  AQ_TRY_STATUS(WriteFileWhole(base + "ca-key.pem", KeyPem(), S_IRUSR | S_IWUSR));
+  AQ_TRY_STATUS(WriteFileWhole(base + "ca-cert.pem", ChainPem(), 0644));
   return WriteFileWhole(base + "root-cert.pem", authority_.roots()->pem(), 0644);
 }
 

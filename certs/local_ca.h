@@ -1,6 +1,7 @@
 // A certificate authority of our own for a mesh that has no other: a root made here or loaded from
 // files, leaves for workloads and for the control plane. Who may have which identity is decided by
-// the caller before Issue; the CA signs what it is told. Immutable once made; any thread.
+// the caller before Issue; the CA signs what it is told. Changes only by being assigned another;
+// otherwise any thread.
 #pragma once
 
 #include <chrono>
@@ -38,6 +39,9 @@ class LocalCa {
   Decoded<std::string> IssueServer(const EVP_PKEY* key, const SubjectNames& names,
                                    std::chrono::seconds ttl, WallTime now) const;
 
+  std::string KeyPem() const { return authority_.key().ToPem(); }
+  // The certificate that signs, and intermediates above it.
+  std::string ChainPem() const { return authority_.ChainPem(); }
   // cert_chain of IstioCertificateResponse for a leaf issued here: leaf, intermediates, roots.
   std::vector<std::string> ResponseChain(const std::string& leaf_pem) const;
   const RootBundleRef& roots() const { return authority_.roots(); }

@@ -38,7 +38,34 @@ Decoded<std::optional<std::string>> ReadIfThere(const std::string& path) {
   return Refusal{path, "cannot be read: " + Describe(text.error())};
 }
 
-Decoded<certs::LocalCa> Load(const std::string& directory) {
+// Written beside and moved into place as a whole: a process that is killed in the middle must leave
+// either a CA or none.
+Decoded<certs::LocalCa> Make(const std::string& state_directory, const std::string& directory,
+                             const std::string& trust_domain, certs::WallTime now) {
+  const std::string unfinished = directory + ".new";
+  std::error_code error;
+  std::filesystem::remove_all(unfinished, error);
+  if (::mkdir(unfinished.c_str(), 0700) != 0) return Failed(unfinished, "made", errno);
+  certs::LocalCa ca = certs::LocalCa::Create(trust_domain, now);
+  const Status saved = ca.Save(unfinished);
+  if (!saved.ok()) return Refusal{unfinished, "cannot be written: " + Describe(saved.error())};
+  AQ_TRY_STATUS(NoteMadeHere(state_directory, ca.ChainPem()));
+  if (::rename(unfinished.c_str(), directory.c_str()) != 0) return Failed(directory, "made", errno);
+  return ca;
+}
+
+bool IsEmptyOrMissing(const std::string& directory) {
+  std::error_code error;
+  return !std::filesystem::exists(directory, error) || std::filesystem::is_empty(directory, error);
+}
+
+std::string MadeRoots(const std::string& state_directory) {
+  return state_directory + "/made-roots.pem";
+}
+
+}  // namespace
+
+Decoded<certs::LocalCa> LoadCa(const std::string& directory) {
   AQ_TRY(const std::optional<std::string> chain, ReadIfThere(directory + "/cert-chain.pem"));
   if (!chain) {
     Decoded<certs::LocalCa> loaded = certs::LocalCa::Load(directory);
@@ -53,27 +80,20 @@ Decoded<certs::LocalCa> Load(const std::string& directory) {
   return loaded;
 }
 
-// Written beside and moved into place as a whole: a process that is killed in the middle must leave
-// either a CA or none.
-Decoded<certs::LocalCa> Make(const std::string& directory, const std::string& trust_domain,
-                             certs::WallTime now) {
-  const std::string unfinished = directory + ".new";
-  std::error_code error;
-  std::filesystem::remove_all(unfinished, error);
-  if (::mkdir(unfinished.c_str(), 0700) != 0) return Failed(unfinished, "made", errno);
-  certs::LocalCa ca = certs::LocalCa::Create(trust_domain, now);
-  const Status saved = ca.Save(unfinished);
-  if (!saved.ok()) return Refusal{unfinished, "cannot be written: " + Describe(saved.error())};
-  if (::rename(unfinished.c_str(), directory.c_str()) != 0) return Failed(directory, "made", errno);
-  return ca;
+bool WasMadeHere(const std::string& state_directory, const std::string& root_pem) {
+  const Decoded<std::optional<std::string>> made = ReadIfThere(MadeRoots(state_directory));
+  return made.ok() && made->has_value() && !root_pem.empty() &&
+         (*made)->find(root_pem) != std::string::npos;
 }
 
-bool IsEmptyOrMissing(const std::string& directory) {
-  std::error_code error;
-  return !std::filesystem::exists(directory, error) || std::filesystem::is_empty(directory, error);
+Result<void, Refusal> NoteMadeHere(const std::string& state_directory,
+                                   const std::string& root_pem) {
+  const std::string path = MadeRoots(state_directory);
+  AQ_TRY(const std::optional<std::string> made, ReadIfThere(path));
+  const Status written = certs::WriteFileWhole(path, made.value_or("") + root_pem, 0644);
+  if (!written.ok()) return Refusal{path, "cannot be written: " + Describe(written.error())};
+  return {};
 }
-
-}  // namespace
 
 Decoded<CaState> OpenCaState(const std::string& state_directory, const std::string& trust_domain,
                              certs::WallTime now) {
@@ -83,7 +103,8 @@ Decoded<CaState> OpenCaState(const std::string& state_directory, const std::stri
   AQ_TRY(UniqueFd lock, Lock(state_directory));
   const std::string directory = state_directory + "/ca";
   const bool make = IsEmptyOrMissing(directory);
-  Decoded<certs::LocalCa> ca = make ? Make(directory, trust_domain, now) : Load(directory);
+  Decoded<certs::LocalCa> ca =
+      make ? Make(state_directory, directory, trust_domain, now) : LoadCa(directory);
   if (!ca.ok()) return std::move(ca).error();
   return CaState{*std::move(ca), make, std::move(lock)};
 }

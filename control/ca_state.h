@@ -1,6 +1,7 @@
 // The CA's key and root at rest, in <state>/ca: those that are there, be they ours or an operator's
 // (the files of Istio's "cacerts": ca-key.pem, ca-cert.pem, root-cert.pem, and cert-chain.pem where
-// ca-cert.pem is an intermediate with others above it), else a new root. Blocking; start-up only.
+// ca-cert.pem is an intermediate with others above it), else a new root, which is noted in
+// <state>/made-roots.pem: only such a one is replaced at its end (control/ca_rotation.h). Blocking.
 #pragma once
 
 #include <string>
@@ -19,5 +20,10 @@ struct CaState {
 // The refusal's field is a path.
 Decoded<CaState> OpenCaState(const std::string& state_directory, const std::string& trust_domain,
                              certs::WallTime now);
+// That of <directory> as it is now.
+Decoded<certs::LocalCa> LoadCa(const std::string& directory);
+
+bool WasMadeHere(const std::string& state_directory, const std::string& root_pem);
+Result<void, Refusal> NoteMadeHere(const std::string& state_directory, const std::string& root_pem);
 
 }  // namespace aquifer::control

@@ -5,7 +5,6 @@
 #include "certs/tls_stream.h"
 #include "certs/wall_clock.h"
 #include "control/admin.h"
-#include "control/shared_ca.h"
 #include "control/source/cluster_follower.h"
 #include "control/source/directory_follower.h"
 #include "core/rt/timer.h"
@@ -15,6 +14,7 @@ namespace {
 
 constexpr auto kHandshakeTimeout = std::chrono::seconds(5);
 constexpr auto kTokenFilesPeriod = std::chrono::seconds(10);
+constexpr auto kCaPeriod = std::chrono::minutes(1);
 constexpr auto kServerCertificateLife = std::chrono::hours(24 * 30);
 // From anybody: a CSR and what goes with it. Discovery takes more from those who have shown a
 // token.
@@ -77,10 +77,19 @@ ControlPlane::ControlPlane(const ControlConfig& config, obs::Logger& log, obs::R
       pages_(AdminHandler([this] { return publication_; }, log)) {}
 
 Task<Result<void, Refusal>> ControlPlane::Run(StopToken stop) {
+  Result<void, Refusal> outcome = co_await Serve(stop);
+  co_await callers_.Shutdown();
+  if (object_writer_) co_await object_writer_->Shutdown();
+  if (ca_client_) co_await ca_client_->Shutdown();
+  log_.Info("control", "ended");
+  co_return outcome;
+}
+
+Task<Result<void, Refusal>> ControlPlane::Serve(StopToken stop) {
   AQ_CO_TRY_STATUS(FindCluster());
   const Result<void, Refusal> brought = co_await BringSharedCa(stop);
   AQ_CO_TRY_STATUS(brought);
-  AQ_CO_TRY_STATUS(LoadCa());
+  AQ_CO_TRY_STATUS(OpenCa());
   AQ_CO_TRY_STATUS(RenewServerCertificate());
   ca_service_.emplace(ca_->ca, policy_, &certs::SystemWallTime);
   ca_service_->RegisterWith(grpc_);
@@ -90,13 +99,11 @@ Task<Result<void, Refusal>> ControlPlane::Run(StopToken stop) {
   if (outcome.ok()) {
     tasks_.Spawn(RenewLoop(ended.token()));
     tasks_.Spawn(FollowTokenFiles(ended.token()));
+    tasks_.Spawn(FollowCa(ended.token()));
     outcome = co_await Follow(ended.token());
   }
   ended.RequestStop();
   co_await tasks_.Join();
-  co_await callers_.Shutdown();
-  if (object_writer_) co_await object_writer_->Shutdown();
-  log_.Info("control", "ended");
   co_return outcome;
 }
 
@@ -140,13 +147,20 @@ void ControlPlane::StartDeploying() {
   writer_->AddDuty([deployer = deployer_.get()](StopToken term) { return deployer->Run(term); });
   deployer_->SetRoots(ca_->ca.roots()->pem());
   deployer_->OnConditions([this] { ShowDeployments(); });
+  deployer_->CountIn(metrics_);
 }
 
 // What is published, with statuses that speak of deployments, too.
 PublicationRef ControlPlane::WithDeployments() const {
-  if (deployer_ == nullptr || deployer_->conditions().empty()) return published_;
+  if (deployer_ == nullptr) return published_;
+  const bool concluded = deployer_->concluded();
+  if (concluded && deployer_->conditions().empty()) return published_;
   auto shown = std::make_shared<Publication>(*published_);
-  AddConditions(deployer_->conditions(), shown->statuses);
+  if (concluded) {
+    AddConditions(deployer_->conditions(), shown->statuses);
+  } else {
+    KeepConditions(shown->statuses);
+  }
   return shown;
 }
 
@@ -190,25 +204,54 @@ void ControlPlane::MakeWriter() {
 
 Task<Result<void, Refusal>> ControlPlane::BringSharedCa(StopToken stop) {
   if (config_.ca_secret.second.empty()) co_return Result<void, Refusal>();
-  ApiClient client(*cluster_, &certs::SystemWallTime);
-  SharedCa shared(client,
-                  {.namespace_name = config_.ca_secret.first,
-                   .name = config_.ca_secret.second,
-                   .state_directory = config_.state,
-                   .trust_domain = config_.mesh.trust_domain},
-                  log_);
-  const Result<void, Refusal> brought = co_await shared.Bring(stop);
-  co_await client.Shutdown();
-  co_return brought;
+  ca_client_ = std::make_unique<ApiClient>(*cluster_, &certs::SystemWallTime);
+  SharedCaOptions options;
+  options.namespace_name = config_.ca_secret.first;
+  options.name = config_.ca_secret.second;
+  options.state_directory = config_.state;
+  options.trust_domain = config_.mesh.trust_domain;
+  shared_ca_.emplace(*ca_client_, std::move(options), log_);
+  co_return co_await shared_ca_->Bring(stop);
 }
 
-Result<void, Refusal> ControlPlane::LoadCa() {
+Result<void, Refusal> ControlPlane::OpenCa() {
   Decoded<CaState> opened =
       OpenCaState(config_.state, config_.mesh.trust_domain, certs::SystemWallTime());
   if (!opened.ok()) return std::move(opened).error();
   ca_.emplace(*std::move(opened));
   if (ca_->made) log_.Info("ca", "a new root was made", {{"directory", config_.state + "/ca"}});
   return {};
+}
+
+// A root that is made here and nears its end gets a successor; what a Secret says counts as it is.
+Task<void> ControlPlane::FollowCa(StopToken stop) {
+  while (co_await SleepFor(kCaPeriod, stop)) {
+    Decoded<bool> changed(false);
+    if (shared_ca_) {
+      changed = co_await shared_ca_->LookAgain(stop);
+    } else {
+      changed = RotateLocalCa(config_.state, config_.mesh.trust_domain, certs::SystemWallTime());
+    }
+    Result<void, Refusal> taken;
+    if (!changed.ok()) {
+      taken = changed.error();
+    } else if (*changed) {
+      taken = TakeCa();
+    }
+    const std::string problem = taken.ok() ? "" : taken.error().ToString();
+    if (!problem.empty() && problem != ca_problem_)
+      log_.Error("ca", "the CA stays as it was", {{"error", problem}});
+    ca_problem_ = problem;
+  }
+}
+
+// From here on certificates are signed by it, and come with its roots.
+Result<void, Refusal> ControlPlane::TakeCa() {
+  AQ_TRY(certs::LocalCa ca, LoadCa(config_.state + "/ca"));
+  ca_->ca = std::move(ca);
+  log_.Info("ca", "the CA has changed", {{"roots", ca_->ca.roots()->certificates().size()}});
+  if (deployer_ != nullptr) deployer_->SetRoots(ca_->ca.roots()->pem());
+  return RenewServerCertificate();
 }
 
 Result<void, Refusal> ControlPlane::RenewServerCertificate() {
@@ -315,7 +358,7 @@ Task<void> ControlPlane::ServeConnection(io::SocketPtr socket, StopToken stop) {
 }
 
 Task<void> ControlPlane::ServeSecurely(io::SocketPtr socket, StopToken stop) {
-  const std::string peer = socket->peer().ToString();
+  const Address peer = socket->peer();
   io::SetTunnelOptions(socket->fd());
   TimedStop shaking(stop, kHandshakeTimeout, Reason::kHandshakeTimeout);
   certs::PeerExpectation nobody = certs::OneOf{};
@@ -326,11 +369,11 @@ Task<void> ControlPlane::ServeSecurely(io::SocketPtr socket, StopToken stop) {
   metrics_.connections.With({{"outcome", secure.ok() ? "open" : "handshake_failed"}})->Add();
   if (!secure) {
     log_.Limited(limiter_, obs::Level::kWarn, "tls", "handshake failed",
-                 {{"peer", peer}, {"error", secure.error().detail}});
+                 {{"peer", peer.ToString()}, {"error", secure.error().detail}});
     co_return;
   }
   const http::H2Options options = ConnectionOptions();
-  std::ignore = co_await grpc_.ServeConnection(*std::move(secure), options, stop);
+  std::ignore = co_await grpc_.ServeConnection(*std::move(secure), options, stop, peer.ip);
 }
 
 // Metrics and readiness are for everybody; what the mesh looks like is for people on this machine.

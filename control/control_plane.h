@@ -19,6 +19,7 @@
 #include "control/deploy/deployer.h"
 #include "control/metrics.h"
 #include "control/publication.h"
+#include "control/shared_ca.h"
 #include "control/source/follower.h"
 #include "control/tokens.h"
 #include "control/write/cluster_writer.h"
@@ -43,9 +44,12 @@ class ControlPlane {
   Event& known() { return known_; }
 
  private:
+  Task<Result<void, Refusal>> Serve(StopToken stop);
   Result<void, Refusal> FindCluster();
   Task<Result<void, Refusal>> BringSharedCa(StopToken stop);
-  Result<void, Refusal> LoadCa();
+  Result<void, Refusal> OpenCa();
+  Task<void> FollowCa(StopToken stop);
+  Result<void, Refusal> TakeCa();
   Result<void, Refusal> RenewServerCertificate();
   Result<void, Refusal> StartServers(StopToken stop);
   Task<Result<void, Refusal>> Follow(StopToken stop);
@@ -70,6 +74,9 @@ class ControlPlane {
   obs::Registry& registry_;
   ControlMetrics metrics_;
   obs::RateLimiter limiter_{10};
+  std::unique_ptr<ApiClient> ca_client_;  // null: the CA is not shared
+  std::optional<SharedCa> shared_ca_;     // likewise
+  std::string ca_problem_;                // as logged last
   std::optional<ClusterAccess> cluster_;  // none: manifests are followed
   std::optional<CaState> ca_;
   certs::TlsContextRef tls_;

@@ -30,6 +30,7 @@ struct EnteredWorkload {
 struct WorkloadEntry {
   Meta meta;
   EnteredWorkload workload;
+  bool has_waypoint_status = false;  // somebody has told of its waypoint
 
   friend bool operator==(const WorkloadEntry&, const WorkloadEntry&) = default;
 };
@@ -63,6 +64,7 @@ struct ServiceEntry {
   std::vector<std::string> subject_alt_names;
   bool own_namespace_only = false;  // exportTo "."
   std::vector<Given> given;
+  bool has_waypoint_status = false;  // somebody has told of its waypoint
 
   friend bool operator==(const ServiceEntry&, const ServiceEntry&) = default;
 };

@@ -38,6 +38,9 @@ ControlMetrics::ControlMetrics(obs::Registry& registry)
       leader_terms(registry.AddCounter(
           Of("aquifer_control_leader_terms", "Times that this replica began to lead"))),
       writes(registry.AddCounter(
-          Of("aquifer_control_writes", "Objects looked at to write them, by kind and outcome"))) {}
+          Of("aquifer_control_writes", "Objects looked at to write them, by kind and outcome"))),
+      deployments(registry.AddCounter(
+          Of("aquifer_control_deployments",
+             "Objects of Gateways' deployments and of roots, by kind and what was done"))) {}
 
 }  // namespace aquifer::control

@@ -20,7 +20,8 @@ struct ControlMetrics {
   obs::CounterFamily& connections;       // by outcome
   obs::GaugeFamily& leader;              // 1 while we lead
   obs::CounterFamily& leader_terms;      // begun
-  obs::CounterFamily& writes;            // to the cluster, by kind and outcome
+  obs::CounterFamily& writes;            // of statuses to the cluster, by kind and outcome
+  obs::CounterFamily& deployments;       // objects written for Gateways, by kind and outcome
 };
 
 }  // namespace aquifer::control

@@ -32,7 +32,7 @@ Result<void, Refusal> ReplaceCaFiles(const std::string& directory, const CaFiles
   std::filesystem::create_directories(fresh, error);
   if (error) return CannotBe(fresh, "made", error);
   for (const auto& [name, content] : files) {
-    const bool secret = name == "ca-key.pem";
+    const bool secret = ca_file::IsSecret(name);
     const Status written =
         certs::WriteFileWhole(fresh + "/" + name, content, secret ? S_IRUSR | S_IWUSR : 0644);
     if (!written.ok())
@@ -48,7 +48,7 @@ Result<void, Refusal> ReplaceCaFiles(const std::string& directory, const CaFiles
 
 Decoded<CaFiles> ReadCaFiles(const std::string& directory) {
   CaFiles files;
-  for (const char* name : {"ca-key.pem", "ca-cert.pem", "cert-chain.pem", "root-cert.pem"}) {
+  for (const char* name : ca_file::kAll) {
     const std::string path = directory + "/" + name;
     Result<std::string> content = certs::ReadSmallFile(path, kMaxFileBytes);
     if (content.ok()) {
@@ -71,31 +71,76 @@ Task<Result<void, Refusal>> SharedCa::Bring(StopToken stop) {
 }
 
 Task<Decoded<SharedCa::Step>> SharedCa::Attempt(StopToken stop) {
-  ApiRequest request;
-  request.path = Path() + "/" + options_.name;
-  const Result<std::string, ApiFailure> answer =
-      co_await client_.Call(std::move(request), kMaxAnswer, options_.timeout, stop);
+  const Result<std::string, ApiFailure> answer = co_await Read(stop);
   if (!answer.ok()) {
     if (answer.error().status != kNotFound) co_return Failed(answer.error(), stop);
     const Decoded<Step> offered = co_await Offer(stop);
     co_return offered;
   }
   const Decoded<CaFiles> files = ReadCaSecret(*answer);
-  if (!files.ok()) {
-    co_return Refusal{"Secret " + options_.namespace_name + "/" + options_.name,
-                      files.error().ToString()};
-  }
+  if (!files.ok()) co_return Refused(files.error());
   AQ_CO_TRY_STATUS(ReplaceCaFiles(options_.state_directory + "/ca", *files));
   log_.Info("ca", "the CA of a Secret is used",
             {{"secret", options_.namespace_name + "/" + options_.name}});
   co_return Step::kDone;
 }
 
+Task<Result<std::string, ApiFailure>> SharedCa::Read(StopToken stop) {
+  ApiRequest request;
+  request.path = Path() + "/" + options_.name;
+  co_return co_await client_.Call(std::move(request), kMaxAnswer, options_.timeout, stop);
+}
+
+Task<Decoded<bool>> SharedCa::LookAgain(StopToken stop) {
+  const Result<std::string, ApiFailure> answer = co_await Read(stop);
+  if (!answer.ok()) {
+    Failed(answer.error(), stop);
+    co_return false;
+  }
+  problem_.clear();
+  Decoded<CaFiles> files = ReadCaSecret(*answer);
+  if (!files.ok()) co_return Refused(files.error());
+  Decoded<CaSecretMeta> meta = ReadCaSecretMeta(*answer);
+  if (!meta.ok()) co_return Refused(meta.error());
+  if (meta->ours) {
+    files = co_await Rotated(*std::move(files), *std::move(meta), stop);
+    if (!files.ok()) co_return Refused(files.error());
+  }
+  const std::string directory = options_.state_directory + "/ca";
+  AQ_CO_TRY(const CaFiles present, ReadCaFiles(directory));
+  if (present == *files) co_return false;
+  AQ_CO_TRY_STATUS(ReplaceCaFiles(directory, *files));
+  co_return true;
+}
+
+// What all replicas will read: the next step counts once the API server has taken it, for the
+// version that it was made from.
+Task<Result<CaFiles, Refusal>> SharedCa::Rotated(CaFiles files, CaSecretMeta meta, StopToken stop) {
+  AQ_CO_TRY(std::optional<CaFiles> next,
+            NextCaFiles(files, options_.trust_domain, options_.clock()));
+  if (!next) co_return files;
+  ApiRequest request;
+  request.method = "PATCH";
+  request.path = Path() + "/" + options_.name;
+  request.content_type = "application/merge-patch+json";
+  request.body = CaSecretPatch(meta.version, files, *next);
+  const Result<std::string, ApiFailure> answer =
+      co_await client_.Call(std::move(request), kMaxAnswer, options_.timeout, stop);
+  if (answer.ok()) co_return *std::move(next);
+  // Another replica was faster, and the next look finds what it has made.
+  if (answer.error().status != kConflict) Failed(answer.error(), stop);
+  co_return files;
+}
+
+Refusal SharedCa::Refused(const Refusal& why) const {
+  return {"Secret " + options_.namespace_name + "/" + options_.name, why.ToString()};
+}
+
 // Whoever has made the Secret in the meantime has made the CA, and the next attempt reads it.
 Task<Decoded<SharedCa::Step>> SharedCa::Offer(StopToken stop) {
   {
     const Decoded<CaState> made =
-        OpenCaState(options_.state_directory, options_.trust_domain, certs::SystemWallTime());
+        OpenCaState(options_.state_directory, options_.trust_domain, options_.clock());
     if (!made.ok()) co_return made.error();
   }
   const Decoded<CaFiles> files = ReadCaFiles(options_.state_directory + "/ca");
@@ -115,7 +160,7 @@ Task<Decoded<SharedCa::Step>> SharedCa::Offer(StopToken stop) {
 SharedCa::Step SharedCa::Failed(const ApiFailure& failure, StopToken stop) {
   const std::string problem = failure.ToString();
   if (problem != problem_ && !stop.requested()) {
-    log_.Error("ca", "the Secret with the CA cannot be read or made",
+    log_.Error("ca", "the Secret with the CA cannot be read or written",
                {{"secret", options_.namespace_name + "/" + options_.name}, {"error", problem}});
   }
   problem_ = problem;

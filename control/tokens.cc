@@ -203,7 +203,7 @@ void TokenPolicy::OnMalformed(const http::RequestHead& caller, const http::GrpcS
 
 Task<Result<certs::Identity, http::GrpcStatus>> TokenPolicy::Authorize(
     const http::RequestHead& caller, const certs::SigningRequest& request, StopToken stop) {
-  const std::optional<Caller> who = co_await callers_.Find(caller, stop);
+  const std::optional<Caller> who = co_await callers_.Find(caller, request.peer, stop);
   const std::string wanted = request.impersonated ? request.impersonated->ToString() : "";
   if (!who) {
     co_return Refuse("unauthenticated", "unknown", wanted,

@@ -66,7 +66,7 @@ std::size_t XdsServer::StreamsOf(const Caller& caller) const {
 }
 
 Task<http::GrpcStatus> XdsServer::Serve(http::GrpcServerCall& call, StopToken stop) {
-  const std::optional<Caller> caller = co_await callers_.Find(call.request(), stop);
+  const std::optional<Caller> caller = co_await callers_.Find(call.request(), call.peer(), stop);
   if (!caller) {
     log_.Limited(limiter_, obs::Level::kWarn, "xds", "stream refused",
                  {{"why", "no token, or one that nobody has"}});

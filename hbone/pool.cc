@@ -286,6 +286,8 @@ Task<void> Pool::Leave(std::string origin) {
 }
 
 Task<void> Pool::Drain(Clock::duration grace) {
+  // Whoever wanted them has gone: what such a dial brings would be nobody's to end.
+  for (Dial* const dial : dials_) dial->stop.RequestStop(Reason::kDrained);
   for (auto& [key, entry] : entries_) {
     for (const std::unique_ptr<Connection>& connection : entry->connections) connection->h2.Drain();
   }

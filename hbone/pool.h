@@ -74,8 +74,9 @@ class Pool {
                                          certs::TlsContextRef tls, ConnectRequest request,
                                          StopToken stop);
 
-  // Ends each connection once what its tunnels have said is through; those that still carry tunnels
-  // after `grace` stay as they are. For a shutdown that loses nothing; no Open meanwhile.
+  // Ends each connection once what its tunnels have said is through, and the dials whose callers
+  // have gone; those that still carry tunnels after `grace` stay as they are. For a shutdown that
+  // loses nothing; no Open meanwhile.
   Task<void> Drain(Clock::duration grace);
   // Ends every connection at once, tunnels included, and waits for them.
   Task<void> Shutdown();

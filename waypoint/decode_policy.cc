@@ -10,7 +10,8 @@
 namespace aquifer::waypoint {
 namespace {
 
-constexpr int kMaxTargets = 64;
+// 16 references of a policy, each perhaps to a ServiceEntry of 256 hosts.
+constexpr int kMaxTargets = 16 * 256;
 constexpr int kMaxRules = 512;
 constexpr int kMaxClauses = 512;
 constexpr int kMaxValues = 2048;

@@ -110,7 +110,16 @@ void ReadSpec(Fields& spec, ServiceEntry& entry) {
   entry.own_namespace_only = exported.size() == 1 && exported[0] == ".";
 }
 
+bool TellsOfWaypoint(Fields& status) {
+  bool tells = false;
+  status.ForEach("conditions", 64, [&](Fields& condition) {
+    tells = tells || condition.Text("type") == kWaypointBound;
+  });
+  return tells;
+}
+
 void ReadStatus(Fields& status, ServiceEntry& entry) {
+  entry.has_waypoint_status = TellsOfWaypoint(status);
   status.ForEach("addresses", kMaxAddresses, [&](Fields& item) {
     const auto ip = Ip::Parse(item.Text("value", "", 64));
     if (ip) entry.given.push_back({*ip, LowerCase(item.Text("host", "", kMaxNameText))});
@@ -134,6 +143,8 @@ Object DecodeWorkloadEntry(Fields& object, Meta meta) {
   entry.meta = std::move(meta);
   Fields spec = object.Object("spec");
   entry.workload = ReadWorkload(spec);
+  Fields status = object.Object("status");
+  entry.has_waypoint_status = TellsOfWaypoint(status);
   return entry;
 }
 

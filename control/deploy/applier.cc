@@ -12,6 +12,7 @@ namespace {
 
 constexpr int kPageObjects = 250;
 constexpr int kMaxPages = 1000;
+constexpr int kInvalid = 422;
 
 std::string Selector(const DeployedRow& row) {
   if (row.kind == DeployedKind::kConfigMap)
@@ -27,6 +28,17 @@ std::string TextOf(const Json& metadata, std::string_view key) {
 
 std::string_view HashOf(const Json& object) {
   return MetadataText(object, "annotations", kAppliedAnnotation);
+}
+
+// Of an object that was there it names the uid: one that has come in its place must not become
+// ours, and the API server refuses the other uid.
+Json BodyFor(const WantedObject& wanted, const Json* live) {
+  Json body = wanted.body;
+  if (live == nullptr) return body;
+  const auto metadata = live->find("metadata");
+  std::string uid = metadata == live->end() ? "" : TextOf(*metadata, "uid");
+  if (!uid.empty()) body["metadata"]["uid"] = std::move(uid);
+  return body;
 }
 
 }  // namespace
@@ -115,6 +127,7 @@ bool Applier::Waits(const WantedObject& wanted) const {
 
 Applier::Outcome Applier::Fail(const WantedObject& wanted, const WriteFailure& failure) {
   away_ = failure.status == 0;
+  Count(wanted.key, away_ ? "unanswered" : "refused");
   Attempt& attempt = attempts_[wanted.key];
   // What failed was another wish.
   if (attempt.hash != HashOf(wanted.body)) attempt.backoff = {};
@@ -135,6 +148,7 @@ Applier::Outcome Applier::Fail(const WantedObject& wanted, const WriteFailure& f
 Applier::Outcome Applier::SetForeign(const WantedObject& wanted) {
   Attempt& attempt = attempts_[wanted.key];
   if (!attempt.foreign) {
+    Count(wanted.key, "foreign");
     log_.Warn("deploy", "an object of that name is somebody else's and stays as it is",
               {{"object", wanted.key.ToString()}});
   }
@@ -162,6 +176,18 @@ Task<Applier::Outcome> Applier::Look(const WantedObject& wanted, StopToken stop)
   co_return Outcome::kThere;
 }
 
+std::string_view Applier::DeedOf(const WantedObject& wanted, const Json* live) const {
+  if (live != nullptr) return HashOf(*live) == HashOf(wanted.body) ? "repaired" : "changed";
+  const auto before = attempts_.find(wanted.key);
+  const bool was_there = before != attempts_.end() && before->second.settled.has_value();
+  return was_there && before->second.hash == HashOf(wanted.body) ? "repaired" : "made";
+}
+
+void Applier::Count(const DeployedKey& key, std::string_view outcome) const {
+  if (metrics_ == nullptr) return;
+  metrics_->deployments.With({{"kind", RowOf(key.kind).word}, {"outcome", outcome}})->Add();
+}
+
 Task<Applier::Outcome> Applier::Bring(const WantedObject& wanted, StopToken stop) {
   const Outcome found = co_await Look(wanted, stop);
   if (found != Outcome::kThere) co_return found;
@@ -175,16 +201,21 @@ Task<Applier::Outcome> Applier::Bring(const WantedObject& wanted, StopToken stop
   if (Waits(wanted)) co_return Outcome::kFailed;
   ++writes_;
   std::string path = wanted.key.Path();
-  std::string body = WriteJson(wanted.body);
+  std::string body = WriteJson(BodyFor(wanted, is_new ? nullptr : &live->second));
   // Of an object that somebody makes just now nothing is taken over.
+  const std::string_view deed = DeedOf(wanted, is_new ? nullptr : &live->second);
   const auto force = is_new ? ObjectWriter::Force::kNo : ObjectWriter::Force::kYes;
   Result<Json, WriteFailure> applied =
       co_await writer_.Apply(std::move(path), std::move(body), force, stop);
   if (!applied.ok()) {
-    if (is_new && applied.error().status == kConflict) co_return SetForeign(wanted);
+    const int status = applied.error().status;
+    if (is_new && status == kConflict) co_return SetForeign(wanted);
+    // Perhaps it is another object by now; the next look says whose.
+    if (status == kConflict || status == kInvalid) objects_.erase(wanted.key);
     co_return Fail(wanted, applied.error());
   }
-  log_.Info("deploy", is_new ? "made" : "changed", {{"object", wanted.key.ToString()}});
+  Count(wanted.key, deed);
+  log_.Info("deploy", deed, {{"object", wanted.key.ToString()}});
   Attempt attempt;
   attempt.hash = HashOf(wanted.body);
   attempt.settled = ProjectOnto(wanted.body, *applied);
@@ -203,9 +234,11 @@ Task<void> Applier::Remove(DeployedKey key, StopToken stop) {
       co_await writer_.Delete(std::move(path), std::move(uid), stop);
   const bool gone = removed.ok() || removed.error().status == kNotFound;
   if (!gone) {
+    Count(key, "refused");
     log_.Error("deploy", "cannot be deleted",
                {{"object", key.ToString()}, {"error", removed.error().why}});
   } else {
+    Count(key, "deleted");
     log_.Info("deploy", "deleted", {{"object", key.ToString()}});
   }
   // Either it is gone, or the next list says what it is now.

@@ -10,6 +10,7 @@
 
 #include "control/deploy/object_writer.h"
 #include "control/deploy/wanted.h"
+#include "control/metrics.h"
 #include "core/obs/log.h"
 
 namespace aquifer::control {
@@ -38,6 +39,9 @@ class Applier {
   // References outlive the applier.
   Applier(ObjectWriter& writer, obs::Logger& log, const ApplierOptions& options)
       : writer_(writer), log_(log), options_(options) {}
+
+  // From now on what is done is counted there.
+  void CountIn(ControlMetrics& metrics) { metrics_ = &metrics; }
 
   // Reads all objects that carry our labels.
   Task<Result<void, WriteFailure>> Refresh(StopToken stop);
@@ -76,8 +80,13 @@ class Applier {
   bool IsAsWanted(const WantedObject& wanted, const Json& live) const;
   Outcome Fail(const WantedObject& wanted, const WriteFailure& failure);
   Outcome SetForeign(const WantedObject& wanted);
+  // What an apply brings about: "made", "repaired" if only others have changed or deleted what was
+  // wanted before, else "changed".
+  std::string_view DeedOf(const WantedObject& wanted, const Json* live) const;
+  void Count(const DeployedKey& key, std::string_view outcome) const;
 
   ObjectWriter& writer_;
+  ControlMetrics* metrics_ = nullptr;
   obs::Logger& log_;
   const ApplierOptions options_;
   std::map<DeployedKey, Json> objects_;

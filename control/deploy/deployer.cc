@@ -1,6 +1,7 @@
 #include "control/deploy/deployer.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "control/deploy/inputs.h"
 #include "control/deploy/settings.h"
@@ -35,13 +36,13 @@ void AddConditions(const DeployConditions& conditions, StatusMap& statuses) {
   for (const auto& [key, condition] : conditions) {
     const auto found = statuses.find(key);
     if (found == statuses.end()) continue;
+    AcceptAsDeployed(condition, found->second.conditions);
     found->second.conditions.push_back(condition);
-    if (condition.reason != kInvalidParameters) continue;
-    for (Condition& other : found->second.conditions) {
-      if (other.type != "Accepted" || !other.status) continue;
-      other = {"Accepted", false, condition.reason, condition.message};
-    }
   }
+}
+
+void KeepConditions(StatusMap& statuses) {
+  for (auto& [key, status] : statuses) status.keeps_deployed = key.kind == Kind::kGateway;
 }
 
 Deployer::Deployer(ObjectWriter& writer, const DeploySettings& settings, const MeshSettings& mesh,
@@ -70,11 +71,12 @@ Task<void> Deployer::Run(StopToken stop) {
   news_.Set();
   while (!stop.requested()) {
     co_await AwaitNews(stop);
-    if (stop.requested()) co_return;
+    if (stop.requested()) break;
     news_.Reset();
     co_await Pass(stop);
     std::ignore = co_await SleepFor(options_.pause, stop);
   }
+  if (std::exchange(concluded_, false) && on_conditions_) on_conditions_();
 }
 
 Task<void> Deployer::AwaitNews(StopToken stop) {
@@ -89,7 +91,11 @@ Task<void> Deployer::Pass(StopToken stop) {
   const bool known = co_await Refresh(stop);
   if (!known) co_return;
   failing_ = false;
-  if (!settings_.image.empty()) co_await DeployGateways(*objects, stop);
+  if (settings_.image.empty()) {
+    Conclude({});
+  } else {
+    co_await DeployGateways(*objects, stop);
+  }
   const bool roots = !settings_.root_config_map.empty() && !roots_pem_.empty();
   if (roots && !applier_.away()) co_await WriteRoots(*objects, stop);
 }
@@ -138,7 +144,7 @@ Task<void> Deployer::DeployGateways(const ObjectSet& objects, StopToken stop) {
 }
 
 void Deployer::Conclude(DeployConditions conditions) {
-  if (conditions == conditions_) return;
+  if (std::exchange(concluded_, true) && conditions == conditions_) return;
   for (const auto& [key, condition] : conditions) {
     const auto before = conditions_.find(key);
     if (condition.status || (before != conditions_.end() && before->second == condition)) continue;

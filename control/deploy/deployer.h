@@ -32,6 +32,8 @@ using DeployConditions = std::map<ObjectKey, Condition>;
 // Says in the statuses of Gateways what became of their deployments. Parameters that cannot be used
 // are a reason not to accept a Gateway, too.
 void AddConditions(const DeployConditions& conditions, StatusMap& statuses);
+// Before it is known what became of them: what another leader has written there stays.
+void KeepConditions(StatusMap& statuses);
 
 class Deployer {
  public:
@@ -39,6 +41,8 @@ class Deployer {
   Deployer(ObjectWriter& writer, const DeploySettings& settings, const MeshSettings& mesh,
            obs::Logger& log, const DeployOptions& options = {});
 
+  // From now on what is written is counted there.
+  void CountIn(ControlMetrics& metrics) { applier_.CountIn(metrics); }
   // The objects as they are now.
   void Take(std::shared_ptr<const ObjectSet> objects);
   // What is written into every namespace.
@@ -46,8 +50,11 @@ class Deployer {
   // Until `stop`: one term. May be called again for the next one.
   Task<void> Run(StopToken stop);
 
+  // Those of this term's last pass, once there has been one.
   const DeployConditions& conditions() const { return conditions_; }
-  // Called when they differ from before. Must not call back.
+  bool concluded() const { return concluded_; }
+  // Called when they differ from before, and when a term's are known or its last. Must not call
+  // back.
   void OnConditions(std::function<void()> changed) { on_conditions_ = std::move(changed); }
 
  private:
@@ -88,6 +95,7 @@ class Deployer {
   std::string refresh_problem_;
   bool failing_ = false;  // something is to be tried again soon
   DeployConditions conditions_;
+  bool concluded_ = false;
   std::function<void()> on_conditions_;
   Event news_;
 };

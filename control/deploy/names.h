@@ -22,7 +22,6 @@ struct DeployProblem {
   friend bool operator==(const DeployProblem&, const DeployProblem&) = default;
 };
 
-inline constexpr std::string_view kInvalidParameters = "InvalidParameters";
 inline constexpr std::string_view kNameTaken = "NameTaken";
 inline constexpr std::string_view kUnsupportedName = "UnsupportedName";
 inline constexpr std::string_view kApplyFailed = "ApplyFailed";

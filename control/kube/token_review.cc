@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/escaping.h"
 #include "control/kube/values.h"
 #include "control/names.h"
 
@@ -11,6 +12,8 @@ namespace aquifer::control {
 namespace {
 
 constexpr JsonLimits kLimits{.bytes = 64 << 10, .values = 2000, .depth = 16};
+constexpr JsonLimits kClaimLimits{.bytes = 16 << 10, .values = 500, .depth = 8};
+constexpr std::int64_t kMaxSeconds = 253'402'300'799;  // the year 9999
 constexpr std::string_view kAccountPrefix = "system:serviceaccount:";
 constexpr std::string_view kPodName = "authentication.kubernetes.io/pod-name";
 
@@ -44,6 +47,34 @@ bool LooksLikeJwt(std::string_view token) {
     if (dot == token.size()) return parts == 3;
     token.remove_prefix(dot + 1);
   }
+}
+
+Decoded<TokenClaims> ReadTokenClaims(std::string_view token) {
+  if (!LooksLikeJwt(token)) return Refusal{"", "not a JWT"};
+  const size_t first = token.find('.') + 1;
+  std::string payload;
+  if (!absl::WebSafeBase64Unescape(token.substr(first, token.find('.', first) - first), &payload))
+    return Refusal{"payload", "is not base64url"};
+  AQ_TRY(const Json claims, ReadJson(payload, kClaimLimits));
+  std::optional<Refusal> refusal;
+  Fields root(&claims, "", refusal);
+  TokenClaims read;
+  const std::string subject = root.RequiredText("sub");
+  read.expires = std::chrono::seconds(root.RequiredNumber("exp", 0, kMaxSeconds));
+  // RFC 7519, section 4.1.3: a list, or one text.
+  const Json* audience = root.Find("aud");
+  if (audience != nullptr && audience->is_string()) {
+    read.audiences = {root.Text("aud")};
+  } else {
+    read.audiences = root.Texts("aud", 16);
+  }
+  Fields cluster = root.Object("kubernetes.io");
+  Fields pod = cluster.Object("pod");
+  const std::string name = pod.Text("name", "", kMaxNameText);
+  if (refusal) return *std::move(refusal);
+  AQ_TRY(read.account, AccountOf(subject));
+  read.account.pod = name;
+  return read;
 }
 
 std::string TokenReviewBody(std::string_view token, std::string_view audience) {

@@ -112,6 +112,9 @@ void Entries::MakeServices(const WaypointResolver& resolver) {
       binding->second = resolver.ForServiceEntry(entry);
       notes_.push_back({Kind::kServiceEntry, &entry.meta, binding->second.conditions});
     }
+    Served& served = served_[&entry];
+    served.gateway = binding->second.gateway;
+    served.hosts.push_back(entered.service.hostname());
     pb::Service& service = entered.service;
     service.set_name(entry.meta.name);
     service.set_namespace_(entry.meta.namespace_name);
@@ -146,6 +149,11 @@ void Entries::ChooseAddresses() {
       address->set_address(ip.ByteString());
     }
   }
+}
+
+const Entries::Served* Entries::Find(const ServiceEntry& entry) const {
+  const auto found = served_.find(&entry);
+  return found == served_.end() ? nullptr : &found->second;
 }
 
 std::vector<std::string> Entries::NamesOf(const Entered& entered) const {

@@ -27,6 +27,14 @@ class Entries {
   // asked for.
   std::vector<std::string> AddTo(const Pod& pod, istio::workload::Workload& workload) const;
 
+  // Where policies that target an entry hold: at the hosts of it that count, by its waypoint.
+  struct Served {
+    const BoundGateway* gateway = nullptr;  // null: traffic goes through none
+    std::vector<std::string> hosts;
+  };
+  // Null if none of its hosts counts.
+  const Served* Find(const ServiceEntry& entry) const;
+
   struct Note {
     Kind kind;
     const Meta* meta;
@@ -63,6 +71,7 @@ class Entries {
   std::vector<Entered> entered_;                                     // the oldest entry's first
   std::map<std::string, std::vector<const Entered*>> by_namespace_;  // those with a selector
   std::map<std::string, Resource> resources_;
+  std::map<const ServiceEntry*, Served> served_;
   std::vector<Note> notes_;
   std::set<Ip> service_ips_;
   std::vector<std::string> warnings_;

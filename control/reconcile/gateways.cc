@@ -10,6 +10,8 @@ namespace {
 
 constexpr std::string_view kGatewayName = "gateway.networking.k8s.io/gateway-name";
 constexpr std::string_view kOldGatewayName = "istio.io/gateway-name";
+// The definition of Gateway takes no more.
+constexpr size_t kMaxStatusAddresses = 16;
 
 // The label of the Gateway beats that of its class. A waypoint of an account handles all traffic to
 // its pods unless told otherwise.
@@ -299,8 +301,13 @@ ObjectStatus GatewayStatus(const BoundGateway& gateway, const MeshIndex& index) 
   status.uid = gateway.object->meta.uid;
   status.addresses = AddressesOf(gateway, index);
   const Condition accepted = GatewayAccepted(gateway);
-  const Condition programmed =
-      GatewayProgrammed(gateway, accepted.status, !status.addresses.empty());
+  Condition programmed = GatewayProgrammed(gateway, accepted.status, !status.addresses.empty());
+  if (status.addresses.size() > kMaxStatusAddresses) {
+    if (programmed.status)
+      programmed.message = std::to_string(kMaxStatusAddresses) + " of " +
+                           std::to_string(status.addresses.size()) + " addresses are listed";
+    status.addresses.resize(kMaxStatusAddresses);
+  }
   for (const BoundListener& listener : gateway.listeners) {
     status.listeners.push_back(StatusOf(listener, programmed.status));
   }

@@ -125,6 +125,13 @@ class Reconciler {
                             entries_.warnings().end());
     for (const Entries::Note& note : entries_.notes())
       NoteConditions(note.kind, *note.meta, note.conditions);
+    // What was said of them before has to be taken back.
+    for (const auto& [key, entry] : index_.objects().service_entries) {
+      if (entry.has_waypoint_status) StatusOf(Kind::kServiceEntry, entry.meta);
+    }
+    for (const auto& [key, entry] : index_.objects().workload_entries) {
+      if (entry.has_waypoint_status) StatusOf(Kind::kWorkloadEntry, entry.meta);
+    }
   }
 
   void WarnShared(std::string_view what, const Ip& ip, const Meta& first, const Meta& second) {
@@ -135,7 +142,8 @@ class Reconciler {
   void AddPolicies() {
     for (const auto& [key, policy] : index_.objects().authorization_policies) {
       AddConnectionPolicy(policy);
-      const RequestPolicy request = ToRequestPolicy(policy, index_, gateways_, service_waypoints_);
+      const RequestPolicy request =
+          ToRequestPolicy(policy, index_, gateways_, service_waypoints_, entries_);
       NoteConditions(Kind::kAuthorizationPolicy, policy.meta, request.conditions);
       if (request.message) {
         PutRestricted(ResourceType::kAuthorizationPolicy, ResourceName(policy.meta),

@@ -69,8 +69,12 @@ pb::AuthorizationAction ActionOf(AuthorizationPolicy::Action action) {
 class Targeter {
  public:
   Targeter(const AuthorizationPolicy& policy, const MeshIndex& index, const GatewayMap& gateways,
-           const ServiceWaypoints& waypoints)
-      : policy_(policy), index_(index), gateways_(gateways), waypoints_(waypoints) {}
+           const ServiceWaypoints& waypoints, const Entries& entries)
+      : policy_(policy),
+        index_(index),
+        gateways_(gateways),
+        waypoints_(waypoints),
+        entries_(entries) {}
 
   RequestPolicy Run() {
     for (const PolicyTarget& target : policy_.targets) Aim(target);
@@ -113,6 +117,7 @@ class Targeter {
     if (target.kind == "Gateway") return AimAtGateway(target);
     if (target.kind == "GatewayClass") return AimAtClass(target);
     if (target.kind == "Service") return AimAtService(target);
+    if (target.kind == "ServiceEntry") return AimAtEntry(target);
     Problem(target, "TargetNotFound", "is not known");
   }
 
@@ -149,6 +154,19 @@ class Targeter {
     Concerns(*bound->second);
   }
 
+  // Each host of an entry is a service of the workload API.
+  void AimAtEntry(const PolicyTarget& target) {
+    const ServiceEntry* entry = FindObject(index_.objects().service_entries, space(), target.name);
+    if (entry == nullptr) return Problem(target, "TargetNotFound", "was not found");
+    const Entries::Served* served = entries_.Find(*entry);
+    if (served == nullptr)
+      return Problem(target, "AncestorNotBound", "has no host that others have not taken");
+    if (served->gateway == nullptr) return Problem(target, "AncestorNotBound", "has no waypoint");
+    for (const std::string& host : served->hosts)
+      AddTarget(pb::POLICY_TARGET_KIND_SERVICE_ENTRY, space(), host);
+    Concerns(*served->gateway);
+  }
+
   // Ingress gateways are workloads, too: policies of their namespace or of the root reach them, by
   // selector or without one.
   void AimAtIngress() {
@@ -180,6 +198,7 @@ class Targeter {
   const MeshIndex& index_;
   const GatewayMap& gateways_;
   const ServiceWaypoints& waypoints_;
+  const Entries& entries_;
   pb::AuthorizationPolicy message_;
   std::set<std::string> concerned_;
   std::string problems_;
@@ -189,8 +208,9 @@ class Targeter {
 }  // namespace
 
 RequestPolicy ToRequestPolicy(const AuthorizationPolicy& policy, const MeshIndex& index,
-                              const GatewayMap& gateways, const ServiceWaypoints& waypoints) {
-  return Targeter(policy, index, gateways, waypoints).Run();
+                              const GatewayMap& gateways, const ServiceWaypoints& waypoints,
+                              const Entries& entries) {
+  return Targeter(policy, index, gateways, waypoints, entries).Run();
 }
 
 }  // namespace aquifer::control

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "control/reconcile/entries.h"
 #include "control/reconcile/gateways.h"
 #include "control/reconcile/routes.h"
 #include "mesh/proto/waypoint.pb.h"
@@ -23,6 +24,7 @@ struct RequestPolicy {
 };
 
 RequestPolicy ToRequestPolicy(const AuthorizationPolicy& policy, const MeshIndex& index,
-                              const GatewayMap& gateways, const ServiceWaypoints& waypoints);
+                              const GatewayMap& gateways, const ServiceWaypoints& waypoints,
+                              const Entries& entries);
 
 }  // namespace aquifer::control

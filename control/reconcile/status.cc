@@ -79,6 +79,14 @@ const Condition* FindCondition(const std::vector<Condition>& conditions, std::st
   return found == conditions.end() ? nullptr : &*found;
 }
 
+void AcceptAsDeployed(const Condition& deployed, std::vector<Condition>& conditions) {
+  if (deployed.reason != kInvalidParameters) return;
+  for (Condition& condition : conditions) {
+    if (condition.type != "Accepted" || !condition.status) continue;
+    condition = {"Accepted", false, deployed.reason, deployed.message};
+  }
+}
+
 std::string StatusJson(const StatusMap& statuses) {
   json list = json::array();
   for (const auto& [key, status] : statuses) list.push_back(ObjectJson(key, status));

@@ -5,6 +5,7 @@
 
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "control/objects.h"
@@ -45,6 +46,9 @@ struct StatusAddress {
   friend bool operator==(const StatusAddress&, const StatusAddress&) = default;
 };
 
+// The reason of kDeployed when the parameters of the Gateway cannot be used.
+inline constexpr std::string_view kInvalidParameters = "InvalidParameters";
+
 struct ObjectStatus {
   std::int64_t generation = 0;
   std::string uid;  // of the object; another one of the same name has its own status
@@ -53,6 +57,8 @@ struct ObjectStatus {
   std::vector<ListenerStatus> listeners;
   std::vector<StatusAddress> addresses;
   std::vector<std::string> supported_features;  // of a GatewayClass
+  // Of a Gateway: what is there about its deployment counts until somebody knows better.
+  bool keeps_deployed = false;
 
   friend bool operator==(const ObjectStatus&, const ObjectStatus&) = default;
 };
@@ -61,6 +67,9 @@ using StatusMap = std::map<ObjectKey, ObjectStatus>;
 
 // Null if there is none of that type.
 const Condition* FindCondition(const std::vector<Condition>& conditions, std::string_view type);
+
+// A Gateway whose deployment is in that condition is not accepted if that is for its parameters.
+void AcceptAsDeployed(const Condition& deployed, std::vector<Condition>& conditions);
 
 // The array of /status: one object each, shaped as in Kubernetes.
 std::string StatusJson(const StatusMap& statuses);

@@ -90,7 +90,10 @@ class Composer {
       case Kind::kService:
         return Service();
       case Kind::kAuthorizationPolicy:
-        return Policy();
+        return ConditionsAlone({"WaypointAccepted", "ZtunnelAccepted"});
+      case Kind::kServiceEntry:
+      case Kind::kWorkloadEntry:
+        return ConditionsAlone({kWaypointBound});
       case Kind::kHttpRoute:
       case Kind::kTcpRoute:
       case Kind::kTlsRoute:
@@ -180,7 +183,7 @@ class Composer {
 
   std::optional<StatusPatch> Gateway() const {
     const Json& before = List(status_, "conditions");
-    Json conditions = Conditions(wanted_.conditions, before);
+    Json conditions = GatewayConditions(before);
     Json listeners = Json::array();
     for (const ListenerStatus& listener : wanted_.listeners)
       listeners.push_back(Listener(listener));
@@ -195,6 +198,19 @@ class Composer {
     // What is not applied again goes.
     if (!addresses.empty()) status["addresses"] = std::move(addresses);
     return Apply(std::move(status));
+  }
+
+  Json GatewayConditions(const Json& before) const {
+    const Json* deployed = wanted_.keeps_deployed ? ItemOf(before, "type", kDeployed) : nullptr;
+    if (deployed == nullptr) return Conditions(wanted_.conditions, before);
+    std::vector<Condition> wanted = wanted_.conditions;
+    const Condition said{std::string(kDeployed), TextOf(*deployed, "status") == "True",
+                         std::string(TextOf(*deployed, "reason")),
+                         std::string(TextOf(*deployed, "message"))};
+    AcceptAsDeployed(said, wanted);
+    Json conditions = Conditions(wanted, before);
+    conditions.push_back(*deployed);
+    return conditions;
   }
 
   Json Listener(const ListenerStatus& listener) const {
@@ -244,10 +260,10 @@ class Composer {
     return Apply(std::move(status));
   }
 
-  std::optional<StatusPatch> Policy() const {
+  // Of kinds whose definition takes the list as a whole.
+  std::optional<StatusPatch> ConditionsAlone(const Types& ours) const {
     const Json& before = List(status_, "conditions");
-    Json conditions =
-        MergedConditions(wanted_.conditions, before, {"WaypointAccepted", "ZtunnelAccepted"});
+    Json conditions = MergedConditions(wanted_.conditions, before, ours);
     if (conditions == before) return std::nullopt;
     return Merge({{"conditions", std::move(conditions)}});
   }
@@ -302,6 +318,8 @@ bool WritesStatusOf(Kind kind) {
     case Kind::kGateway:
     case Kind::kGatewayClass:
     case Kind::kService:
+    case Kind::kServiceEntry:
+    case Kind::kWorkloadEntry:
     case Kind::kAuthorizationPolicy:
     case Kind::kHttpRoute:
     case Kind::kTcpRoute:

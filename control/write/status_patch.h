@@ -1,8 +1,8 @@
 // What has to be sent so that an object of a cluster says of itself what we say of it, and nothing
 // if it does. What others have written there stays as it is: where the definition of a kind merges
 // lists by their keys, by server-side apply; where it takes lists whole (parents of a route,
-// conditions of a policy), by the list with the others' items in it, which only holds for the
-// object as it was read. From values; pure.
+// conditions of a policy or an entry), by the list with the others' items in it, which only holds
+// for the object as it was read. From values; pure.
 #pragma once
 
 #include <optional>

@@ -54,7 +54,7 @@ void GrpcServerCall::Finish(const GrpcStatus& status) {
   static_cast<void>(ended);  // a client that has gone hears nothing
 }
 
-Task<void> GrpcServer::Serve(H2StreamPtr stream, StopToken stop) const {
+Task<void> GrpcServer::Serve(H2StreamPtr stream, StopToken stop, Ip peer) const {
   const RequestHead& head = stream->request();
   if (head.method != "POST" || !IsGrpcContentType(head.headers.Get("content-type").value_or(""))) {
     const Status answered =
@@ -62,7 +62,7 @@ Task<void> GrpcServer::Serve(H2StreamPtr stream, StopToken stop) const {
     static_cast<void>(answered);
     co_return;
   }
-  GrpcServerCall call(*stream, max_message_bytes_);
+  GrpcServerCall call(*stream, peer, max_message_bytes_);
   StopSource either(stop);
   StopLink link(stream->gone(), either);
   const GrpcStatus status = co_await Dispatch(call, either.token());
@@ -75,13 +75,13 @@ Task<GrpcStatus> GrpcServer::Dispatch(GrpcServerCall& call, StopToken stop) cons
   co_return co_await method->second(call, stop);
 }
 
-Task<Status> GrpcServer::ServeConnection(io::StreamPtr transport, H2Options options,
-                                         StopToken stop) const {
+Task<Status> GrpcServer::ServeConnection(io::StreamPtr transport, H2Options options, StopToken stop,
+                                         Ip peer) const {
   Scope calls;
   StopSource ended(stop);
   const StopToken token = ended.token();
   H2Connection connection(H2Role::kServer, std::move(transport), options, [&](H2StreamPtr stream) {
-    calls.Spawn(Serve(std::move(stream), token));
+    calls.Spawn(Serve(std::move(stream), token, peer));
   });
   const Status end = co_await connection.Run(stop);
   ended.RequestStop(end.ok() ? Reason::kPeerClosed : end.error().reason);

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "absl/container/flat_hash_map.h"
+#include "core/base/address.h"
 #include "core/http/grpc.h"
 #include "core/http/h2_connection.h"
 
@@ -18,6 +19,8 @@ class GrpcServerCall {
  public:
   // The head of the call: path and metadata.
   const RequestHead& request() const { return stream_.request(); }
+  // Who is at the other end of the connection, as far as its owner has said.
+  const Ip& peer() const { return peer_; }
   // What the answer's head carries besides gRPC's own; before the first Send.
   HeaderList& initial_metadata() { return initial_metadata_; }
   HeaderList& trailers() { return trailers_; }
@@ -33,12 +36,13 @@ class GrpcServerCall {
 
  private:
   friend class GrpcServer;
-  GrpcServerCall(H2Stream& stream, std::size_t max_message_bytes)
-      : stream_(stream), decoder_(max_message_bytes) {}
+  GrpcServerCall(H2Stream& stream, const Ip& peer, std::size_t max_message_bytes)
+      : stream_(stream), peer_(peer), decoder_(max_message_bytes) {}
   Status SendHead(EndStream end);
   void Finish(const GrpcStatus& status);
 
   H2Stream& stream_;
+  const Ip peer_;
   GrpcDecoder decoder_;
   HeaderList initial_metadata_;
   HeaderList trailers_;
@@ -62,10 +66,11 @@ class GrpcServer {
 
   // Serves one stream: for H2Connection's request handler, spawned in a Scope that outlives no part
   // of the server.
-  Task<void> Serve(H2StreamPtr stream, StopToken stop) const;
+  Task<void> Serve(H2StreamPtr stream, StopToken stop, Ip peer = {}) const;
 
   // Serves a whole connection and returns when it and its calls have ended.
-  Task<Status> ServeConnection(io::StreamPtr transport, H2Options options, StopToken stop) const;
+  Task<Status> ServeConnection(io::StreamPtr transport, H2Options options, StopToken stop,
+                               Ip peer = {}) const;
 
  private:
   Task<GrpcStatus> Dispatch(GrpcServerCall& call, StopToken stop) const;

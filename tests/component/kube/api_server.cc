@@ -274,7 +274,8 @@ std::pair<int, Json> ApiServer::AnswerTo(const Sent& request) {
     Put(place.collection, request.body.dump());
     return {201, *Find(place.collection, place.name)};
   }
-  if (request.method == "PATCH" && !IsOfStatus(request.target))
+  const bool merges = request.content_type == "application/merge-patch+json";
+  if (request.method == "PATCH" && !merges && !IsOfStatus(request.target))
     return Apply(place.collection, place.name, request.body);
   if (present == nullptr) return {404, Json()};
   if (request.method == "GET") return {200, *present};
@@ -286,7 +287,7 @@ std::pair<int, Json> ApiServer::AnswerTo(const Sent& request) {
     return {409, Json()};
   if (request.method == "PUT") {
     next = request.body;
-  } else if (request.content_type == "application/merge-patch+json") {
+  } else if (merges) {
     if (metadata.contains("uid") && metadata["uid"] != next["metadata"]["uid"])
       return {409, Json()};
     next.merge_patch(request.body);
@@ -359,6 +360,12 @@ Task<void> ApiServer::ReviewToken(http::H2Stream& stream, StopToken stop) {
   ++reviews_;
   Json review = Json::parse(*body);
   const auto vouched = vouched_.find(review["spec"]["token"].get<std::string>());
+  news_.Wake();
+  if (hold_unknown_reviews_ && vouched == vouched_.end()) {
+    Event never;
+    std::ignore = co_await never.Wait(stop);
+    co_return;
+  }
   review["status"] = vouched == vouched_.end() ? Json{{"error", "unknown"}} : vouched->second;
   std::string answer = review.dump();
   co_await Reply(stream, 201, std::move(answer), stop);

@@ -50,6 +50,8 @@ class ApiServer {
   // What is said of a token: the status of its TokenReview. Of others that nobody knows them.
   void Vouch(const std::string& token, const std::string& status_json);
   int reviews() const { return reviews_; }
+  // Of those no answer comes from now on.
+  void HoldUnknownReviews() { hold_unknown_reviews_ = true; }
   // Positions before the present one are too old to watch from.
   void Compact() { oldest_ = version_; }
   // Ends all watches in good order.
@@ -132,6 +134,7 @@ class ApiServer {
   std::vector<Sent> sent_;
   std::function<void(const Sent&)> before_ = [](const Sent&) {};
   int reviews_ = 0;
+  bool hold_unknown_reviews_ = false;
   int version_ = 100;
   int oldest_ = 0;
   int watch_generation_ = 0;

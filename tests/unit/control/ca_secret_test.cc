@@ -2,6 +2,7 @@
 
 #include <sys/stat.h>
 
+#include "absl/strings/escaping.h"
 #include "certs/local_ca.h"
 #include "certs/wall_clock.h"
 #include "control/ca_state.h"
@@ -70,6 +71,48 @@ TEST_CASE("a chain in the Secret goes before the certificate, and has to be one"
   CHECK(WhyNot(BodyOf(files)).empty());
   files["cert-chain.pem"] = "not a certificate";
   CHECK_FALSE(WhyNot(BodyOf(files)).empty());
+}
+
+TEST_CASE("a Secret of cert-manager's form is a CA") {
+  const TestDirectory directory;
+  CaFiles files = MadeIn(directory, "state");
+  Json data = {{"tls.key", absl::Base64Escape(files["ca-key.pem"])},
+               {"tls.crt", absl::Base64Escape(files["ca-cert.pem"])},
+               {"ca.crt", absl::Base64Escape(files["root-cert.pem"])}};
+  const Decoded<CaFiles> read = ReadCaSecret(Json{{"data", data}}.dump());
+  REQUIRE(read.ok());
+  CHECK(read->at("ca-key.pem") == files["ca-key.pem"]);
+  CHECK(read->at("cert-chain.pem") == files["ca-cert.pem"]);
+  CHECK(CaOf(*read).ok());
+  data.erase("ca.crt");
+  CHECK(WhyNot(Json{{"data", data}}.dump()) == "data.ca.crt: is missing");
+}
+
+TEST_CASE("a successor in the Secret is a whole CA, or the Secret is refused") {
+  const TestDirectory directory;
+  CaFiles files = MadeIn(directory, "state");
+  const CaFiles next = MadeIn(directory, "next");
+  files["next-ca-cert.pem"] = next.at("ca-cert.pem");
+  CHECK(WhyNot(BodyOf(files)) == "data.next-ca-key.pem: is missing");
+  files["next-ca-key.pem"] = files["ca-key.pem"];
+  CHECK_FALSE(WhyNot(BodyOf(files)).empty());
+  files["next-ca-key.pem"] = next.at("ca-key.pem");
+  CHECK(WhyNot(BodyOf(files)).empty());
+}
+
+TEST_CASE(
+    "a Secret says whether we made it, and what is sent holds for the version that was read") {
+  const TestDirectory directory;
+  const CaFiles files = MadeIn(directory, "state");
+  CHECK(ReadCaSecretMeta(BodyOf(files))->ours);
+  const auto theirs = ReadCaSecretMeta(R"({"metadata": {"resourceVersion": "7"}})");
+  REQUIRE(theirs.ok());
+  CHECK_FALSE(theirs->ours);
+  CHECK(theirs->version == "7");
+  const Json patch = Json::parse(CaSecretPatch("7", {{"a", "x"}, {"b", "y"}}, {{"b", "z"}}));
+  CHECK(patch["metadata"]["resourceVersion"] == "7");
+  CHECK(patch["data"]["a"].is_null());
+  CHECK(patch["data"]["b"] == absl::Base64Escape("z"));
 }
 
 TEST_CASE("what is no Secret of a CA is refused") {

@@ -23,6 +23,13 @@ Task<void> Drive(http::H2Connection& connection) {
   std::ignore = co_await connection.Run(StopToken());
 }
 
+Task<void> OpenUntil(Mesh& mesh, PoolKey key, StopToken stop,
+                     std::vector<Result<Tunnel, TunnelError>>& out) {
+  ConnectRequest request = To(80);
+  out.push_back(
+      co_await mesh.pool.Open(std::move(key), mesh.dialer, mesh.client, std::move(request), stop));
+}
+
 }  // namespace
 
 TEST_CASE("a tunnel carries bytes as the client's identity") {
@@ -181,6 +188,38 @@ TEST_CASE(
     CHECK(got->text() == "still");
     of_former->stream.reset();
     of_latter->stream.reset();
+    co_await mesh.Finish();
+  };
+  aquifer::test::Run(body());
+}
+
+TEST_CASE("a drain does not wait for a dial whose caller has gone") {
+  const auto body = []() -> Task<void> {
+    Mesh mesh;
+    mesh.connections.Spawn(AcceptLoop(mesh));
+    const auto held = std::make_shared<HeldDialer>();
+    mesh.dialer = held;
+    std::vector<Result<Tunnel, TunnelError>> tunnels;
+    Scope opening;
+    opening.Spawn(OpenOne(mesh, mesh.Key(), 80, tunnels));
+    co_await held->Await(1);
+    held->dials[0]->decided.Set();
+    co_await opening.Join();
+    REQUIRE(tunnels.front().ok());
+    PoolKey other = mesh.Key();
+    other.origin = "pod";
+    StopSource gone;
+    opening.Spawn(OpenUntil(mesh, other, gone.token(), tunnels));
+    co_await held->Await(2);
+    gone.RequestStop();
+    co_await opening.Join();
+    // From here on it needs nobody to become a connection.
+    held->dials[1]->decided.Set();
+    co_await mesh.pool.Drain(std::chrono::milliseconds(300));
+    CHECK(mesh.pool.connections() == 1);
+    tunnels.clear();
+    co_await mesh.pool.Drain(std::chrono::seconds(20));
+    CHECK(mesh.pool.connections() == 0);
     co_await mesh.Finish();
   };
   aquifer::test::Run(body());

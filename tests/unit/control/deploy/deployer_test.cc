@@ -9,6 +9,7 @@
 #include "tests/support/quiet_log.h"
 #include "tests/support/run_task.h"
 #include "tests/support/story.h"
+#include "tests/unit/control/deploy/fake_cluster.h"
 #include "tests/unit/control/support.h"
 
 namespace aquifer::control {
@@ -16,76 +17,9 @@ namespace {
 
 using aquifer::test::TellVirtual;
 
-using Words = std::vector<std::string>;
-
 constexpr const char* kDeployments = "/apis/apps/v1/namespaces/edge/deployments/";
 constexpr const char* kServices = "/api/v1/namespaces/edge/services/";
 constexpr const char* kParameters = "/api/v1/namespaces/edge/configmaps/params";
-
-// Objects by path; says what was written.
-class FakeCluster final : public ObjectWriter {
- public:
-  Task<Result<Json, WriteFailure>> Apply(std::string path, std::string body, Force force,
-                                         StopToken) override {
-    written.push_back((force == Force::kYes ? "apply " : "make ") + path);
-    if (away) co_return WriteFailure{0, "away"};
-    if (refused.contains(path)) co_return WriteFailure{403, "forbidden"};
-    Json object = Json::parse(body);
-    object["metadata"]["uid"] = "uid-of-" + path;
-    const auto spec = object.find("spec");
-    if (spec != object.end() && spec->contains("replicas")) (*spec)["replicas"] = 7;
-    if (pods_start) object["status"]["availableReplicas"] = 1;
-    objects[path] = object;
-    co_return object;
-  }
-  Task<Result<void, WriteFailure>> Delete(std::string path, std::string uid, StopToken) override {
-    CHECK(uid == "uid-of-" + path);
-    written.push_back("delete " + path);
-    objects.erase(path);
-    co_return Result<void, WriteFailure>();
-  }
-  Task<Result<Json, WriteFailure>> Read(std::string path, StopToken) override {
-    const size_t query = path.find("?");
-    if (query != std::string::npos) {
-      ++lists;
-      if (away) co_return WriteFailure{0, "away"};
-      co_return List(path.substr(0, query), path.substr(query));
-    }
-    const auto found = objects.find(path);
-    if (found == objects.end()) co_return WriteFailure{404, "not found"};
-    co_return found->second;
-  }
-
-  // What was written since the last call.
-  Words News() { return std::exchange(written, {}); }
-
-  std::map<std::string, Json> objects;
-  std::set<std::string> refused;
-  Words written;
-  int lists = 0;
-  bool pods_start = true;
-  bool away = false;
-
- private:
-  Json List(const std::string& path, const std::string& query) const {
-    const std::string kind = path.substr(path.rfind('/'));
-    const std::string group = path.substr(0, path.size() - kind.size());
-    const bool roots = query.find("managed-by") != std::string::npos;
-    Json list = {{"metadata", {{"resourceVersion", "1"}}}, {"items", Json::array()}};
-    for (const auto& [at, object] : objects) {
-      const bool of_kind =
-          at.starts_with(group + "/namespaces/") && at.find(kind + "/") != std::string::npos;
-      const bool ours = roots ? MetadataText(object, "labels", kManagedByLabel) == kManagedBy
-                              : MetadataText(object, "labels", kManagedLabel) == kManaged;
-      if (!of_kind || !ours) continue;
-      Json item = object;
-      item.erase("apiVersion");
-      item.erase("kind");
-      list["items"].push_back(std::move(item));
-    }
-    return list;
-  }
-};
 
 std::string GatewayText(const std::string& name, const std::string& class_name,
                         const std::string& spec = "", const std::string& metadata = "") {
@@ -244,6 +178,63 @@ Task<void> TouchesNothingForeign(World& world) {
   co_await world.Settle(std::chrono::minutes(1));
   CHECK(world.cluster.News() == kMade);
   CHECK(world.ConditionOf("gw") == "Deployed");
+}
+
+// Since our objects were listed, and before they are listed again.
+Task<void> LeavesWhatReplacedOurs(World& world) {
+  const std::string path = std::string(kServices) + "gw-aquifer";
+  world.Start();
+  co_await world.Show(GatewayText("gw", "aquifer"));
+  Json foreign = Foreign("gw-aquifer");
+  foreign["metadata"]["uid"] = "another";
+  world.cluster.objects[path] = foreign;
+  co_await world.Show(GatewayText("gw", "aquifer", "",
+                                  ", annotations: {networking.istio.io/service-type: ClusterIP}"));
+  CHECK(world.cluster.objects[path] == foreign);
+  co_await world.Settle();
+  CHECK(world.ConditionOf("gw") == "NameTaken");
+  CHECK(world.cluster.objects[path] == foreign);
+}
+
+Task<void> CountsWhatItDoes(World& world) {
+  obs::Registry registry;
+  ControlMetrics metrics(registry);
+  world.Start();
+  world.deployer->CountIn(metrics);
+  co_await world.Show(GatewayText("gw", "aquifer"));
+  const std::string service = std::string(kServices) + "gw-aquifer";
+  world.cluster.objects[service]["spec"]["type"] = "ExternalName";
+  co_await world.Refreshed();
+  co_await world.Show(GatewayText("gw", "aquifer", "",
+                                  ", annotations: {networking.istio.io/service-type: ClusterIP}"));
+  world.cluster.objects.erase(service);
+  co_await world.Refreshed();
+  const std::string text = registry.Text();
+  const auto counted = [&](const std::string& outcome, int times) {
+    return text.find("aquifer_control_deployments_total{kind=\"Service\",outcome=\"" + outcome +
+                     "\"} " + std::to_string(times) + "\n") != std::string::npos;
+  };
+  CHECK(counted("made", 1));
+  CHECK(counted("repaired", 2));
+  CHECK(counted("changed", 1));
+  co_await world.End();
+}
+
+Task<void> KnowsWhenItKnows(World& world) {
+  int changes = 0;
+  world.Start();
+  world.deployer->OnConditions([&changes] { ++changes; });
+  co_await world.Settle();
+  CHECK_FALSE(world.deployer->concluded());
+  // A pass that finds nothing to deploy is an answer, too.
+  co_await world.Show("---\n{apiVersion: v1, kind: Namespace, metadata: {name: edge}}\n");
+  CHECK(world.deployer->concluded());
+  CHECK(changes == 1);
+  co_await world.Show(GatewayText("gw", "aquifer"));
+  CHECK(changes == 2);
+  co_await world.End();
+  CHECK_FALSE(world.deployer->concluded());
+  CHECK(changes == 3);
 }
 
 Task<void> RemovesWhatIsNotWanted(World& world) {
@@ -415,6 +406,15 @@ TEST_CASE("what the API server rewrites is not written again") {
 }
 TEST_CASE("a waypoint steps aside for a foreign Deployment") { TellVirtual(AvoidsForeignNames); }
 TEST_CASE("an object without our label is never written") { TellVirtual(TouchesNothingForeign); }
+TEST_CASE("an object that somebody has put in the place of ours is never overwritten") {
+  TellVirtual(LeavesWhatReplacedOurs);
+}
+TEST_CASE("what is written for Gateways is counted by what it was") {
+  TellVirtual(CountsWhatItDoes);
+}
+TEST_CASE("what became of deployments is known from a term's first pass to its end") {
+  TellVirtual(KnowsWhenItKnows);
+}
 TEST_CASE("what an overlay asks for no longer is deleted") { TellVirtual(RemovesWhatIsNotWanted); }
 TEST_CASE("a renamed deployment is deleted once its successor runs") {
   TellVirtual(ReplacesBeforeItRemoves);

@@ -1,5 +1,6 @@
 #include "control/kube/token_review.h"
 
+#include "absl/strings/escaping.h"
 #include "control/kube/values.h"
 #include "tests/support/catch.h"
 
@@ -14,6 +15,14 @@ std::string Answer(const std::string& status) { return R"({"status":{)" + status
 std::string WhyNot(const std::string& body) {
   const auto account = ReadTokenReview(body, "istio-ca");
   return account.ok() ? "" : account.error().ToString();
+}
+
+std::string Jwt(const std::string& payload) {
+  return "e30." + absl::WebSafeBase64Escape(payload) + ".c2ln";
+}
+std::string WhyNoClaims(const std::string& payload) {
+  const auto claims = ReadTokenClaims(Jwt(payload));
+  return claims.ok() ? "" : claims.error().ToString();
 }
 
 }  // namespace
@@ -61,6 +70,33 @@ TEST_CASE("only what has the form of a JWT is worth asking about") {
     INFO(bad);
     CHECK_FALSE(LooksLikeJwt(bad));
   }
+}
+
+TEST_CASE("a token says of itself whose it is, for whom and until when") {
+  const auto claims = ReadTokenClaims(
+      Jwt(R"({"iss":"x","sub":"system:serviceaccount:web:sa","aud":["a","b"],"exp":1700000000,)"
+          R"("kubernetes.io":{"namespace":"web","pod":{"name":"a-1","uid":"1"}}})"));
+  REQUIRE(claims.ok());
+  CHECK(claims->account == ReviewedAccount{"web", "sa", "a-1"});
+  CHECK(claims->audiences == std::vector<std::string>{"a", "b"});
+  CHECK(claims->expires == std::chrono::seconds(1700000000));
+  const auto unbound =
+      ReadTokenClaims(Jwt(R"({"sub":"system:serviceaccount:web:sa","aud":"a","exp":1})"));
+  REQUIRE(unbound.ok());
+  CHECK(unbound->account == ReviewedAccount{"web", "sa", ""});
+  CHECK(unbound->audiences == std::vector<std::string>{"a"});
+}
+
+TEST_CASE("claims that no token of a service account makes are refused") {
+  CHECK(WhyNoClaims("{}").starts_with("sub: "));
+  CHECK(WhyNoClaims(R"({"sub":"admin","exp":1})") == "it is no service account's");
+  CHECK(WhyNoClaims(R"({"sub":"system:serviceaccount:web:sa"})").starts_with("exp: "));
+  CHECK(WhyNoClaims(R"({"sub":"system:serviceaccount:web:sa","exp":-1})").starts_with("exp: "));
+  CHECK(WhyNoClaims(R"({"sub":"system:serviceaccount:web:sa","exp":1,"aud":7})")
+            .starts_with("aud: "));
+  CHECK(WhyNoClaims("nonsense") == "not JSON");
+  CHECK(ReadTokenClaims("a.b").error().ToString() == "not a JWT");
+  CHECK_FALSE(ReadTokenClaims("e30.a.c2ln").ok());
 }
 
 TEST_CASE("what is asked names the token and the audience") {

@@ -216,6 +216,16 @@ TEST_CASE("an entry goes through the waypoint that its label names, and says so"
         "False WaypointIsNotReady");
 }
 
+TEST_CASE("an entry that goes through no waypoint any more takes back what was said of one") {
+  const std::string said =
+      ", status: {conditions: [{type: istio.io/WaypointBound, status: 'True'}]}";
+  const Mesh mesh(Entry("e", "hosts: [a.example], resolution: DNS", "", said));
+  REQUIRE(mesh.StatusOf(Kind::kServiceEntry, "shop/e") != nullptr);
+  CHECK(mesh.StatusOf(Kind::kServiceEntry, "shop/e")->conditions.empty());
+  const Mesh silent(Entry("e", "hosts: [a.example], resolution: DNS"));
+  CHECK(silent.StatusOf(Kind::kServiceEntry, "shop/e") == nullptr);
+}
+
 TEST_CASE("the address of a Service is nobody else's") {
   const Mesh mesh(
       "{apiVersion: v1, kind: Service, metadata: {name: s, namespace: other}, spec: {clusterIP: "

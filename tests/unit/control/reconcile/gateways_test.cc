@@ -118,6 +118,21 @@ TEST_CASE("a balancer's addresses are what clients use") {
         Texts{"IPAddress 192.0.2.1", "Hostname lb.example.com"});
 }
 
+TEST_CASE("a Gateway with more addresses than its status can hold says so") {
+  std::string pods;
+  for (int i = 1; i <= 20; ++i) {
+    pods += "---\n{apiVersion: v1, kind: Pod, metadata: {name: p" + std::to_string(i) +
+            ", namespace: edge, labels: {" + kNamed + "}}, status: {podIP: 10.0.0." +
+            std::to_string(i) + "}}\n";
+  }
+  const Mesh mesh(GatewayYaml(kHttp) + pods);
+  CHECK(Addresses(mesh).size() == 16);
+  CHECK(mesh.ConditionOf(Kind::kGateway, "edge/gw", "Programmed") == "True Programmed");
+  CHECK(
+      FindCondition(mesh.StatusOf(Kind::kGateway, "edge/gw")->conditions, "Programmed")->message ==
+      "16 of 20 addresses are listed");
+}
+
 TEST_CASE(
     "a labelled Service beats the name, and the application's Service of the same name is left "
     "alone") {

@@ -19,6 +19,12 @@ const char* const kMesh = R"(
 ---
 {apiVersion: v1, kind: Pod, metadata: {name: way-1, namespace: web, labels: {gateway.networking.k8s.io/gateway-name: way}}, status: {podIP: 10.0.0.9}}
 ---
+{apiVersion: networking.istio.io/v1, kind: ServiceEntry, metadata: {name: outside, namespace: web, labels: {istio.io/use-waypoint: way}}, spec: {hosts: [a.example.com, b.example.com], ports: [{number: 80, name: http, protocol: HTTP}], resolution: DNS}}
+---
+{apiVersion: networking.istio.io/v1, kind: ServiceEntry, metadata: {name: direct, namespace: web}, spec: {hosts: [c.example.com], ports: [{number: 80, name: http, protocol: HTTP}], resolution: DNS}}
+---
+{apiVersion: networking.istio.io/v1, kind: ServiceEntry, metadata: {name: late, namespace: web, creationTimestamp: "2026-01-01T00:00:00Z", labels: {istio.io/use-waypoint: way}}, spec: {hosts: [a.example.com], ports: [{number: 80, name: http, protocol: HTTP}], resolution: DNS}}
+---
 {apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: gw, namespace: edge}, spec: {gatewayClassName: istio, listeners: [{name: http, port: 80, protocol: HTTP}]}}
 ---
 {apiVersion: v1, kind: Pod, metadata: {name: gw-1, namespace: edge, labels: {gateway.networking.k8s.io/gateway-name: gw, istio: ingress}}, status: {podIP: 10.0.0.8}}
@@ -87,6 +93,32 @@ TEST_CASE("a policy that targets a Service goes to the waypoint that serves it")
   CHECK(Accepted(With("web", Target("Service", "plain")), "web/p") == "False AncestorNotBound");
   CHECK(Accepted(With("web", Target("Service", "missing")), "web/p") == "False TargetNotFound");
   CHECK(Accepted(With("web", Target("ServiceEntry", "x")), "web/p") == "False TargetNotFound");
+  CHECK(Accepted(With("web", Target("Elephant", "x")), "web/p") == "False TargetNotFound");
+}
+
+TEST_CASE(
+    "a policy that targets a ServiceEntry holds at the waypoint of it, for each of its hosts") {
+  const Mesh mesh = With("web", Target("ServiceEntry", "outside"));
+  CHECK(Gateways(mesh, "web/p") == "web/way");
+  CHECK(Accepted(mesh, "web/p") == "True Accepted");
+  const auto policy = mesh.RequestPolicyOf("web/p");
+  REQUIRE(policy.has_value());
+  REQUIRE(policy->target_refs_size() == 2);
+  for (int i = 0; i < 2; ++i) {
+    CHECK(policy->target_refs(i).kind() == mesh::v1::POLICY_TARGET_KIND_SERVICE_ENTRY);
+    CHECK(policy->target_refs(i).namespace_() == "web");
+  }
+  CHECK(policy->target_refs(0).name() == "a.example.com");
+  CHECK(policy->target_refs(1).name() == "b.example.com");
+}
+
+TEST_CASE("a policy on a ServiceEntry says so where nothing enforces it") {
+  CHECK(Accepted(With("web", Target("ServiceEntry", "direct")), "web/p") ==
+        "False AncestorNotBound");
+  CHECK(Accepted(With("web", Target("ServiceEntry", "late")), "web/p") == "False AncestorNotBound");
+  const Mesh elsewhere = With("other", Target("ServiceEntry", "outside"));
+  CHECK(Accepted(elsewhere, "other/p") == "False TargetNotFound");
+  CHECK(Gateways(elsewhere, "other/p") == "none");
 }
 
 TEST_CASE("a policy of the root namespace may target a class, and reaches every waypoint of it") {

@@ -156,6 +156,29 @@ TEST_CASE("conditions of others are neither written nor missed, ours that no lon
   CHECK(status["listeners"][0]["conditions"].size() == 1);
 }
 
+TEST_CASE("what another leader has said of a deployment stays until it is known") {
+  Json said = GatewaySaid();
+  said["conditions"].push_back(Said("aquifer.io/Deployed", false, "ApplyFailed"));
+  CHECK(StatusOf(Patch(kGatewayKey, GatewayWanted(), Present(said)))["conditions"].size() == 3);
+  ObjectStatus wanted = GatewayWanted();
+  wanted.keeps_deployed = true;
+  CHECK_FALSE(Patch(kGatewayKey, wanted, Present(said)).has_value());
+  wanted.addresses.clear();
+  const Json written = StatusOf(Patch(kGatewayKey, wanted, Present(said)));
+  REQUIRE(written["conditions"].size() == 4);
+  CHECK(written["conditions"][3] == said["conditions"][3]);
+  CHECK(StatusOf(Patch(kGatewayKey, wanted, Present(GatewaySaid())))["conditions"].size() == 3);
+}
+
+TEST_CASE("a Gateway with bad parameters is not accepted by the next leader either") {
+  Json said = GatewaySaid();
+  said["conditions"][0] = Said("Accepted", false, "InvalidParameters");
+  said["conditions"].push_back(Said("aquifer.io/Deployed", false, "InvalidParameters"));
+  ObjectStatus wanted = GatewayWanted();
+  wanted.keeps_deployed = true;
+  CHECK_FALSE(Patch(kGatewayKey, wanted, Present(said)).has_value());
+}
+
 TEST_CASE("addresses that are gone are left out, so that they go") {
   ObjectStatus wanted = GatewayWanted();
   wanted.addresses.clear();
@@ -224,6 +247,25 @@ TEST_CASE("a policy's conditions are written as a list with those of others in i
 TEST_CASE("a Service that has no waypoint any more says nothing of one") {
   const Json said = {{"conditions", Json::array({Said("istio.io/WaypointBound", true, "X")})}};
   CHECK(StatusOf(Patch(kServiceKey, Wanted({}), Present(said))) == Json::object());
+}
+
+TEST_CASE("an entry says of its waypoint beside what others say, and takes it back") {
+  for (const Kind kind : {Kind::kServiceEntry, Kind::kWorkloadEntry}) {
+    CHECK(WritesStatusOf(kind));
+    const ObjectKey key{kind, "web", "e"};
+    const Json theirs = Said("example.com/Theirs", true, "X");
+    const ObjectStatus wanted = Wanted({{"istio.io/WaypointBound", true, "WaypointAccepted", ""}});
+    const Json said = {{"conditions", Json::array({theirs})},
+                       {"addresses", Json::array({{{"value", "240.240.0.1"}}})}};
+    const Json written = StatusOf(Patch(key, wanted, Present(said)));
+    REQUIRE(written["conditions"].size() == 2);
+    CHECK(written["conditions"][0] == theirs);
+    CHECK(written["conditions"][1]["type"] == "istio.io/WaypointBound");
+    CHECK_FALSE(written.contains("addresses"));
+    CHECK_FALSE(Patch(key, wanted, Present(written)).has_value());
+    CHECK(StatusOf(Patch(key, Wanted({}), Present(written)))["conditions"] ==
+          Json::array({theirs}));
+  }
 }
 
 TEST_CASE("a Service has no generation to observe") {
