@@ -14,6 +14,7 @@
 namespace aquifer::control {
 
 inline constexpr std::string_view kGatewayGroup = "gateway.networking.k8s.io";
+inline constexpr std::string_view kEntryGroup = "networking.istio.io";  // of ServiceEntry
 
 // An object named from elsewhere. An empty namespace stands for that of the object that names it;
 // an empty group is the core one.

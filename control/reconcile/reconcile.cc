@@ -275,7 +275,7 @@ class Reconciler {
 
   void AddRoutes() {
     for (const auto& [key, route] : index_.objects().http_routes) {
-      AttachedRoute attached = AttachRoute(route, index_, gateways_, service_waypoints_);
+      AttachedRoute attached = AttachRoute(route, index_, gateways_, service_waypoints_, entries_);
       for (const auto& [gateway, listener] : attached.listeners) CountRoute(gateway, listener);
       if (attached.message && !attached.gateways.empty()) {
         PutRestricted(ResourceType::kHttpRoute, ResourceName(route.meta), *attached.message,

@@ -1,5 +1,6 @@
 #include "control/reconcile/routes.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -11,8 +12,12 @@ namespace {
 class Attacher {
  public:
   Attacher(const HttpRoute& route, const MeshIndex& index, const GatewayMap& gateways,
-           const ServiceWaypoints& waypoints)
-      : route_(route), index_(index), gateways_(gateways), waypoints_(waypoints) {}
+           const ServiceWaypoints& waypoints, const Entries& entries)
+      : route_(route),
+        index_(index),
+        gateways_(gateways),
+        waypoints_(waypoints),
+        entries_(entries) {}
 
   AttachedRoute Run() {
     result_.status.generation = route_.meta.generation;
@@ -40,6 +45,8 @@ class Attacher {
       if (gateway != nullptr) accepted = AttachToGateway(parent, *gateway);
     } else if (parent.group.empty() && parent.kind == "Service") {
       accepted = AttachToService(parent, space);
+    } else if (parent.group == kEntryGroup && parent.kind == "ServiceEntry") {
+      accepted = AttachToEntry(parent, space);
     } else if (parent.kind == "Mesh") {
       accepted =
           Rejected("NoMatchingParent", "parents of kind Mesh have gone; name the Service itself");
@@ -70,47 +77,96 @@ class Attacher {
     result_.gateways.insert(gateway.namespace_name() + "/" + gateway.name());
   }
 
+  // What is addressed in the mesh: a Service by its one name, an entry by each of its hosts.
+  struct Addressed {
+    std::string_view what;  // as its kind is called
+    const std::string& namespace_name;
+    std::vector<std::string> hosts;
+    const BoundGateway* waypoint = nullptr;
+    const Service* service = nullptr;  // null: an entry
+  };
+
   Condition AttachToService(const ParentRef& parent, const std::string& space) {
     const Service* service = FindObject(index_.objects().services, space, parent.name);
     if (service == nullptr) return Rejected("NoMatchingParent", "the Service does not exist");
     if (service->type == Service::Type::kExternalName || service->cluster_ips.empty()) {
       return Rejected("NoMatchingParent", "the Service has no cluster IP");
     }
-    std::vector<std::uint16_t> ports;  // 0: every one
-    if (!ReadPorts(parent, *service, ports))
-      return Rejected("NoMatchingParent", "the Service has no such port");
+    std::vector<std::uint16_t> ports;
+    for (const ServicePort& port : service->ports) {
+      if (port.tcp && Names(parent, port.port, port.name)) ports.push_back(port.port);
+    }
     const auto bound = waypoints_.find(service);
     const BoundGateway* waypoint = bound == waypoints_.end() ? nullptr : bound->second;
-    if (auto cannot = CannotRun()) return *std::move(cannot);
-    if (IsConsumer(space, waypoint)) {
-      if (auto cannot = SendsElsewhere(*service)) return *std::move(cannot);
+    return AttachTo({"Service", space, {index_.HostnameOf(*service)}, waypoint, service}, parent,
+                    std::move(ports));
+  }
+
+  Condition AttachToEntry(const ParentRef& parent, const std::string& space) {
+    const ServiceEntry* entry = FindObject(index_.objects().service_entries, space, parent.name);
+    if (entry == nullptr) return Rejected("NoMatchingParent", "the ServiceEntry does not exist");
+    const Entries::Served* served = entries_.Find(*entry);
+    if (served == nullptr)
+      return Rejected("NoMatchingParent",
+                      "the ServiceEntry has no host that others have not taken");
+    std::vector<std::uint16_t> ports;
+    for (const ServiceEntry::Port& port : entry->ports) {
+      if (port.protocol != "udp" && Names(parent, port.number, port.name))
+        ports.push_back(port.number);
     }
-    for (const std::uint16_t port : ports) AddService(*service, port);
-    if (waypoint == nullptr)
-      return {"Accepted", true, "Accepted", "the Service has no waypoint that would apply it"};
-    result_.gateways.insert(waypoint->namespace_name() + "/" + waypoint->name());
-    return {"Accepted", true, "Accepted", ForWhom(space, *waypoint)};
+    return AttachTo({"ServiceEntry", space, served->hosts, served->gateway, nullptr}, parent,
+                    std::move(ports));
+  }
+
+  static bool NamesPort(const ParentRef& parent) {
+    return parent.port != 0 || !parent.section_name.empty();
+  }
+  static bool Names(const ParentRef& parent, std::uint16_t number, const std::string& name) {
+    return (parent.port == 0 || parent.port == number) &&
+           (parent.section_name.empty() || parent.section_name == name);
+  }
+
+  // `ports`: those that the parent names.
+  Condition AttachTo(const Addressed& to, const ParentRef& parent,
+                     std::vector<std::uint16_t> ports) {
+    const std::string the = "the " + std::string(to.what);
+    if (!NamesPort(parent)) ports = {0};  // every one
+    if (ports.empty()) return Rejected("NoMatchingParent", the + " has no such port");
+    if (auto cannot = CannotRun()) return *std::move(cannot);
+    if (IsConsumer(to)) {
+      if (auto cannot = SendsElsewhere(to)) return *std::move(cannot);
+    }
+    for (const std::string& host : to.hosts) {
+      for (const std::uint16_t port : ports) AddService(to.namespace_name, host, port);
+    }
+    if (to.waypoint == nullptr)
+      return {"Accepted", true, "Accepted", the + " has no waypoint that would apply it"};
+    result_.gateways.insert(to.waypoint->namespace_name() + "/" + to.waypoint->name());
+    return {"Accepted", true, "Accepted", ForWhom(to)};
   }
 
   // GAMMA: a route from a third namespace is a consumer's, which its waypoint applies to requests
   // whose client proved to be of that namespace.
-  bool IsConsumer(std::string_view space, const BoundGateway* waypoint) const {
+  bool IsConsumer(const Addressed& to) const {
     const std::string& own = route_.meta.namespace_name;
-    return own != space && (waypoint == nullptr || own != waypoint->namespace_name());
+    return own != to.namespace_name &&
+           (to.waypoint == nullptr || own != to.waypoint->namespace_name());
   }
 
-  std::string ForWhom(std::string_view space, const BoundGateway& waypoint) const {
-    if (!IsConsumer(space, &waypoint)) return "";
+  std::string ForWhom(const Addressed& to) const {
+    if (!IsConsumer(to)) return "";
     return "for clients of namespace " + route_.meta.namespace_name;
   }
 
   // The waypoint judges a request by the policies of the Service that it came for, and sends it on
   // as itself. Who merely consumes that Service must not choose another one, of anybody, for that.
-  std::optional<Condition> SendsElsewhere(const Service& parent) const {
+  std::optional<Condition> SendsElsewhere(const Addressed& parent) const {
     const std::string& own = route_.meta.namespace_name;
     const auto elsewhere = [&](const ObjectRef& to) {
       const std::string& space = to.namespace_name.empty() ? own : to.namespace_name;
-      return space != own && (space != parent.meta.namespace_name || to.name != parent.meta.name);
+      const bool same = parent.service != nullptr && space == parent.namespace_name &&
+                        to.name == parent.service->meta.name;
+      return space != own && !same;
     };
     const auto mirrored = [&](const HttpFilter& filter) {
       const auto* mirror = std::get_if<RequestMirror>(&filter);
@@ -130,24 +186,11 @@ class Attacher {
                     "one that it is for");
   }
 
-  static bool ReadPorts(const ParentRef& parent, const Service& service,
-                        std::vector<std::uint16_t>& ports) {
-    if (parent.port == 0 && parent.section_name.empty()) {
-      ports.push_back(0);
-      return true;
-    }
-    for (const ServicePort& port : service.ports) {
-      const bool number = parent.port == 0 || parent.port == port.port;
-      const bool name = parent.section_name.empty() || parent.section_name == port.name;
-      if (port.tcp && number && name) ports.push_back(port.port);
-    }
-    return !ports.empty();
-  }
-
-  void AddService(const Service& service, std::uint16_t port) {
+  void AddService(const std::string& namespace_name, const std::string& hostname,
+                  std::uint16_t port) {
     auto* out = message_.add_parents()->mutable_service();
-    out->set_namespace_(service.meta.namespace_name);
-    out->set_hostname(index_.HostnameOf(service));
+    out->set_namespace_(namespace_name);
+    out->set_hostname(hostname);
     out->set_port(port);
   }
 
@@ -155,6 +198,7 @@ class Attacher {
   const MeshIndex& index_;
   const GatewayMap& gateways_;
   const ServiceWaypoints& waypoints_;
+  const Entries& entries_;
   AttachedRoute result_;
   mesh::v1::HttpRoute message_;
   bool of_gateway_ = false;
@@ -163,8 +207,9 @@ class Attacher {
 }  // namespace
 
 AttachedRoute AttachRoute(const HttpRoute& route, const MeshIndex& index,
-                          const GatewayMap& gateways, const ServiceWaypoints& waypoints) {
-  return Attacher(route, index, gateways, waypoints).Run();
+                          const GatewayMap& gateways, const ServiceWaypoints& waypoints,
+                          const Entries& entries) {
+  return Attacher(route, index, gateways, waypoints, entries).Run();
 }
 
 }  // namespace aquifer::control

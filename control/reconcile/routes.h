@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 
+#include "control/reconcile/entries.h"
 #include "control/reconcile/route_parents.h"
 #include "control/reconcile/waypoints.h"
 #include "mesh/proto/waypoint.pb.h"
@@ -20,6 +21,7 @@ struct AttachedRoute : Attachment {
 using ServiceWaypoints = std::map<const Service*, const BoundGateway*>;
 
 AttachedRoute AttachRoute(const HttpRoute& route, const MeshIndex& index,
-                          const GatewayMap& gateways, const ServiceWaypoints& waypoints);
+                          const GatewayMap& gateways, const ServiceWaypoints& waypoints,
+                          const Entries& entries);
 
 }  // namespace aquifer::control

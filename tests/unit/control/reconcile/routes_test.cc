@@ -232,6 +232,30 @@ TEST_CASE("a consumer's route sends nothing to a third party's Service") {
   CHECK(accepted("backendRefs: [" + own + ", " + mirror + "}]") == "False UnsupportedValue");
 }
 
+TEST_CASE("a route of a ServiceEntry goes to its waypoint, for each of its hosts") {
+  const std::string entry = R"(
+{apiVersion: networking.istio.io/v1, kind: ServiceEntry, metadata: {name: out, namespace: web, labels: {istio.io/use-waypoint: way}}, spec: {hosts: [a.example.com, b.example.com], ports: [{number: 80, name: http, protocol: HTTP}], resolution: DNS}}
+---
+)";
+  const auto attach = [&](std::string_view more) {
+    return Attach(kOpen, entry + RouteYaml("{group: networking.istio.io, kind: ServiceEntry" +
+                                           std::string(more) + "}"));
+  };
+  const Mesh mesh = attach(", name: out, port: 80");
+  CHECK(mesh.ParentConditionOf("web/r", 0, "Accepted") == "True Accepted");
+  const auto route = mesh.RouteOf("web/r");
+  REQUIRE(route.has_value());
+  REQUIRE(route->parents_size() == 2);
+  CHECK(route->parents(0).service().hostname() == "a.example.com");
+  CHECK(route->parents(1).service().hostname() == "b.example.com");
+  CHECK(route->parents(1).service().port() == 80);
+  CHECK(mesh.ResourceOf(ResourceType::kHttpRoute, "web/r")->gateways ==
+        std::vector<std::string>{"web/way"});
+  CHECK(attach(", name: out, port: 81").ParentConditionOf("web/r", 0, "Accepted") ==
+        "False NoMatchingParent");
+  CHECK(attach(", name: in").ParentConditionOf("web/r", 0, "Accepted") == "False NoMatchingParent");
+}
+
 TEST_CASE("services that cannot carry a route say so") {
   const auto accepted = [](std::string_view name) {
     return Accepted(kOpen, "{group: '', kind: Service, " + std::string(name) + "}");
