@@ -78,6 +78,17 @@ def applying_again_is_the_same_as_once():
         support.cni('remove', pod.name)
 
 
+def what_is_left_of_rules_is_replaced():
+    with support.two_pods() as (_, pod, _):
+        support.cni('enrol', pod.name)
+        whole = state(pod)
+        for table in TABLES:
+            pod.run('nft', 'delete', 'table', 'inet', table)
+            pod.run('nft', 'insert', 'rule', 'inet', next(t for t in TABLES if t != table), 'istio-output', 'accept')
+            support.cni('enrol', pod.name)
+            lib.equal(state(pod), whole, f'state after {table} was missing')
+
+
 def rules_of_others_stay():
     with support.two_pods() as (_, pod, _):
         pod.run('nft', 'add table inet other; add chain inet other c; add rule inet other c counter')
@@ -246,6 +257,7 @@ def replacing_the_rules_lets_nothing_pass():
 lib.main([
     rules_are_proven_and_removed_without_a_trace,
     applying_again_is_the_same_as_once,
+    what_is_left_of_rules_is_replaced,
     rules_of_others_stay,
     verify_sees_whatever_is_missing_or_added,
     a_namespace_without_ipv6_is_captured_for_ipv4,

@@ -26,6 +26,8 @@ TEST_CASE("rules replace what was in all three tables in one transaction") {
   }
 }
 
+TEST_CASE("rules begin with what leaves none") { CHECK(RuleText({}).starts_with(RemovalText())); }
+
 TEST_CASE("every redirect leaves out what the proxy itself sends") {
   for (const bool dns : {false, true}) {
     const std::string text = RuleText({.inbound = true, .dns = dns});
