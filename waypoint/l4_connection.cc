@@ -80,7 +80,8 @@ Task<void> ServeL4(io::SocketPtr socket, ListenerProtocol protocol, std::uint16_
     context.destination = Destination{
         .service = choice.backend->service, .address = {}, .protocol = mesh::AppProtocol::kTcp};
   }
-  auto whole = std::make_unique<PrefixedStream>(std::move(first), std::move(socket));
+  io::StreamPtr whole = std::move(socket);
+  if (!first.empty()) whole = std::make_unique<PrefixedStream>(std::move(first), std::move(whole));
   co_await ServeTcp(std::move(whole), backends, parts, context, stop);
 }
 

@@ -2,14 +2,13 @@
 // with a client's proxy before it and a server behind it, over loopback.
 #include "certs/revocation.h"
 
-#include <netinet/in.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "core/rt/answers.h"
 #include "hbone/pool.h"
 #include "hbone/server.h"
 #include "mesh/builder.h"
+#include "tests/component/waypoint/worker_parts.h"
 #include "tests/support/lines.h"
 #include "tests/support/run_task.h"
 #include "tests/support/until.h"
@@ -21,6 +20,8 @@ namespace aquifer::waypoint {
 namespace {
 
 using certs::Identity;
+using test::Authority;
+using test::ReservedPort;
 
 constexpr std::uint16_t kServicePort = 80;
 const char* const kVip = "10.96.0.5";
@@ -32,40 +33,6 @@ Ip EndpointIp() {
   return Ip::V4(127, static_cast<std::uint8_t>(64 + (pid >> 16) % 64),
                 static_cast<std::uint8_t>(pid >> 8), static_cast<std::uint8_t>(pid));
 }
-
-// A port that the worker can listen on and nobody else gets meanwhile: bound, and not listening.
-struct ReservedPort {
-  ReservedPort() : fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    const int on = 1;
-    REQUIRE(::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    socklen_t size = sizeof address;
-    REQUIRE(::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), size) == 0);
-    REQUIRE(::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&address), &size) == 0);
-    port = ntohs(address.sin_port);
-  }
-  UniqueFd fd;
-  std::uint16_t port = 0;
-};
-
-// Signs for everybody.
-class Authority final : public certs::Authority {
- public:
-  Task<Result<certs::CertificateBundle, certs::Failure>> Fetch(Identity identity,
-                                                               StopToken) override {
-    co_return Sign(identity);
-  }
-  certs::CertificateBundle Sign(const Identity& identity) const {
-    certs::PrivateKey key = certs::PrivateKey::Generate();
-    const auto leaf = ca.Issue(key.get(), identity, std::chrono::hours(1), certs::SystemWallTime());
-    REQUIRE(leaf.ok());
-    auto bundle = certs::CertificateBundle::FromResponse(std::move(key), ca.ResponseChain(*leaf));
-    REQUIRE(bundle.ok());
-    return *std::move(bundle);
-  }
-  const certs::LocalCa ca = certs::LocalCa::Create("test", certs::SystemWallTime());
-};
 
 // Sends back what it gets, in the clear or over HBONE.
 class Echo final : public hbone::ConnectHandler {

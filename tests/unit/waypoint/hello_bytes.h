@@ -7,7 +7,7 @@
 
 #include "core/base/bytes.h"
 
-namespace aquifer::waypoint::test {
+namespace aquifer::test {
 
 inline std::string Record(std::string_view fragment) {
   std::string bytes;
@@ -57,4 +57,4 @@ inline std::string HelloFor(std::string_view name) {
   return Record(name.empty() ? HelloMessage({}) : HelloMessage({ServerNameExtension(name)}));
 }
 
-}  // namespace aquifer::waypoint::test
+}  // namespace aquifer::test
