@@ -46,9 +46,13 @@ const std::vector<CommandFlag>& ClusterFlags() {
 }
 
 const std::vector<Command>& Commands() {
-  static const std::vector<Command> commands = {
-      InstallCommand(), UninstallCommand(), ConvertCommand(), CompletionCommand(), VersionCommand(),
-  };
+  static const std::vector<Command> commands = [] {
+    std::vector<Command> all = {InstallCommand(), UninstallCommand()};
+    for (Command& command : WaypointCommands()) all.push_back(std::move(command));
+    for (Command& command : std::vector{ConvertCommand(), CompletionCommand(), VersionCommand()})
+      all.push_back(std::move(command));
+    return all;
+  }();
   return commands;
 }
 

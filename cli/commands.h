@@ -18,5 +18,6 @@ Command ConvertCommand();
 Command InstallCommand();
 Command UninstallCommand();
 Command VersionCommand();
+std::vector<Command> WaypointCommands();
 
 }  // namespace aquifer::cli
