@@ -47,7 +47,7 @@ const std::vector<CommandFlag>& ClusterFlags() {
 
 const std::vector<Command>& Commands() {
   static const std::vector<Command> commands = [] {
-    std::vector<Command> all = {InstallCommand(), UninstallCommand()};
+    std::vector<Command> all = {InstallCommand(), UninstallCommand(), CheckCommand()};
     for (Command& command : WaypointCommands()) all.push_back(std::move(command));
     for (Command& command : std::vector{ConvertCommand(), CompletionCommand(), VersionCommand()})
       all.push_back(std::move(command));
