@@ -46,10 +46,16 @@ const std::vector<CommandFlag>& ClusterFlags() {
 }
 
 const std::vector<Command>& Commands() {
-  static const std::vector<Command> commands = {
-      CompletionCommand(), ConvertCommand(), InstallCommand(),   LogsCommand(),
-      PolicyWhyCommand(),  StatusCommand(),  UninstallCommand(), VersionCommand(),
-  };
+  static const std::vector<Command> commands = [] {
+    std::vector<Command> all = {InstallCommand(), UninstallCommand(), CheckCommand(),
+                                StatusCommand()};
+    for (Command& command : WaypointCommands()) all.push_back(std::move(command));
+    for (Command& command :
+         std::vector{PolicyWhyCommand(), LogsCommand(), ConvertCommand(), CompletionCommand(),
+                     VersionCommand()})
+      all.push_back(std::move(command));
+    return all;
+  }();
   return commands;
 }
 

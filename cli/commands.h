@@ -13,6 +13,7 @@ const std::vector<Command>& Commands();
 const std::vector<CommandFlag>& ClusterFlags();
 
 // The rows, each beside the function that it names.
+Command CheckCommand();
 Command CompletionCommand();
 Command ConvertCommand();
 Command InstallCommand();
@@ -21,5 +22,6 @@ Command PolicyWhyCommand();
 Command StatusCommand();
 Command UninstallCommand();
 Command VersionCommand();
+std::vector<Command> WaypointCommands();
 
 }  // namespace aquifer::cli

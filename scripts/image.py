@@ -17,7 +17,7 @@ import tarfile
 
 TAG = 'aquifer:dev'
 PROGRAMS = ('node-proxy/aquifer-node', 'waypoint/aquifer-waypoint', 'control/aquifer-control', 'redirect/aquifer-cni',
-            'redirect/aquifer-cni-plugin')
+            'redirect/aquifer-cni-plugin', 'cli/aquifer')
 ARCHITECTURES = {'x86_64': 'amd64', 'aarch64': 'arm64'}
 
 
