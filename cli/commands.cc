@@ -47,7 +47,8 @@ const std::vector<CommandFlag>& ClusterFlags() {
 
 const std::vector<Command>& Commands() {
   static const std::vector<Command> commands = {
-      CompletionCommand(), LogsCommand(), PolicyWhyCommand(), StatusCommand(), VersionCommand(),
+      CertsCommand(),     CompletionCommand(), ConfigCommand(),  LogsCommand(),
+      PolicyWhyCommand(), StatusCommand(),     VersionCommand(),
   };
   return commands;
 }

@@ -13,7 +13,9 @@ const std::vector<Command>& Commands();
 const std::vector<CommandFlag>& ClusterFlags();
 
 // The rows, each beside the function that it names.
+Command CertsCommand();
 Command CompletionCommand();
+Command ConfigCommand();
 Command LogsCommand();
 Command PolicyWhyCommand();
 Command StatusCommand();
