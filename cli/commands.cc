@@ -46,10 +46,16 @@ const std::vector<CommandFlag>& ClusterFlags() {
 }
 
 const std::vector<Command>& Commands() {
-  static const std::vector<Command> commands = {
-      CertsCommand(),     CompletionCommand(), ConfigCommand(),  LogsCommand(),
-      PolicyWhyCommand(), StatusCommand(),     VersionCommand(),
-  };
+  static const std::vector<Command> commands = [] {
+    std::vector<Command> all = {InstallCommand(), UninstallCommand()};
+    for (Command& command : WaypointCommands()) all.push_back(std::move(command));
+    for (Command& command : std::vector{StatusCommand(), PolicyWhyCommand(), ConfigCommand(),
+                                        CertsCommand(), LogsCommand()})
+      all.push_back(std::move(command));
+    for (Command& command : std::vector{ConvertCommand(), CompletionCommand(), VersionCommand()})
+      all.push_back(std::move(command));
+    return all;
+  }();
   return commands;
 }
 

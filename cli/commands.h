@@ -19,6 +19,10 @@ Command ConfigCommand();
 Command LogsCommand();
 Command PolicyWhyCommand();
 Command StatusCommand();
+Command ConvertCommand();
+Command InstallCommand();
+Command UninstallCommand();
 Command VersionCommand();
+std::vector<Command> WaypointCommands();
 
 }  // namespace aquifer::cli
