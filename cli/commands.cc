@@ -51,8 +51,9 @@ const std::vector<Command>& Commands() {
                                 StatusCommand()};
     for (Command& command : WaypointCommands()) all.push_back(std::move(command));
     for (Command& command :
-         std::vector{PolicyWhyCommand(), LogsCommand(), ConvertCommand(), CompletionCommand(),
-                     VersionCommand()})
+         std::vector{PolicyWhyCommand(), ConfigCommand(), CertsCommand(), LogsCommand()})
+      all.push_back(std::move(command));
+    for (Command& command : std::vector{ConvertCommand(), CompletionCommand(), VersionCommand()})
       all.push_back(std::move(command));
     return all;
   }();

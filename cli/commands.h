@@ -13,8 +13,10 @@ const std::vector<Command>& Commands();
 const std::vector<CommandFlag>& ClusterFlags();
 
 // The rows, each beside the function that it names.
+Command CertsCommand();
 Command CheckCommand();
 Command CompletionCommand();
+Command ConfigCommand();
 Command ConvertCommand();
 Command InstallCommand();
 Command LogsCommand();

@@ -63,7 +63,12 @@ class Replay {
 
   void Add(std::vector<Hop> hops, Judged judged, std::optional<Decider> before = std::nullopt) {
     Way way;
-    way.by = judged.by ? judged.by : std::move(before);
+    way.by = judged.by;
+    // What the waypoint allowed counts where the destination has nothing to add.
+    if (!way.by && before && judged.outcome == Outcome::kAllowed) {
+      way.by = std::move(before);
+      judged.because = "it allows this at the waypoint, and " + judged.because;
+    }
     hops.push_back(judged.hop);
     way.hops = std::move(hops);
     way.last = std::move(judged);

@@ -35,6 +35,12 @@ const std::vector<Command>& Table() {
        .run = &Tell},
       {.name = "policy why", .summary = "why it is so", .ask = &AskNothing},
       {.name = "policy tell", .summary = "the same as tell", .run = &Tell},
+      {.name = "policy both",
+       .summary = "with a cluster or without",
+       .flags = {{"--manifests", "DIR", "instead of a cluster"}, {"--colour", "red", "of it"}},
+       .run = &Tell,
+       .ask = &AskNothing,
+       .offline = "--manifests"},
   };
   return table;
 }
@@ -134,12 +140,18 @@ TEST_CASE("the nearest name is one that is still alike") {
   CHECK(Nearest("", names).empty());
 }
 
-TEST_CASE("every command of the program says what it is and has exactly one function") {
+TEST_CASE("a command that asks a cluster can do without one where a flag says so") {
+  CHECK(RunWords({"policy", "both", "--manifests", "x"}).text == "told -\n");
+  CHECK(RunWords({"policy", "both"}).errors.starts_with("aquifer: --kubeconfig: is needed"));
+}
+
+TEST_CASE("every command of the program says what it is and has one function, or two and a flag") {
   for (const Command& command : Commands()) {
     INFO(command.name);
     CHECK_FALSE(command.summary.empty());
     CHECK_FALSE(command.summary.ends_with('.'));
-    CHECK((command.run != nullptr) != (command.ask != nullptr));
+    CHECK((command.run != nullptr && command.ask != nullptr) == !command.offline.empty());
+    CHECK((command.run != nullptr || command.ask != nullptr));
     for (const CommandFlag& flag : AllFlags(command)) {
       INFO(flag.name);
       CHECK(flag.name.starts_with("--"));

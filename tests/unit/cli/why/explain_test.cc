@@ -186,6 +186,14 @@ TEST_CASE("an ALLOW at the destination has to allow the waypoint, not the client
   CHECK(Has(VerdictOfGet(at_waypoint, "/"), "ALLOWED by AuthorizationPolicy shop/l4 rule 1"));
 }
 
+TEST_CASE("an ALLOW at the waypoint is named where the destination has nothing to say") {
+  const std::string yaml =
+      Shop(kUse) + Waypoint() + Policy("way", AtService("rules: [{" + Principal("curl") + "}]"));
+  CHECK(VerdictOfGet(yaml, "/") ==
+        "ALLOWED by AuthorizationPolicy shop/way rule 1 (spec.rules[0]): it allows this at the "
+        "waypoint, and no policy applies at the destination");
+}
+
 TEST_CASE("CUSTOM denies what it matches, AUDIT and dry runs decide nothing") {
   const std::string way = Shop(kUse) + Waypoint();
   const std::string custom = VerdictOfGet(
