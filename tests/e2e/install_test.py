@@ -46,7 +46,7 @@ class World:
         return agents.pod(name, ns, node, identity, self.folder, {'app': name})
 
     def order(self, pod_name, op, **words):
-        return agents.order(self.folder, pod_name, op, **words)
+        return agents.order(self.folder, pod_name, op, 60, **words)
 
     def ask(self, name, path='/', host='server.shop', port=80):
         return self.order(name, 'http', host=host, port=port, path=path, timeout=5)

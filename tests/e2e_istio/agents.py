@@ -30,10 +30,10 @@ def pod(name, ns, node, account, folder, labels, words=(), **more):
                      'volumes': [{'name': 'agents', 'hostPath': {'path': str(folder)}}]}}
 
 
-def order(folder, name, op, timeout=90, **words):
-    """One order to the agent of a pod, and its answer."""
+def order(folder, pod_name, op, seconds, /, **words):
+    """One order to the agent of a pod, and its answer, which is waited for so long."""
     with socket.socket(socket.AF_UNIX) as s:
-        s.settimeout(timeout)
-        s.connect(str(folder / f'{name}.sock'))
+        s.settimeout(seconds)
+        s.connect(str(folder / f'{pod_name}.sock'))
         s.sendall(json.dumps({'op': op, **words}).encode() + b'\n')
         return json.loads(s.makefile('rb').readline())
