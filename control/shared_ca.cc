@@ -38,11 +38,21 @@ Result<void, Refusal> ReplaceCaFiles(const std::string& directory, const CaFiles
     if (!written.ok())
       return Refusal{fresh + "/" + name, "cannot be written: " + Describe(written.error())};
   }
-  // A process that is killed between the two finds no CA, and asks for the Secret again.
-  std::filesystem::remove_all(directory, error);
-  if (error) return CannotBe(directory, "removed", error);
+  // The key of a root that is nowhere else must be on the disk at every moment.
+  AQ_TRY_STATUS(BringBackFormer(directory));
+  const std::string former = FormerOf(directory);
+  std::filesystem::remove_all(former, error);
+  if (error) return CannotBe(former, "removed", error);
+  std::filesystem::rename(directory, former, error);
+  const bool first = error == std::errc::no_such_file_or_directory;
+  if (error && !first) return CannotBe(directory, "moved", error);
   std::filesystem::rename(fresh, directory, error);
-  if (error) return CannotBe(directory, "made", error);
+  if (error) {
+    const std::error_code why = error;
+    AQ_TRY_STATUS(BringBackFormer(directory));
+    return CannotBe(directory, "made", why);
+  }
+  std::filesystem::remove_all(former, error);
   return {};
 }
 
