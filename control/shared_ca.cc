@@ -21,6 +21,14 @@ Refusal CannotBe(const std::string& path, const char* what, const std::error_cod
   return {path, std::string("cannot be ") + what + ": " + error.message()};
 }
 
+// No CA in use gives way to one that cannot sign now.
+Result<void, Refusal> CheckSigns(const CaFiles& files, certs::WallTime now) {
+  AQ_TRY(const certs::LocalCa ca, CaOf(files));
+  if (now >= ca.certificate().not_after) return Refusal{ca_file::kCertificate, "has expired"};
+  if (now < ca.certificate().not_before) return Refusal{ca_file::kCertificate, "is not valid yet"};
+  return {};
+}
+
 }  // namespace
 
 Result<void, Refusal> ReplaceCaFiles(const std::string& directory, const CaFiles& files) {
@@ -74,10 +82,20 @@ Task<Result<void, Refusal>> SharedCa::Bring(StopToken stop) {
   while (!stop.requested()) {
     const Decoded<Step> step = co_await Attempt(stop);
     if (!step.ok()) co_return step.error();
-    if (*step == Step::kDone) break;
+    if (*step == Step::kDone) {
+      co_await CatchUp(stop);
+      break;
+    }
     if (*step == Step::kLater) std::ignore = co_await SleepFor(options_.pause, stop);
   }
   co_return Result<void, Refusal>();
+}
+
+// A root that has ended while nobody ran is announced and signs at once, in two steps.
+Task<void> SharedCa::CatchUp(StopToken stop) {
+  const Decoded<CaFiles> files = ReadCaFiles(options_.state_directory + "/ca");
+  if (!files.ok() || CheckSigns(*files, options_.clock()).ok()) co_return;
+  for (int step = 0; step < 2; ++step) std::ignore = co_await LookAgain(stop);
 }
 
 Task<Decoded<SharedCa::Step>> SharedCa::Attempt(StopToken stop) {
@@ -119,6 +137,8 @@ Task<Decoded<bool>> SharedCa::LookAgain(StopToken stop) {
   const std::string directory = options_.state_directory + "/ca";
   AQ_CO_TRY(const CaFiles present, ReadCaFiles(directory));
   if (present == *files) co_return false;
+  const Result<void, Refusal> signs = CheckSigns(*files, options_.clock());
+  if (!signs.ok()) co_return Refused(signs.error());
   AQ_CO_TRY_STATUS(ReplaceCaFiles(directory, *files));
   co_return true;
 }
