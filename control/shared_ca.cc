@@ -179,7 +179,10 @@ Task<Decoded<SharedCa::Step>> SharedCa::Offer(StopToken stop) {
   request.method = "POST";
   request.path = Path();
   request.content_type = "application/json";
-  request.body = CaSecretBody(options_.namespace_name, options_.name, *files);
+  const auto certificate = files->find(ca_file::kCertificate);
+  const bool made_here =
+      certificate != files->end() && WasMadeHere(options_.state_directory, certificate->second);
+  request.body = CaSecretBody(options_.namespace_name, options_.name, *files, made_here);
   const Result<std::string, ApiFailure> answer =
       co_await client_.Call(std::move(request), kMaxAnswer, options_.timeout, stop);
   if (answer.ok()) co_return Step::kAgain;

@@ -141,7 +141,9 @@ Task<void> FollowsAnOperator(World& world) {
                          {"ca-cert.pem", theirs.ChainPem()},
                          {"root-cert.pem", std::string(theirs.roots()->pem())}};
   Json secret = Json::parse(CaSecretBody("mesh", "ca", files));
-  secret["metadata"].erase("labels");
+  // As a change of the data alone leaves it.
+  const Json made = *world.server.Find(kSecrets, "ca");
+  secret["metadata"] = made.at("metadata");
   world.server.Put(kSecrets, secret.dump());
   const size_t sent = world.server.sent().size();
   // Theirs is for them to renew.
