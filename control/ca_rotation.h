@@ -21,8 +21,9 @@ struct CaRotationTimes {
   // So long both are trusted before the successor signs. Proxies hear of roots with their
   // certificates, which last a day unless they ask for more.
   std::chrono::seconds announce = std::chrono::days(7);
-  // So long the old one is trusted after it has signed the last time.
-  std::chrono::seconds overlap = certs::CaServiceOptions().longest_ttl;
+  // So long the old one is trusted after the first of us has stopped signing with it: others go on
+  // until they have looked again.
+  std::chrono::seconds overlap = certs::CaServiceOptions().longest_ttl + std::chrono::days(1);
 };
 
 // What the files become at `now`; nothing if they stay. Only of a root that signs itself: an

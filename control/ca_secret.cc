@@ -6,6 +6,7 @@
 
 #include "absl/strings/escaping.h"
 #include "control/kube/values.h"
+#include "control/resources.h"
 
 namespace aquifer::control {
 namespace {
@@ -14,6 +15,8 @@ constexpr JsonLimits kLimits{.bytes = 2 << 20, .values = 2000, .depth = 16};
 constexpr size_t kMaxData = 1 << 20;  // of one file, in base64: a Secret has no more
 constexpr std::string_view kManagedBy = "app.kubernetes.io/managed-by";
 constexpr std::string_view kUs = "aquifer-control";
+// Which certificate we made: labels stay when somebody puts another CA into the Secret.
+constexpr std::string_view kMadeRoot = "aquifer.io/made-root";
 
 using namespace ca_file;
 
@@ -82,7 +85,13 @@ Decoded<CaSecretMeta> ReadCaSecretMeta(std::string_view object) {
   Fields root(&secret, "", refusal);
   Fields metadata = root.Object("metadata");
   Fields labels = metadata.Object("labels");
-  CaSecretMeta meta{labels.Text(kManagedBy) == kUs, metadata.Text("resourceVersion")};
+  Fields annotations = metadata.Object("annotations");
+  Fields data = root.Object("data");
+  std::string certificate;
+  const std::string text = data.Text(kCertificate, "", kMaxData);
+  if (!absl::Base64Unescape(text, &certificate)) data.Refuse(kCertificate, "is not base64");
+  const bool made = annotations.Text(kMadeRoot) == ContentVersion(certificate);
+  CaSecretMeta meta{made && labels.Text(kManagedBy) == kUs, metadata.Text("resourceVersion")};
   if (refusal) return *std::move(refusal);
   return meta;
 }
@@ -91,20 +100,28 @@ std::string CaSecretPatch(std::string_view version, const CaFiles& before, const
   Json data = Json::object();
   for (const auto& [file, content] : before) data[file] = nullptr;
   for (const auto& [file, content] : after) data[file] = absl::Base64Escape(content);
-  return Json{{"metadata", {{"resourceVersion", version}}}, {"data", std::move(data)}}.dump();
+  Json metadata = {{"resourceVersion", version}};
+  const auto certificate = after.find(kCertificate);
+  if (certificate != after.end())
+    metadata["annotations"][std::string(kMadeRoot)] = ContentVersion(certificate->second);
+  return Json{{"metadata", std::move(metadata)}, {"data", std::move(data)}}.dump();
 }
 
 std::string CaSecretBody(std::string_view namespace_name, std::string_view name,
-                         const CaFiles& files) {
+                         const CaFiles& files, bool made_here) {
   Json data = Json::object();
   for (const auto& [file, content] : files) data[file] = absl::Base64Escape(content);
-  return Json{{"apiVersion", "v1"},
-              {"kind", "Secret"},
-              {"type", "Opaque"},
-              {"metadata",
-               {{"name", name}, {"namespace", namespace_name}, {"labels", {{kManagedBy, kUs}}}}},
-              {"data", std::move(data)}}
-      .dump();
+  Json secret = {{"apiVersion", "v1"},
+                 {"kind", "Secret"},
+                 {"type", "Opaque"},
+                 {"metadata",
+                  {{"name", name}, {"namespace", namespace_name}, {"labels", {{kManagedBy, kUs}}}}},
+                 {"data", std::move(data)}};
+  if (made_here) {
+    secret["metadata"]["annotations"][std::string(kMadeRoot)] =
+        ContentVersion(files.at(kCertificate));
+  }
+  return secret.dump();
 }
 
 }  // namespace aquifer::control

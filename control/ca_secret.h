@@ -38,13 +38,13 @@ Decoded<certs::LocalCa> CaOf(const CaFiles& files);
 Decoded<CaFiles> ReadCaSecret(std::string_view object);
 // What else is to be known of a Secret that is written to.
 struct CaSecretMeta {
-  bool ours = false;  // made by a replica of ours
+  bool ours = false;  // made by a replica of ours, and so is the root in it now
   std::string version;
 };
 Decoded<CaSecretMeta> ReadCaSecretMeta(std::string_view object);
-// The body that creates it.
+// The body that creates it; `made_here`: whether the root was (control/ca_state.h).
 std::string CaSecretBody(std::string_view namespace_name, std::string_view name,
-                         const CaFiles& files);
+                         const CaFiles& files, bool made_here = true);
 // The merge patch that makes `after` of `before`, if it still has that version.
 std::string CaSecretPatch(std::string_view version, const CaFiles& before, const CaFiles& after);
 

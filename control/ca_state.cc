@@ -65,6 +65,16 @@ std::string MadeRoots(const std::string& state_directory) {
 
 }  // namespace
 
+std::string FormerOf(const std::string& directory) { return directory + ".old"; }
+
+Result<void, Refusal> BringBackFormer(const std::string& directory) {
+  const std::string former = FormerOf(directory);
+  std::error_code error;
+  if (!IsEmptyOrMissing(directory) || !std::filesystem::exists(former, error)) return {};
+  if (::rename(former.c_str(), directory.c_str()) != 0) return Failed(directory, "made", errno);
+  return {};
+}
+
 Decoded<certs::LocalCa> LoadCa(const std::string& directory) {
   AQ_TRY(const std::optional<std::string> chain, ReadIfThere(directory + "/cert-chain.pem"));
   if (!chain) {
@@ -102,6 +112,7 @@ Decoded<CaState> OpenCaState(const std::string& state_directory, const std::stri
   if (error) return Failed(state_directory, "made", error.value());
   AQ_TRY(UniqueFd lock, Lock(state_directory));
   const std::string directory = state_directory + "/ca";
+  AQ_TRY_STATUS(BringBackFormer(directory));
   const bool make = IsEmptyOrMissing(directory);
   Decoded<certs::LocalCa> ca =
       make ? Make(state_directory, directory, trust_domain, now) : LoadCa(directory);

@@ -20,6 +20,10 @@ struct CaState {
 // The refusal's field is a path.
 Decoded<CaState> OpenCaState(const std::string& state_directory, const std::string& trust_domain,
                              certs::WallTime now);
+// Where the former files of <directory> are while others take their place. If that was cut short
+// they count again.
+std::string FormerOf(const std::string& directory);
+Result<void, Refusal> BringBackFormer(const std::string& directory);
 // That of <directory> as it is now.
 Decoded<certs::LocalCa> LoadCa(const std::string& directory);
 

@@ -219,12 +219,21 @@ Result<void, Refusal> ControlPlane::OpenCa() {
       OpenCaState(config_.state, config_.mesh.trust_domain, certs::SystemWallTime());
   if (!opened.ok()) return std::move(opened).error();
   ca_.emplace(*std::move(opened));
+  // A root that has ended while nobody ran is announced and signs at once, in two steps.
+  const bool ended = ca_->ca.certificate().not_after <= certs::SystemWallTime();
+  for (int step = 0; ended && !shared_ca_ && step < 2; ++step) {
+    AQ_TRY(const bool rotated,
+           RotateLocalCa(config_.state, config_.mesh.trust_domain, certs::SystemWallTime()));
+    if (!rotated) break;
+    AQ_TRY(ca_->ca, LoadCa(config_.state + "/ca"));
+  }
   if (ca_->made) log_.Info("ca", "a new root was made", {{"directory", config_.state + "/ca"}});
   return {};
 }
 
 // A root that is made here and nears its end gets a successor; what a Secret says counts as it is.
 Task<void> ControlPlane::FollowCa(StopToken stop) {
+  bool untaken = false;
   while (co_await SleepFor(kCaPeriod, stop)) {
     Decoded<bool> changed(false);
     if (shared_ca_) {
@@ -235,8 +244,9 @@ Task<void> ControlPlane::FollowCa(StopToken stop) {
     Result<void, Refusal> taken;
     if (!changed.ok()) {
       taken = changed.error();
-    } else if (*changed) {
+    } else if (*changed || untaken) {
       taken = TakeCa();
+      untaken = !taken.ok();
     }
     const std::string problem = taken.ok() ? "" : taken.error().ToString();
     if (!problem.empty() && problem != ca_problem_)
@@ -248,22 +258,30 @@ Task<void> ControlPlane::FollowCa(StopToken stop) {
 // From here on certificates are signed by it, and come with its roots.
 Result<void, Refusal> ControlPlane::TakeCa() {
   AQ_TRY(certs::LocalCa ca, LoadCa(config_.state + "/ca"));
+  // Whether it signs shows here, while the former one is still in use.
+  AQ_TRY(certs::TlsContextRef tls, ServerTls(ca));
   ca_->ca = std::move(ca);
+  tls_ = std::move(tls);
   log_.Info("ca", "the CA has changed", {{"roots", ca_->ca.roots()->certificates().size()}});
   if (deployer_ != nullptr) deployer_->SetRoots(ca_->ca.roots()->pem());
-  return RenewServerCertificate();
+  return {};
 }
 
-Result<void, Refusal> ControlPlane::RenewServerCertificate() {
+Decoded<certs::TlsContextRef> ControlPlane::ServerTls(const certs::LocalCa& ca) const {
   certs::PrivateKey key = certs::PrivateKey::Generate();
-  Decoded<std::string> leaf = ca_->ca.IssueServer(key.get(), NamesOf(config_),
-                                                  kServerCertificateLife, certs::SystemWallTime());
+  Decoded<std::string> leaf =
+      ca.IssueServer(key.get(), NamesOf(config_), kServerCertificateLife, certs::SystemWallTime());
   if (!leaf) return Refusal{"--host-names", leaf.error().ToString()};
-  const std::vector<std::string> chain = ca_->ca.ResponseChain(*leaf);
+  const std::vector<std::string> chain = ca.ResponseChain(*leaf);
   Decoded<certs::CertificateBundle> bundle =
       certs::CertificateBundle::FromResponse(std::move(key), chain);
   if (!bundle) return Refusal{"server certificate", bundle.error().ToString()};
-  tls_ = certs::TlsContext::HostServer(*bundle, certs::PeerCertificate::kNone);
+  return certs::TlsContext::HostServer(*bundle, certs::PeerCertificate::kNone);
+}
+
+Result<void, Refusal> ControlPlane::RenewServerCertificate() {
+  AQ_TRY(certs::TlsContextRef tls, ServerTls(ca_->ca));
+  tls_ = std::move(tls);
   return {};
 }
 

@@ -50,6 +50,7 @@ class ControlPlane {
   Result<void, Refusal> OpenCa();
   Task<void> FollowCa(StopToken stop);
   Result<void, Refusal> TakeCa();
+  Decoded<certs::TlsContextRef> ServerTls(const certs::LocalCa& ca) const;
   Result<void, Refusal> RenewServerCertificate();
   Result<void, Refusal> StartServers(StopToken stop);
   Task<Result<void, Refusal>> Follow(StopToken stop);

@@ -13,6 +13,8 @@ constexpr std::array<int, 3> kMaxAsking = {48, 24, 16};
 constexpr std::array<int, 3> kMaxWaiting = {1024, 512, 64};
 // A proxy shows its token on two connections; several may be behind one address.
 constexpr int kMaxOfPeer = 4;
+// And asks for several certificates at once, each time with its token.
+constexpr int kMaxJoiningOfPeer = 32;
 
 }  // namespace
 
@@ -32,15 +34,18 @@ void ReviewPlaces::Release(OfPeer::key_type peer) {
 void ReviewPlaces::Leave(const Seeker& seeker) {
   --halls_[static_cast<size_t>(seeker.standing)].asking;
   tokens_.erase(seeker.token);
-  Release({seeker.standing, seeker.peer});
+  Release({seeker.standing, Coming::kFirst, seeker.peer});
   left_.Wake();
 }
 
 Task<ReviewPlaces::Outcome> ReviewPlaces::Take(Seeker seeker, StopToken stop) {
-  const OfPeer::key_type peer(seeker.standing, seeker.peer);
+  const bool joins = tokens_.contains(seeker.token);
+  const OfPeer::key_type peer(seeker.standing, joins ? Coming::kJoins : Coming::kFirst,
+                              seeker.peer);
   if (seeker.standing != Standing::kKnown) {
     const auto found = of_peer_.find(peer);
-    if (found != of_peer_.end() && found->second >= kMaxOfPeer) co_return Outcome::kNone;
+    const int most = joins ? kMaxJoiningOfPeer : kMaxOfPeer;
+    if (found != of_peer_.end() && found->second >= most) co_return Outcome::kNone;
     ++of_peer_[peer];
   }
   const auto standing = static_cast<size_t>(seeker.standing);

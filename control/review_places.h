@@ -10,7 +10,7 @@
 #include <map>
 #include <set>
 #include <string>
-#include <utility>
+#include <tuple>
 
 #include "core/base/address.h"
 #include "core/rt/event.h"
@@ -41,7 +41,9 @@ class ReviewPlaces {
   void Leave(const Seeker& seeker);
 
  private:
-  using OfPeer = std::map<std::pair<Standing, Ip>, int>;
+  // Calls with a token that is under review already are counted by themselves.
+  enum class Coming : std::uint8_t { kFirst, kJoins };
+  using OfPeer = std::map<std::tuple<Standing, Coming, Ip>, int>;
   struct Hall {
     int asking = 0;
     int waiting = 0;

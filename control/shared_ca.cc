@@ -21,6 +21,14 @@ Refusal CannotBe(const std::string& path, const char* what, const std::error_cod
   return {path, std::string("cannot be ") + what + ": " + error.message()};
 }
 
+// No CA in use gives way to one that cannot sign now.
+Result<void, Refusal> CheckSigns(const CaFiles& files, certs::WallTime now) {
+  AQ_TRY(const certs::LocalCa ca, CaOf(files));
+  if (now >= ca.certificate().not_after) return Refusal{ca_file::kCertificate, "has expired"};
+  if (now < ca.certificate().not_before) return Refusal{ca_file::kCertificate, "is not valid yet"};
+  return {};
+}
+
 }  // namespace
 
 Result<void, Refusal> ReplaceCaFiles(const std::string& directory, const CaFiles& files) {
@@ -38,11 +46,21 @@ Result<void, Refusal> ReplaceCaFiles(const std::string& directory, const CaFiles
     if (!written.ok())
       return Refusal{fresh + "/" + name, "cannot be written: " + Describe(written.error())};
   }
-  // A process that is killed between the two finds no CA, and asks for the Secret again.
-  std::filesystem::remove_all(directory, error);
-  if (error) return CannotBe(directory, "removed", error);
+  // The key of a root that is nowhere else must be on the disk at every moment.
+  AQ_TRY_STATUS(BringBackFormer(directory));
+  const std::string former = FormerOf(directory);
+  std::filesystem::remove_all(former, error);
+  if (error) return CannotBe(former, "removed", error);
+  std::filesystem::rename(directory, former, error);
+  const bool first = error == std::errc::no_such_file_or_directory;
+  if (error && !first) return CannotBe(directory, "moved", error);
   std::filesystem::rename(fresh, directory, error);
-  if (error) return CannotBe(directory, "made", error);
+  if (error) {
+    const std::error_code why = error;
+    AQ_TRY_STATUS(BringBackFormer(directory));
+    return CannotBe(directory, "made", why);
+  }
+  std::filesystem::remove_all(former, error);
   return {};
 }
 
@@ -64,10 +82,20 @@ Task<Result<void, Refusal>> SharedCa::Bring(StopToken stop) {
   while (!stop.requested()) {
     const Decoded<Step> step = co_await Attempt(stop);
     if (!step.ok()) co_return step.error();
-    if (*step == Step::kDone) break;
+    if (*step == Step::kDone) {
+      co_await CatchUp(stop);
+      break;
+    }
     if (*step == Step::kLater) std::ignore = co_await SleepFor(options_.pause, stop);
   }
   co_return Result<void, Refusal>();
+}
+
+// A root that has ended while nobody ran is announced and signs at once, in two steps.
+Task<void> SharedCa::CatchUp(StopToken stop) {
+  const Decoded<CaFiles> files = ReadCaFiles(options_.state_directory + "/ca");
+  if (!files.ok() || CheckSigns(*files, options_.clock()).ok()) co_return;
+  for (int step = 0; step < 2; ++step) std::ignore = co_await LookAgain(stop);
 }
 
 Task<Decoded<SharedCa::Step>> SharedCa::Attempt(StopToken stop) {
@@ -109,6 +137,8 @@ Task<Decoded<bool>> SharedCa::LookAgain(StopToken stop) {
   const std::string directory = options_.state_directory + "/ca";
   AQ_CO_TRY(const CaFiles present, ReadCaFiles(directory));
   if (present == *files) co_return false;
+  const Result<void, Refusal> signs = CheckSigns(*files, options_.clock());
+  if (!signs.ok()) co_return Refused(signs.error());
   AQ_CO_TRY_STATUS(ReplaceCaFiles(directory, *files));
   co_return true;
 }
@@ -149,7 +179,10 @@ Task<Decoded<SharedCa::Step>> SharedCa::Offer(StopToken stop) {
   request.method = "POST";
   request.path = Path();
   request.content_type = "application/json";
-  request.body = CaSecretBody(options_.namespace_name, options_.name, *files);
+  const auto certificate = files->find(ca_file::kCertificate);
+  const bool made_here =
+      certificate != files->end() && WasMadeHere(options_.state_directory, certificate->second);
+  request.body = CaSecretBody(options_.namespace_name, options_.name, *files, made_here);
   const Result<std::string, ApiFailure> answer =
       co_await client_.Call(std::move(request), kMaxAnswer, options_.timeout, stop);
   if (answer.ok()) co_return Step::kAgain;

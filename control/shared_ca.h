@@ -42,6 +42,7 @@ class SharedCa {
   enum class Step : std::uint8_t { kDone, kAgain, kLater };
 
   Task<Decoded<Step>> Attempt(StopToken stop);
+  Task<void> CatchUp(StopToken stop);
   Task<Decoded<Step>> Offer(StopToken stop);
   Task<Result<std::string, ApiFailure>> Read(StopToken stop);
   Task<Result<CaFiles, Refusal>> Rotated(CaFiles files, CaSecretMeta meta, StopToken stop);

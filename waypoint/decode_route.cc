@@ -12,7 +12,8 @@ namespace aquifer::waypoint {
 namespace {
 
 constexpr int kMaxHostnames = 64;
-constexpr int kMaxParents = 512;
+// 32 references of a route, each perhaps to a ServiceEntry of 256 hosts.
+constexpr int kMaxParents = 32 * 256;
 constexpr int kMaxRules = 512;
 constexpr int kMaxMatches = 128;
 constexpr int kMaxValueMatches = 32;

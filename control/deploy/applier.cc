@@ -160,7 +160,7 @@ Applier::Outcome Applier::SetForeign(const WantedObject& wanted) {
 
 Task<Applier::Outcome> Applier::Look(const WantedObject& wanted, StopToken stop) {
   const auto live = objects_.find(wanted.key);
-  if (live != objects_.end()) {
+  if (live != objects_.end() && !attempts_[wanted.key].doubtful) {
     if (!HasMarks(live->second, wanted.marks)) co_return SetForeign(wanted);
     attempts_[wanted.key].foreign = false;
     co_return Outcome::kThere;
@@ -170,7 +170,10 @@ Task<Applier::Outcome> Applier::Look(const WantedObject& wanted, StopToken stop)
   std::string path = wanted.key.Path();
   Result<Json, WriteFailure> object = co_await writer_.Read(std::move(path), stop);
   if (!object.ok() && object.error().status != kNotFound) co_return Fail(wanted, object.error());
-  if (object.ok() && !HasMarks(*object, wanted.marks)) co_return SetForeign(wanted);
+  attempts_[wanted.key].doubtful = false;
+  const bool foreign = object.ok() && !HasMarks(*object, wanted.marks);
+  if (!object.ok() || foreign) objects_.erase(wanted.key);
+  if (foreign) co_return SetForeign(wanted);
   if (object.ok()) objects_.insert_or_assign(wanted.key, *std::move(object));
   attempts_[wanted.key].foreign = false;
   co_return Outcome::kThere;
@@ -210,8 +213,9 @@ Task<Applier::Outcome> Applier::Bring(const WantedObject& wanted, StopToken stop
   if (!applied.ok()) {
     const int status = applied.error().status;
     if (is_new && status == kConflict) co_return SetForeign(wanted);
-    // Perhaps it is another object by now; the next look says whose.
-    if (status == kConflict || status == kInvalid) objects_.erase(wanted.key);
+    // Perhaps it is another object by now; the next look says whose. Until then it counts as ours:
+    // a deployment must not change its name because something in it is refused.
+    if (status == kConflict || status == kInvalid) attempts_[wanted.key].doubtful = true;
     co_return Fail(wanted, applied.error());
   }
   Count(wanted.key, deed);

@@ -71,6 +71,7 @@ class Applier {
     std::optional<Json> settled;  // what the API server made of it
     std::string problem;
     bool foreign = false;
+    bool doubtful = false;  // what is known may be another object by now
     Clock::duration backoff{};
     TimePoint not_before{};
   };

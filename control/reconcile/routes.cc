@@ -134,7 +134,8 @@ class Attacher {
     if (ports.empty()) return Rejected("NoMatchingParent", the + " has no such port");
     if (auto cannot = CannotRun()) return *std::move(cannot);
     if (IsConsumer(to)) {
-      if (auto cannot = SendsElsewhere(to)) return *std::move(cannot);
+      if (auto cannot = LeadsPastPolicies(to)) return *std::move(cannot);
+      if (auto cannot = ChangesPort(to, parent, ports)) return *std::move(cannot);
     }
     for (const std::string& host : to.hosts) {
       for (const std::uint16_t port : ports) AddService(to.namespace_name, host, port);
@@ -158,32 +159,77 @@ class Attacher {
     return "for clients of namespace " + route_.meta.namespace_name;
   }
 
-  // The waypoint judges a request by the policies of the Service that it came for, and sends it on
-  // as itself. Who merely consumes that Service must not choose another one, of anybody, for that.
-  std::optional<Condition> SendsElsewhere(const Addressed& parent) const {
-    const std::string& own = route_.meta.namespace_name;
-    const auto elsewhere = [&](const ObjectRef& to) {
-      const std::string& space = to.namespace_name.empty() ? own : to.namespace_name;
-      const bool same = parent.service != nullptr && space == parent.namespace_name &&
-                        to.name == parent.service->meta.name;
-      return space != own && !same;
+  // Calls `filter` with every filter of the route and `object` with all that it sends or mirrors
+  // to.
+  template <typename OnFilter, typename OnObject>
+  void ForEachPart(const OnFilter& filter, const OnObject& object) const {
+    const auto take = [&](const std::vector<HttpFilter>& filters) {
+      for (const HttpFilter& one : filters) {
+        filter(one);
+        if (const auto* mirror = std::get_if<RequestMirror>(&one)) object(mirror->backend);
+      }
     };
-    const auto mirrored = [&](const HttpFilter& filter) {
-      const auto* mirror = std::get_if<RequestMirror>(&filter);
-      return mirror != nullptr && elsewhere(mirror->backend);
+    for (const HttpRule& rule : route_.rules) {
+      take(rule.filters);
+      for (const HttpBackendRef& backend : rule.backends) {
+        object(backend.object);
+        take(backend.filters);
+      }
+    }
+  }
+
+  const std::string& SpaceOf(const ObjectRef& to) const {
+    return to.namespace_name.empty() ? route_.meta.namespace_name : to.namespace_name;
+  }
+  bool IsSame(const ObjectRef& to, const Addressed& parent) const {
+    return parent.service != nullptr && SpaceOf(to) == parent.namespace_name &&
+           to.name == parent.service->meta.name;
+  }
+
+  // The waypoint judges a request as it came, by the policies of the Service that it came for, and
+  // sends it on as itself. Who merely consumes that Service must not choose another one, of
+  // anybody, for that, nor make another request of it.
+  std::optional<Condition> LeadsPastPolicies(const Addressed& parent) const {
+    bool elsewhere = false;
+    bool changed = false;
+    const auto look = [&](const HttpFilter& filter) {
+      const auto* headers = std::get_if<HeaderModifier>(&filter);
+      changed = changed || std::holds_alternative<UrlRewrite>(filter) ||
+                (headers != nullptr && !headers->of_response);
     };
-    const auto sent = [&](const HttpBackendRef& backend) {
-      return elsewhere(backend.object) ||
-             std::any_of(backend.filters.begin(), backend.filters.end(), mirrored);
-    };
-    const bool any = std::any_of(route_.rules.begin(), route_.rules.end(), [&](const auto& rule) {
-      return std::any_of(rule.backends.begin(), rule.backends.end(), sent) ||
-             std::any_of(rule.filters.begin(), rule.filters.end(), mirrored);
+    ForEachPart(look, [&](const ObjectRef& to) {
+      elsewhere = elsewhere || (SpaceOf(to) != route_.meta.namespace_name && !IsSame(to, parent));
     });
-    if (!any) return std::nullopt;
+    if (elsewhere) {
+      return Rejected("UnsupportedValue",
+                      "a route for clients of its own namespace sends to Services there, or to the "
+                      "one that it is for");
+    }
+    if (!changed) return std::nullopt;
     return Rejected("UnsupportedValue",
-                    "a route for clients of its own namespace sends to Services there, or to the "
-                    "one that it is for");
+                    "a route for clients of its own namespace changes no URL and no header of "
+                    "requests, by which the policies of the " +
+                        std::string(parent.what) + " judge them");
+  }
+
+  // Policies know ports, too: what is sent to the Service itself goes to the port that it came for.
+  // Narrows `ports` to that one.
+  std::optional<Condition> ChangesPort(const Addressed& to, const ParentRef& parent,
+                                       std::vector<std::uint16_t>& ports) const {
+    std::vector<std::uint16_t> sent;
+    ForEachPart([](const HttpFilter&) {},
+                [&](const ObjectRef& object) {
+                  if (IsSame(object, to)) sent.push_back(object.port);
+                });
+    if (sent.empty()) return std::nullopt;
+    if (!NamesPort(parent)) ports = {sent.front()};
+    const bool one = ports.size() == 1 && std::all_of(sent.begin(), sent.end(), [&](auto port) {
+                       return port == ports.front();
+                     });
+    if (one) return std::nullopt;
+    return Rejected("UnsupportedValue",
+                    "a route for clients of its own namespace sends to the Service that it is for "
+                    "at the port that requests came for");
   }
 
   void AddService(const std::string& namespace_name, const std::string& hostname,

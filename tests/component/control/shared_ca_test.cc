@@ -24,14 +24,16 @@ struct World {
   Task<void> End() { co_await server.End(); }
 
   // What a replica with that state says.
-  Task<std::string> Bring(std::string state, StopToken stop = StopToken()) {
+  Task<std::string> Bring(std::string state, StopToken stop = StopToken(),
+                          certs::WallClock clock = &certs::SystemWallTime) {
     ApiClient client(server.access(), &certs::SystemWallTime);
     SharedCa shared(client,
                     {.namespace_name = "mesh",
                      .name = "ca",
                      .state_directory = directory.Of(state),
                      .trust_domain = "cluster.local",
-                     .pause = std::chrono::milliseconds(1)},
+                     .pause = std::chrono::milliseconds(1),
+                     .clock = std::move(clock)},
                     log);
     const Result<void, Refusal> brought = co_await shared.Bring(stop);
     co_await client.Shutdown();
@@ -139,13 +141,44 @@ Task<void> FollowsAnOperator(World& world) {
                          {"ca-cert.pem", theirs.ChainPem()},
                          {"root-cert.pem", std::string(theirs.roots()->pem())}};
   Json secret = Json::parse(CaSecretBody("mesh", "ca", files));
-  secret["metadata"].erase("labels");
+  // As a change of the data alone leaves it.
+  const Json made = *world.server.Find(kSecrets, "ca");
+  secret["metadata"] = made.at("metadata");
   world.server.Put(kSecrets, secret.dump());
   const size_t sent = world.server.sent().size();
   // Theirs is for them to renew.
   CHECK(co_await world.Look("first", World::Late()) == "yes");
   CHECK(world.FilesOf("first") == files);
   CHECK(world.server.sent().size() == sent);
+}
+
+Task<void> RefusesWhatCannotSign(World& world) {
+  CHECK(co_await world.Bring("first") == "");
+  const CaFiles before = world.FilesOf("first");
+  const certs::WallTime now = certs::SystemWallTime();
+  const std::vector<int> aways = {-4000, 4000};
+  for (const int away : aways) {
+    const certs::LocalCa theirs = certs::LocalCa::Create("operator", now + std::chrono::days(away));
+    const CaFiles files = {{"ca-key.pem", theirs.KeyPem()},
+                           {"ca-cert.pem", theirs.ChainPem()},
+                           {"root-cert.pem", std::string(theirs.roots()->pem())}};
+    Json secret = Json::parse(CaSecretBody("mesh", "ca", files));
+    secret["metadata"].erase("labels");
+    world.server.Put(kSecrets, secret.dump());
+    const std::string said = co_await world.Look("first", now);
+    CHECK(said.starts_with("Secret mesh/ca: ca-cert.pem: "));
+    CHECK(world.FilesOf("first") == before);
+  }
+}
+
+Task<void> SucceedsARootThatHasEnded(World& world) {
+  CHECK(co_await world.Bring("first") == "");
+  const CaFiles before = world.FilesOf("first");
+  const certs::WallTime later = certs::SystemWallTime() + std::chrono::days(4000);
+  const certs::WallClock clock = [later] { return later; };
+  CHECK(co_await world.Bring("second", StopToken(), clock) == "");
+  CHECK(world.FilesOf("second").at("retired-ca-cert.pem") == before.at("ca-cert.pem"));
+  CHECK(CaOf(world.FilesOf("second"))->certificate().not_after > later);
 }
 
 Task<void> KeepsWhatItHas(World& world) {
@@ -186,6 +219,12 @@ TEST_CASE("a Secret that an operator has changed is followed and never written")
   Tell(&FollowsAnOperator);
 }
 TEST_CASE("a Secret that goes or makes no CA any more changes nothing") { Tell(&KeepsWhatItHas); }
+TEST_CASE("a CA that has ended or not begun takes the place of none") {
+  Tell(&RefusesWhatCannotSign);
+}
+TEST_CASE("a replica that starts after the end of its root has a successor that signs") {
+  Tell(&SucceedsARootThatHasEnded);
+}
 TEST_CASE("a replica that is stopped does not wait for the CA") { Tell(&StopEndsTheWait); }
 
 }  // namespace aquifer::control

@@ -4,6 +4,7 @@
 
 #include "certs/file.h"
 #include "certs/wall_clock.h"
+#include "control/shared_ca.h"
 #include "tests/support/catch.h"
 #include "tests/unit/control/source/files.h"
 
@@ -34,6 +35,31 @@ TEST_CASE("a root is made once and kept") {
   struct stat info = {};
   REQUIRE(::stat(directory.Of("state/ca/ca-key.pem").c_str(), &info) == 0);
   CHECK((info.st_mode & 0777) == 0600);
+}
+
+TEST_CASE("a root whose files were being exchanged when the process was killed is not lost") {
+  const TestDirectory directory;
+  std::string root;
+  {
+    const auto first = Open(directory);
+    REQUIRE(first.ok());
+    root = RootOf(*first);
+  }
+  const std::string ca = directory.Of("state/ca");
+  std::filesystem::rename(ca, FormerOf(ca));
+  const auto second = Open(directory);
+  REQUIRE(second.ok());
+  CHECK_FALSE(second->made);
+  CHECK(RootOf(*second) == root);
+}
+
+TEST_CASE("files of a CA are exchanged, and nothing of the former ones stays") {
+  const TestDirectory directory;
+  const std::string ca = directory.Of("ca");
+  REQUIRE(ReplaceCaFiles(ca, {{ca_file::kKey, "one"}, {ca_file::kRetiredAt, "then"}}).ok());
+  REQUIRE(ReplaceCaFiles(ca, {{ca_file::kKey, "two"}}).ok());
+  CHECK(*ReadCaFiles(ca) == CaFiles{{ca_file::kKey, "two"}});
+  CHECK_FALSE(std::filesystem::exists(FormerOf(ca)));
 }
 
 TEST_CASE("a root that was never finished is made anew") {

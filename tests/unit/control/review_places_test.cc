@@ -1,5 +1,7 @@
 #include "control/review_places.h"
 
+#include <algorithm>
+
 #include "core/rt/scope.h"
 #include "core/rt/timer.h"
 #include "tests/support/catch.h"
@@ -83,12 +85,32 @@ Task<void> AsksOnceAtATime() {
   CHECK(outcomes == std::vector{Outcome::kTaken, Outcome::kAnswered, Outcome::kAnswered});
 }
 
+// A proxy that comes for the certificates of all its pods.
+Task<void> LetsOneProxyAskForMuch() {
+  ReviewPlaces places;
+  std::vector<Outcome> outcomes;
+  Scope scope;
+  for (int i = 0; i < 10; ++i) scope.Spawn(Note(places, Of(1, Standing::kAtHome, 1), outcomes));
+  std::ignore = co_await SleepFor(std::chrono::seconds(1), StopToken());
+  CHECK(outcomes == std::vector{Outcome::kTaken});
+  // Nor do they take what its neighbour needs.
+  ReviewPlaces::Seeker neighbour = Of(2, Standing::kAtHome, 1);
+  CHECK(co_await places.Take(std::move(neighbour), StopToken()) == Outcome::kTaken);
+  places.Leave(Of(1, Standing::kAtHome, 1));
+  co_await scope.Join();
+  CHECK(outcomes.size() == 10);
+  CHECK(std::count(outcomes.begin(), outcomes.end(), Outcome::kAnswered) == 9);
+}
+
 }  // namespace
 
 TEST_CASE("strangers, pods at home and known callers have places of their own") {
   test::RunVirtual(KeepsApart());
 }
 TEST_CASE("one address has a bound on tokens under review") { test::RunVirtual(BoundsAnAddress()); }
+TEST_CASE("a proxy that calls ten times at once with its token is not too many") {
+  test::RunVirtual(LetsOneProxyAskForMuch());
+}
 TEST_CASE("who is at home waits for a place") { test::RunVirtual(WaitsInLine()); }
 TEST_CASE("who shows a token that is asked about already waits for the answer") {
   test::RunVirtual(AsksOnceAtATime());

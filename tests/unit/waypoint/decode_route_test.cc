@@ -35,6 +35,14 @@ TEST_CASE("a match that cannot be used refuses the route and names the field") {
         "parents[0].service.port");
 }
 
+TEST_CASE("a route may be for all hosts of the ServiceEntries that it names") {
+  std::string parents;
+  for (int i = 0; i < 32 * 256; ++i)
+    parents += "parents { service { namespace: 'a' hostname: 'b' } } ";
+  CHECK(RefusalOf(parents) == "accepted");
+  CHECK(RefusalOf(parents + "parents { service { namespace: 'a' hostname: 'b' } }") == "parents");
+}
+
 TEST_CASE("a field of a later version in a match refuses the route") {
   auto message = test::Parse<mesh::v1::HttpRoute>(
       "namespace: 'app' name: 'r' rules { matches { method: 'GET' } }");

@@ -196,6 +196,24 @@ Task<void> LeavesWhatReplacedOurs(World& world) {
   CHECK(world.cluster.objects[path] == foreign);
 }
 
+Task<void> KeepsTheNameOfWhatIsRefused(World& world) {
+  const std::string foreign = std::string(kDeployments) + "w";
+  world.cluster.objects[foreign] = Foreign("w");
+  world.Start();
+  co_await world.Show(GatewayText("w", "istio-waypoint"));
+  world.cluster.objects.erase(foreign);
+  co_await world.Settle(std::chrono::minutes(2));
+  world.cluster.News();
+  world.cluster.invalid.insert(std::string(kDeployments) + "w-istio-waypoint");
+  co_await world.Show(GatewayText("w", "istio-waypoint", ", infrastructure: {labels: {team: a}}"));
+  co_await world.Refreshed();
+  CHECK(world.ConditionOf("w") == "ApplyFailed");
+  const Words news = world.cluster.News();
+  CHECK_FALSE(news.empty());
+  CHECK(std::none_of(news.begin(), news.end(),
+                     [](const std::string& word) { return word.ends_with("/w"); }));
+}
+
 Task<void> CountsWhatItDoes(World& world) {
   obs::Registry registry;
   ControlMetrics metrics(registry);
@@ -408,6 +426,9 @@ TEST_CASE("a waypoint steps aside for a foreign Deployment") { TellVirtual(Avoid
 TEST_CASE("an object without our label is never written") { TellVirtual(TouchesNothingForeign); }
 TEST_CASE("an object that somebody has put in the place of ours is never overwritten") {
   TellVirtual(LeavesWhatReplacedOurs);
+}
+TEST_CASE("a deployment that is refused does not move to another name") {
+  TellVirtual(KeepsTheNameOfWhatIsRefused);
 }
 TEST_CASE("what is written for Gateways is counted by what it was") {
   TellVirtual(CountsWhatItDoes);

@@ -24,6 +24,7 @@ class FakeCluster final : public ObjectWriter {
     written.push_back((force == Force::kYes ? "apply " : "make ") + path);
     if (away) co_return WriteFailure{0, "away"};
     if (refused.contains(path)) co_return WriteFailure{403, "forbidden"};
+    if (invalid.contains(path)) co_return WriteFailure{422, "spec: is invalid"};
     Json object = Json::parse(body);
     const auto present = objects.find(path);
     const std::string named = object["metadata"].value("uid", "");
@@ -60,6 +61,7 @@ class FakeCluster final : public ObjectWriter {
 
   std::map<std::string, Json> objects;
   std::set<std::string> refused;
+  std::set<std::string> invalid;
   Words written;
   int lists = 0;
   bool pods_start = true;

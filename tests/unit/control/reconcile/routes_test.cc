@@ -232,6 +232,33 @@ TEST_CASE("a consumer's route sends nothing to a third party's Service") {
   CHECK(accepted("backendRefs: [" + own + ", " + mirror + "}]") == "False UnsupportedValue");
 }
 
+TEST_CASE("a consumer's route makes no other request of one that policies have judged") {
+  const auto attach = [](std::string_view rule, std::string_view port = "") {
+    const std::string parent = "{group: '', kind: Service, name: httpbin, namespace: web";
+    return Attach(kOpen, RouteYaml(parent + std::string(port) + "}",
+                                   ", rules: [{" + std::string(rule) + "}]", "clients"));
+  };
+  const auto accepted = [&](std::string_view rule, std::string_view port = "") {
+    return attach(rule, port).ParentConditionOf("clients/r", 0, "Accepted");
+  };
+  const std::string rewrite =
+      "filters: [{type: URLRewrite, urlRewrite: {path: {type: ReplaceFullPath, replaceFullPath: "
+      "/admin}}}]";
+  const std::string header = "HeaderModifier: {set: [{name: x-role, value: admin}]}}]";
+  const std::string own = "{name: httpbin, namespace: web, port: ";
+  CHECK(accepted(rewrite) == "False UnsupportedValue");
+  CHECK(accepted("backendRefs: [" + own + "8000, " + rewrite + "}]") == "False UnsupportedValue");
+  CHECK(accepted("filters: [{type: RequestHeaderModifier, request" + header) ==
+        "False UnsupportedValue");
+  CHECK(accepted("filters: [{type: ResponseHeaderModifier, response" + header) == "True Accepted");
+  // Nor is a request for one port sent to another.
+  CHECK(accepted("backendRefs: [" + own + "8000}, " + own + "9000}]") == "False UnsupportedValue");
+  CHECK(accepted("backendRefs: [" + own + "9000}]", ", port: 8000") == "False UnsupportedValue");
+  const auto route = attach("backendRefs: [" + own + "8000}]").RouteOf("clients/r");
+  REQUIRE(route.has_value());
+  CHECK(route->parents(0).service().port() == 8000);
+}
+
 TEST_CASE("a route of a ServiceEntry goes to its waypoint, for each of its hosts") {
   const std::string entry = R"(
 {apiVersion: networking.istio.io/v1, kind: ServiceEntry, metadata: {name: out, namespace: web, labels: {istio.io/use-waypoint: way}}, spec: {hosts: [a.example.com, b.example.com], ports: [{number: 80, name: http, protocol: HTTP}], resolution: DNS}}
