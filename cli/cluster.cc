@@ -208,6 +208,15 @@ Task<Answer<bool>> Cluster::Delete(ObjectName name, std::string propagation, Sto
   co_return answer.ok();
 }
 
+Task<Answer<Json>> Cluster::Create(std::string path, Json object, StopToken stop) {
+  ApiRequest request;
+  request.method = "POST";
+  request.path = std::move(path);
+  request.content_type = "application/json";
+  request.body = DumpOf(object);
+  co_return co_await Ask(std::move(request), stop);
+}
+
 Task<Answer<Json>> Cluster::Merge(std::string path, Json patch, StopToken stop) {
   ApiRequest request;
   request.method = "PATCH";

@@ -72,6 +72,8 @@ class Cluster {
   Task<Answer<Json>> Apply(Json object, ApplyOptions options, StopToken stop);
   // False: it was not there. `propagation` is Background, Foreground or Orphan.
   Task<Answer<bool>> Delete(ObjectName name, std::string propagation, StopToken stop);
+  // POSTs to a path: of a review, the answer to it.
+  Task<Answer<Json>> Create(std::string path, Json object, StopToken stop);
   // A merge patch (RFC 7386).
   Task<Answer<Json>> Merge(std::string path, Json patch, StopToken stop);
 
