@@ -45,11 +45,12 @@ class Report {
   bool failed_ = false;
 };
 
-Task<void> CheckServer(Cluster& cluster, Report& report, StopToken stop) {
+// False: nobody answers, and nobody would answer what comes next.
+Task<bool> CheckServer(Cluster& cluster, Report& report, StopToken stop) {
   const Answer<Json> version = co_await cluster.Get("/version", stop);
   if (!version.ok()) {
     report.Unknown("the API server at " + cluster.address(), version.error());
-    co_return;
+    co_return false;
   }
   report.Tell(JudgeServer(*version));
   const ObjectName name{"apiextensions.k8s.io/v1", "CustomResourceDefinition", "",
@@ -74,6 +75,7 @@ Task<void> CheckServer(Cluster& cluster, Report& report, StopToken stop) {
     report.Tell(Finding{Verdict::kWarn, "Istio's agent is on this cluster",
                         "a node has one agent alone: docs/install.md, Beside Istio"});
   }
+  co_return true;
 }
 
 // False: Aquifer is not here.
@@ -145,7 +147,8 @@ Task<void> CheckCertificates(Cluster& cluster, Report& report, StopToken stop) {
 
 Task<int> AskCheck(const Context& context, Cluster& cluster, StopToken stop) {
   Report report(context.out);
-  co_await CheckServer(cluster, report, stop);
+  const bool answers = co_await CheckServer(cluster, report, stop);
+  if (!answers) co_return kExitBad;
   if (context.arguments.Has("--before")) {
     co_await CheckRights(cluster, report, false, stop);
   } else {

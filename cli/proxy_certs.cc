@@ -13,13 +13,14 @@ namespace {
 
 constexpr const char* kRootMap = "istio-ca-root-cert";
 constexpr double kLatest = 253402300799;  // the last second of the year 9999
-constexpr size_t kAtOnce = 16;            // a node that is gone answers late
+constexpr size_t kMaxMetrics = 8 << 20;
+constexpr size_t kAtOnce = 16;  // a node that is gone answers late
 
 Task<void> ReadMetrics(Cluster& cluster, ProxyCerts& proxy, StopToken stop) {
   const KindPath pods{"/api/v1", "pods", true};
   std::string path =
       ObjectPath(pods, proxy.pod.name_space, proxy.pod.name) + ":15020/proxy/metrics";
-  const Answer<std::string> text = co_await cluster.Text(std::move(path), stop);
+  const Answer<std::string> text = co_await cluster.Text(std::move(path), stop, kMaxMetrics);
   if (!text.ok()) {
     proxy.problem = text.error().ToString();
     co_return;
