@@ -1,6 +1,12 @@
+#include <chrono>
+
+#include "certs/wall_clock.h"
+#include "cli/check/ends.h"
 #include "cli/check/judge.h"
+#include "cli/check/rights.h"
 #include "cli/cluster.h"
 #include "cli/commands.h"
+#include "cli/install/manifest.h"
 
 namespace aquifer::cli {
 namespace {
@@ -39,11 +45,12 @@ class Report {
   bool failed_ = false;
 };
 
-Task<void> CheckServer(Cluster& cluster, Report& report, StopToken stop) {
+// False: nobody answers, and nobody would answer what comes next.
+Task<bool> CheckServer(Cluster& cluster, Report& report, StopToken stop) {
   const Answer<Json> version = co_await cluster.Get("/version", stop);
   if (!version.ok()) {
     report.Unknown("the API server at " + cluster.address(), version.error());
-    co_return;
+    co_return false;
   }
   report.Tell(JudgeServer(*version));
   const ObjectName name{"apiextensions.k8s.io/v1", "CustomResourceDefinition", "",
@@ -68,6 +75,7 @@ Task<void> CheckServer(Cluster& cluster, Report& report, StopToken stop) {
     report.Tell(Finding{Verdict::kWarn, "Istio's agent is on this cluster",
                         "a node has one agent alone: docs/install.md, Beside Istio"});
   }
+  co_return true;
 }
 
 // False: Aquifer is not here.
@@ -103,13 +111,52 @@ Task<void> CheckPods(Cluster& cluster, Report& report, StopToken stop) {
   }
 }
 
+Task<void> CheckRights(Cluster& cluster, Report& report, bool is_here, StopToken stop) {
+  Answer<std::vector<Right>> rights = co_await InstallRights(cluster, stop);
+  if (rights.ok()) rights = co_await MissingRights(cluster, *std::move(rights), stop);
+  if (!rights.ok()) {
+    report.Unknown("what this user may do", rights.error());
+    co_return;
+  }
+  // Who only looks at an installation needs no right to change it.
+  report.Tell(
+      JudgeRights(*rights, "\"aquifer install\"", is_here ? Verdict::kWarn : Verdict::kFail));
+  if (!is_here) co_return;
+  rights = co_await MissingRights(cluster, StatusRights(), stop);
+  if (rights.ok()) {
+    report.Tell(JudgeRights(*rights, "\"aquifer status\"", Verdict::kFail));
+  } else {
+    report.Unknown("what this user may do", rights.error());
+  }
+}
+
+Task<void> CheckCertificates(Cluster& cluster, Report& report, StopToken stop) {
+  const double now = static_cast<double>(
+      std::chrono::duration_cast<std::chrono::seconds>(certs::SystemWallTime().time_since_epoch())
+          .count());
+  const Roots roots = co_await ReadRoots(cluster, std::string(kSystemNamespace), stop);
+  report.Tell(JudgeRoots(roots, now));
+  const Answer<std::vector<OurPod>> pods = co_await ListOurPods(cluster, stop);
+  if (!pods.ok()) {
+    report.Unknown("pods of Aquifer", pods.error());
+    co_return;
+  }
+  const std::vector<ProxyCerts> proxies = co_await ReadProxyCerts(cluster, *pods, stop);
+  report.Tell(JudgeProxyCerts(proxies, now));
+}
+
 Task<int> AskCheck(const Context& context, Cluster& cluster, StopToken stop) {
   Report report(context.out);
-  co_await CheckServer(cluster, report, stop);
-  if (!context.arguments.Has("--before")) {
+  const bool answers = co_await CheckServer(cluster, report, stop);
+  if (!answers) co_return kExitBad;
+  if (context.arguments.Has("--before")) {
+    co_await CheckRights(cluster, report, false, stop);
+  } else {
     const bool here = co_await CheckWorkloads(cluster, report, stop);
+    co_await CheckRights(cluster, report, here, stop);
     if (here) {
       co_await CheckPods(cluster, report, stop);
+      co_await CheckCertificates(cluster, report, stop);
     } else if (!report.failed()) {
       context.out.Line({"Aquifer is not on this cluster; \"aquifer install\" brings it"});
     }

@@ -4,6 +4,7 @@
 #include <system_error>
 
 #include "certs/wall_clock.h"
+#include "cli/list_items.h"
 #include "kube/list_page.h"
 #include "kube/names.h"
 
@@ -13,8 +14,6 @@ namespace {
 using kube::ApiRequest;
 
 constexpr kube::JsonLimits kAnswer{.bytes = 32 << 20, .values = 2'000'000, .depth = 64};
-constexpr size_t kMaxText = 64 << 20;
-constexpr size_t kMaxItems = 200'000;
 constexpr auto kRequestTimeout = std::chrono::seconds(30);
 
 ApiFailure Unreadable(const Refusal& refusal) {
@@ -36,7 +35,19 @@ std::string FolderOf(const std::string& api_version) {
   return kube::IsDnsSubdomain(group) ? "/apis/" + group + "/" + version : "";
 }
 
+// A path without a name is that of all objects of a kind, and dots would lead to another: a name
+// comes from a server's answer, too.
+ApiFailure Nameless(const ObjectName& name) {
+  return {.error = Error{Reason::kBadRequest},
+          .detail = name.kind + " \"" + name.name + "\" has no name that can be asked for"};
+}
+
 }  // namespace
+
+bool IsPathName(std::string_view name) {
+  return !name.empty() && name.size() <= 253 && name != "." && name != ".." &&
+         name.find_first_of("/%") == std::string_view::npos;
+}
 
 std::string ObjectName::ToString() const {
   return kind + " " + (name_space.empty() ? name : name_space + "/" + name);
@@ -106,9 +117,9 @@ Task<Answer<Json>> Cluster::Get(std::string path, StopToken stop) {
   co_return co_await Ask(std::move(request), stop);
 }
 
-Task<Answer<std::string>> Cluster::Text(std::string path, StopToken stop) {
+Task<Answer<std::string>> Cluster::Text(std::string path, StopToken stop, size_t max_bytes) {
   ApiRequest request{.path = std::move(path)};
-  co_return co_await client_.Call(std::move(request), kMaxText, kRequestTimeout, stop);
+  co_return co_await client_.Call(std::move(request), max_bytes, kRequestTimeout, stop);
 }
 
 Task<Answer<std::unique_ptr<kube::ApiStream>>> Cluster::Open(std::string path, StopToken stop) {
@@ -117,24 +128,22 @@ Task<Answer<std::unique_ptr<kube::ApiStream>>> Cluster::Open(std::string path, S
 }
 
 Task<Answer<std::vector<Json>>> Cluster::List(std::string path, std::string query, StopToken stop) {
-  std::vector<Json> items;
-  std::string next;
+  ListItems items;
   const std::string first = path + "?limit=500" + (query.empty() ? "" : "&" + query);
   do {
     ApiRequest request;
-    request.path = next.empty() ? first : first + "&continue=" + kube::QueryValue(next);
+    request.path =
+        items.next().empty() ? first : first + "&continue=" + kube::QueryValue(items.next());
     const Answer<std::string> body =
         co_await client_.Call(std::move(request), kAnswer.bytes, kRequestTimeout, stop);
     if (!body.ok()) co_return body.error();
     Decoded<kube::ListPage> page = kube::ReadListPage(*body, kAnswer);
     if (!page.ok()) co_return Unreadable(page.error());
-    for (Json& item : page->items) items.push_back(std::move(item));
-    next = page->next;
-    if (items.size() > kMaxItems)
-      co_return ApiFailure{.error = Error{Reason::kOverload},
-                           .detail = "there are more than " + std::to_string(kMaxItems)};
-  } while (!next.empty());
-  co_return items;
+    std::optional<std::string> too_much = items.Take(*std::move(page), body->size());
+    if (too_much)
+      co_return ApiFailure{.error = Error{Reason::kOverload}, .detail = *std::move(too_much)};
+  } while (!items.next().empty());
+  co_return items.TakeAll();
 }
 
 Task<Answer<KindPath>> Cluster::Find(std::string api_version, std::string kind, StopToken stop) {
@@ -161,6 +170,7 @@ Task<Answer<KindPath>> Cluster::Find(std::string api_version, std::string kind, 
 }
 
 Task<Answer<std::string>> Cluster::PathOf(ObjectName name, StopToken stop) {
+  if (!IsPathName(name.name)) co_return Nameless(name);
   AQ_CO_TRY(const KindPath kind, co_await Find(name.api_version, name.kind, stop));
   co_return ObjectPath(kind, name.name_space, name.name);
 }
@@ -181,9 +191,11 @@ Task<Answer<Json>> Cluster::Apply(Json object, ApplyOptions options, StopToken s
   AQ_CO_TRY(const KindPath kind, co_await Find(std::move(api_version), std::move(kind_name), stop));
   std::string name_space = TextAt(object, {"metadata", "namespace"});
   if (name_space.empty()) name_space = name_space_;
+  ObjectName name{"", TextAt(object, {"kind"}), name_space, TextAt(object, {"metadata", "name"})};
+  if (!IsPathName(name.name)) co_return Nameless(name);
   ApiRequest request;
   request.method = "PATCH";
-  request.path = ObjectPath(kind, name_space, TextAt(object, {"metadata", "name"})) +
+  request.path = ObjectPath(kind, name_space, name.name) +
                  "?fieldManager=" + kube::QueryValue(options.manager);
   if (options.force) request.path += "&force=true";
   if (options.dry_run) request.path += "&dryRun=All";
@@ -206,6 +218,15 @@ Task<Answer<bool>> Cluster::Delete(ObjectName name, std::string propagation, Sto
   const Answer<Json> answer = co_await Ask(std::move(request), stop);
   if (!answer.ok() && answer.error().status != 404) co_return answer.error();
   co_return answer.ok();
+}
+
+Task<Answer<Json>> Cluster::Create(std::string path, Json object, StopToken stop) {
+  ApiRequest request;
+  request.method = "POST";
+  request.path = std::move(path);
+  request.content_type = "application/json";
+  request.body = DumpOf(object);
+  co_return co_await Ask(std::move(request), stop);
 }
 
 Task<Answer<Json>> Cluster::Merge(std::string path, Json patch, StopToken stop) {

@@ -38,6 +38,8 @@ struct ObjectName {
   std::string ToString() const;  // "Deployment aquifer-system/aquifer-control"
 };
 
+inline constexpr size_t kMaxText = 64 << 20;  // of an answer
+
 struct ApplyOptions {
   std::string manager = "aquifer";  // whose fields these are
   bool force = false;               // fields of others become ours
@@ -55,7 +57,7 @@ class Cluster {
   // JSON at a path, with its query.
   Task<Answer<Json>> Get(std::string path, StopToken stop);
   // Text at a path: logs, metrics, a page of a pod by the API server's proxy.
-  Task<Answer<std::string>> Text(std::string path, StopToken stop);
+  Task<Answer<std::string>> Text(std::string path, StopToken stop, size_t max_bytes = kMaxText);
   // A body that comes for as long as it lasts, such as a log that is followed.
   Task<Answer<std::unique_ptr<kube::ApiStream>>> Open(std::string path, StopToken stop);
   // All items at a path, page by page. `query` is as in a URL, without "?", and may be empty.
@@ -72,6 +74,8 @@ class Cluster {
   Task<Answer<Json>> Apply(Json object, ApplyOptions options, StopToken stop);
   // False: it was not there. `propagation` is Background, Foreground or Orphan.
   Task<Answer<bool>> Delete(ObjectName name, std::string propagation, StopToken stop);
+  // POSTs to a path: of a review, the answer to it.
+  Task<Answer<Json>> Create(std::string path, Json object, StopToken stop);
   // A merge patch (RFC 7386).
   Task<Answer<Json>> Merge(std::string path, Json patch, StopToken stop);
 
@@ -85,6 +89,9 @@ class Cluster {
   kube::ApiClient client_;
   std::map<std::pair<std::string, std::string>, KindPath> kinds_;  // by apiVersion and kind
 };
+
+// Whether it can stand in a path as the name of an object.
+bool IsPathName(std::string_view name);
 
 // "/api/v1/namespaces/NS/pods", the parts checked to be names; the last two may be empty.
 std::string ObjectPath(const KindPath& kind, std::string_view name_space, std::string_view name);

@@ -53,7 +53,8 @@ const std::vector<Command>& Commands() {
     for (Command& command :
          std::vector{PolicyWhyCommand(), ConfigCommand(), CertsCommand(), LogsCommand()})
       all.push_back(std::move(command));
-    for (Command& command : std::vector{ConvertCommand(), CompletionCommand(), VersionCommand()})
+    for (Command& command :
+         std::vector{ApplyCommand(), ConvertCommand(), CompletionCommand(), VersionCommand()})
       all.push_back(std::move(command));
     return all;
   }();

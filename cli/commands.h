@@ -13,6 +13,7 @@ const std::vector<Command>& Commands();
 const std::vector<CommandFlag>& ClusterFlags();
 
 // The rows, each beside the function that it names.
+Command ApplyCommand();
 Command CertsCommand();
 Command CheckCommand();
 Command CompletionCommand();

@@ -32,7 +32,7 @@ OrderedJson GatewayDocument(const Model& model, const control::BoundGateway& gat
 }
 
 int Tell(const Context& context, MeshObjects objects, const std::string& own, Form form) {
-  for (const std::string& remark : objects.remarks) context.out.Say(remark);
+  for (const std::string& remark : RemarksOf(objects)) context.out.Say(remark);
   const std::string word = context.arguments.plain().at(0);
   const Decoded<Party> party = ReadFrom(word, own);
   if (!party) return context.Misused(party.error());

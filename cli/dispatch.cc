@@ -10,6 +10,7 @@
 #include "core/app/duration.h"
 #include "core/app/process.h"
 #include "core/rt/timer.h"
+#include "kube/names.h"
 
 namespace aquifer::cli {
 namespace {
@@ -149,6 +150,10 @@ int RunOnLoop(const Command& command, const Context& context) {
       FindCluster(context.arguments.Value("--kubeconfig"), context.arguments.Value("--context"),
                   context.environment);
   if (!access.ok()) return context.Misused(access.error());
+  for (const std::string& space : {context.arguments.Value("--namespace"), access->name_space}) {
+    if (!space.empty() && !kube::IsDnsLabel(space))
+      return context.Misused({"--namespace", "is not the name of a namespace: " + space});
+  }
   app::Process process({.program = "aquifer",
                         .scope = "aquifer",
                         .log_levels = obs::LevelFilter(obs::Level::kError)});

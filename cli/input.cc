@@ -17,6 +17,7 @@ namespace fs = std::filesystem;
 
 constexpr size_t kMaxFileBytes = 4 << 20;  // as the reader of YAML takes them
 constexpr size_t kMaxFiles = 4096;
+constexpr size_t kMaxBytes = 64 << 20;  // of all
 
 Decoded<std::string> ReadStandardInput() {
   std::string text;
@@ -38,6 +39,7 @@ Decoded<std::vector<std::string>> ManifestsIn(const std::string& folder) {
   std::error_code problem;
   for (fs::directory_iterator at(folder, problem), end; !problem && at != end;
        at.increment(problem)) {
+    if (at->path().filename().string().starts_with('.')) continue;  // of an editor
     const std::string ending = at->path().extension().string();
     std::error_code gone;
     if ((ending == ".yaml" || ending == ".yml" || ending == ".json") && at->is_regular_file(gone))
@@ -61,6 +63,7 @@ Decoded<InputFile> ReadOne(const std::string& path) {
 
 Decoded<std::vector<InputFile>> ReadInput(const std::vector<std::string>& paths) {
   std::vector<InputFile> files;
+  size_t bytes = 0;
   for (const std::string& path : paths) {
     if (path == "-") {
       AQ_TRY(std::string text, ReadStandardInput());
@@ -74,6 +77,10 @@ Decoded<std::vector<InputFile>> ReadInput(const std::vector<std::string>& paths)
     }
     for (const std::string& each : inside) {
       AQ_TRY(InputFile file, ReadOne(each));
+      bytes += file.text.size();
+      if (bytes > kMaxBytes)
+        return Refusal{each, "is not read: the files before it fill the limit of " +
+                                 std::to_string(kMaxBytes) + " bytes"};
       files.push_back(std::move(file));
     }
   }

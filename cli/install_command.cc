@@ -16,16 +16,6 @@ ObjectName NameOfObject(const Json& object) {
           TextAt(object, {"metadata", "namespace"}), TextAt(object, {"metadata", "name"})};
 }
 
-// Nothing but the server's own count of writes tells them apart.
-bool IsSame(Json before, Json after) {
-  for (Json* object : {&before, &after}) {
-    if (!object->is_object() || !object->contains("metadata")) continue;
-    (*object)["metadata"].erase("resourceVersion");
-    object->erase("status");
-  }
-  return before == after;
-}
-
 // Why there can be no installation here; empty: there can.
 Task<Answer<std::string>> Obstacle(Cluster& cluster, StopToken stop) {
   const Answer<KindPath> classes =
@@ -70,7 +60,7 @@ Task<Answer<void>> WriteOne(const Context& context, Cluster& cluster, const Json
   }
   const ApplyOptions options{.manager = "aquifer-install", .force = true, .dry_run = dry_run};
   AQ_CO_TRY(const Json after, co_await cluster.Apply(object, options, stop));
-  if (before && IsSame(*before, after)) {
+  if (before && SameButForWrites(*before, after)) {
     ++written.same;
     co_return Answer<void>();
   }

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <array>
+#include <cstdio>
 #include <utility>
 
 #include "cli/commands.h"
@@ -7,12 +8,14 @@
 #include "cli/our_pods.h"
 #include "core/app/duration.h"
 #include "core/rt/scope.h"
+#include "kube/list_page.h"
 
 namespace aquifer::cli {
 namespace {
 
 constexpr std::array<std::string_view, 4> kParts = {"node", "waypoint", "control", "cni"};
-constexpr size_t kMaxPods = 200;  // that are followed at once
+constexpr size_t kMaxPods = 200;         // that are followed at once
+constexpr size_t kMaxBytes = 256 << 20;  // of all pods, that are put into the order of their times
 constexpr int kMaxTail = 100'000;
 constexpr int kUsualTail = 100;
 
@@ -52,8 +55,8 @@ Decoded<Wanted> ReadWanted(const app::Arguments& arguments) {
 
 std::string PathOf(const OurPod& pod, const std::string& query) {
   const KindPath pods{"/api/v1", "pods", true};
-  return ObjectPath(pods, pod.name_space, pod.name) + "/log?container=" + pod.container + "&" +
-         query;
+  return ObjectPath(pods, pod.name_space, pod.name) +
+         "/log?container=" + kube::QueryValue(pod.container) + "&" + query;
 }
 
 // Lines with the time at their front, in the order of that time.
@@ -72,6 +75,7 @@ struct Shared {
   Cluster& cluster;
   const Wanted& wanted;
   size_t failed = 0;
+  size_t bytes = 0;  // that are held
 };
 
 void Complain(Shared& shared, const OurPod& pod, const ApiFailure& failure) {
@@ -95,6 +99,8 @@ Task<void> FollowOne(Shared& shared, OurPod pod, StopToken stop) {
     if (chunk->empty()) break;
     for (const std::string& line : lines.Feed(chunk->text()))
       shared.context.out.Line({Cell(prefix, Colour::kFaint), line});
+    // Who read it has gone.
+    if (std::ferror(stdout) != 0) co_return;
   }
   const std::string rest = lines.Finish();
   if (!rest.empty()) shared.context.out.Line({Cell(prefix, Colour::kFaint), rest});
@@ -102,8 +108,17 @@ Task<void> FollowOne(Shared& shared, OurPod pod, StopToken stop) {
 
 Task<void> ReadOne(Shared& shared, OurPod pod, std::vector<TimedLine>& all, StopToken stop) {
   std::string path = PathOf(pod, shared.wanted.query + "&timestamps=true");
-  const Answer<std::string> text = co_await shared.cluster.Text(std::move(path), stop);
+  const size_t room = std::min(kMaxText, kMaxBytes - shared.bytes);
+  const Answer<std::string> text = co_await shared.cluster.Text(std::move(path), stop, room);
+  if (!text.ok() && text.error().too_large) {
+    ++shared.failed;
+    shared.context.out.Complain(pod.ToString() + ": its log is larger than the " +
+                                std::to_string(room) +
+                                " bytes that are left; --tail, --since and --node ask for less");
+    co_return;
+  }
   if (!text.ok()) co_return Complain(shared, pod, text.error());
+  shared.bytes += text->size();
   LineCutter lines;
   const std::string prefix = "[" + pod.name + "] ";
   for (std::string& line : lines.Feed(*text)) all.push_back(CutTime(std::move(line), prefix));

@@ -39,6 +39,8 @@ int Run(std::string_view path, const std::vector<std::string_view>& words) {
         Put(stderr, text);
       },
       colours);
+  // Lines of a log that is followed come out as they come in, into a pipe too.
+  std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);
   const int status = Dispatch(words, Commands(), environment, out);
   if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return status;
   out.Complain("standard output cannot be written");

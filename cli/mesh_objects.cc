@@ -106,6 +106,19 @@ std::vector<CommandFlag> MeshObjectsFlags() {
   return flags;
 }
 
+std::vector<std::string> RemarksOf(const MeshObjects& mesh) {
+  constexpr size_t kMaxRemarks = 20;
+  std::vector<std::string> remarks = mesh.remarks;
+  for (const control::ManifestRefusal& refusal : mesh.seen.refusals) {
+    if (remarks.size() >= kMaxRemarks) {
+      remarks.emplace_back("and more");
+      break;
+    }
+    remarks.push_back("refused: " + refusal.ToString());
+  }
+  return remarks;
+}
+
 Decoded<MeshObjects> ReadManifests(const Context& context) {
   const std::string folder = context.arguments.Value("--manifests");
   std::vector<std::string> words = {"--manifests", folder};

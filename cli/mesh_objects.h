@@ -24,6 +24,9 @@ struct MeshObjects {
 // plane.
 std::vector<CommandFlag> MeshObjectsFlags();
 
+// What the control plane refuses of the objects, a line each, beside the remarks; a few of many.
+std::vector<std::string> RemarksOf(const MeshObjects& mesh);
+
 // Of the directory that --manifests names.
 Decoded<MeshObjects> ReadManifests(const Context& context);
 // Settings are those of the Deployment aquifer-control, where it is there; flags go before them.

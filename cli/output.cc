@@ -1,6 +1,7 @@
 #include "cli/output.h"
 
 #include <algorithm>
+#include <cstdio>
 
 #include "kube/yaml_scalar.h"
 
@@ -32,6 +33,44 @@ size_t WidthOf(std::string_view text) {
   }));
 }
 
+// A character that a terminal obeys, or by which it shows text in another order than it stands:
+// DEL, C1, the marks of direction. Its size in bytes; 0: it is none. `text` is UTF-8.
+size_t SteeringAt(std::string_view text, size_t at) {
+  const auto byte = [&](size_t i) -> unsigned {
+    return at + i < text.size() ? static_cast<unsigned char>(text[at + i]) : 0U;
+  };
+  if (byte(0) == 0x7f) return 1;
+  if (byte(0) == 0xc2 && byte(1) < 0xa0) return 2;
+  if (byte(0) != 0xe2) return 0;
+  const bool mark = byte(1) == 0x80 && (byte(2) == 0x8e || byte(2) == 0x8f);
+  const bool embedding = byte(1) == 0x80 && byte(2) >= 0xa8 && byte(2) <= 0xae;
+  const bool isolate = byte(1) == 0x81 && byte(2) >= 0xa6 && byte(2) <= 0xa9;
+  return mark || embedding || isolate ? 3 : 0;
+}
+
+// What the writer of JSON leaves in texts, as an escape: it can stand nowhere else.
+std::string Escaped(const std::string& json) {
+  std::string out;
+  for (size_t at = 0; at < json.size();) {
+    const size_t size = SteeringAt(json, at);
+    if (size == 0) {
+      out += json[at++];
+      continue;
+    }
+    const auto byte = [&](size_t i) -> unsigned {
+      return static_cast<unsigned char>(json[at + i]);
+    };
+    const unsigned code = size == 1   ? byte(0)
+                          : size == 2 ? byte(1)
+                                      : 0x2000U | ((byte(1) & 0x3fU) << 6U) | (byte(2) & 0x3fU);
+    char escape[8];
+    std::snprintf(escape, sizeof escape, "\\u%04x", code & 0xffffU);
+    out += escape;
+    at += size;
+  }
+  return out;
+}
+
 }  // namespace
 
 Decoded<Form> ReadForm(std::string_view word) {
@@ -49,10 +88,7 @@ std::string Shown(std::string_view text) {
   for (size_t i = 0; i < shown.size(); ++i) {
     const auto byte = static_cast<unsigned char>(shown[i]);
     if (byte < 0x20 || byte == 0x7f) shown[i] = ' ';
-    // The controls of C1, of which one begins an escape.
-    if (byte == 0xc2 && static_cast<unsigned char>(shown[i + 1]) < 0xa0) {
-      shown[i] = shown[i + 1] = '?';
-    }
+    for (size_t left = SteeringAt(shown, i); left > 0; --left) shown[i + left - 1] = '?';
   }
   return shown;
 }
@@ -75,7 +111,7 @@ void Output::Line(const std::vector<Cell>& parts) {
 void Output::Document(const OrderedJson& value, Form form) {
   std::string text;
   if (form == Form::kJson) {
-    text = value.dump(2, ' ', false, OrderedJson::error_handler_t::replace) + "\n";
+    text = Escaped(value.dump(2, ' ', false, OrderedJson::error_handler_t::replace)) + "\n";
   } else {
     text = (documents_ ? "---\n" : "") + kube::WriteYaml(value);
   }

@@ -30,9 +30,7 @@ Decoded<Question> ReadQuestion(const Context& context, const std::string& own) {
 int Tell(const Context& context, MeshObjects objects, const Question& question) {
   const Decoded<Form> form = ReadForm(context.arguments.Value("--output"));
   if (!form) return context.Misused(form.error());
-  std::vector<std::string> remarks = std::move(objects.remarks);
-  for (const control::ManifestRefusal& refusal : objects.seen.refusals)
-    remarks.push_back("refused: " + refusal.ToString());
+  std::vector<std::string> remarks = RemarksOf(objects);
   const Model model(std::move(objects.seen.objects), std::move(objects.settings));
   Decoded<Explanation> explanation = Explain(model, question);
   if (!explanation) return context.Misused(explanation.error());

@@ -6,7 +6,8 @@ namespace aquifer::cli {
 namespace {
 
 int Tell(const Context& context, MeshObjects objects, const std::vector<OurPod>& ours, Form form) {
-  for (const std::string& remark : objects.remarks) context.out.Say(remark);
+  const bool refused = !objects.seen.refusals.empty();
+  for (const std::string& remark : RemarksOf(objects)) context.out.Say(remark);
   const Model model(std::move(objects.seen.objects), std::move(objects.settings));
   const StatusReport report = StatusOf(model, ours);
   if (form == Form::kTable) {
@@ -14,7 +15,7 @@ int Tell(const Context& context, MeshObjects objects, const std::vector<OurPod>&
   } else {
     context.out.Document(DocumentOf(report), form);
   }
-  return report.good() ? 0 : kExitBad;
+  return report.good() && !refused ? 0 : kExitBad;
 }
 
 Task<int> Ask(const Context& context, Cluster& cluster, StopToken stop) {
@@ -35,7 +36,7 @@ Command StatusCommand() {
   command.summary = "nodes, enrolled pods with the proof of their capture, and waypoints";
   command.details =
       "A pod is captured when the agent of its node has proven its rules and a proxy serves it.\n"
-      "The exit status is 0 if everything is as it is asked for, 1 if not.";
+      "The exit status is 0 if everything is as it is asked for and nothing is refused, 1 if not.";
   command.flags = {
       kOutputFlag,
       {"--control-namespace", "NAME", "where aquifer-control runs (default aquifer-system)"}};

@@ -105,14 +105,14 @@ Task<int> AskApply(const Context& context, Cluster& cluster, StopToken stop) {
   const ApplyOptions options{.manager = "aquifer-waypoint", .force = true};
   const Answer<Json> applied = co_await cluster.Apply(object, options, stop);
   if (!applied.ok()) co_return Unreachable(context, cluster, applied.error());
-  context.out.Write("waypoint " + space + "/" + name.name + " applied\n");
+  context.out.Line({"waypoint " + space + "/" + name.name + " applied"});
   if (context.arguments.Has("--enroll-namespace")) {
     Json patch = Json::object();
     patch["metadata"]["labels"][kUse] = name.name;
     const std::string path = "/api/v1/namespaces/" + kube::QueryValue(space);
     const Answer<Json> labelled = co_await cluster.Merge(path, patch, stop);
     if (!labelled.ok()) co_return Unreachable(context, cluster, labelled.error());
-    context.out.Write("namespace " + space + " uses it\n");
+    context.out.Line({"namespace " + space + " uses it"});
     if (TextAt(*labelled, {"metadata", "labels", "istio.io/dataplane-mode"}) != "ambient") {
       context.out.Say("its pods are not in the mesh: kubectl label namespace " + space +
                       " istio.io/dataplane-mode=ambient");
@@ -199,11 +199,11 @@ Task<int> AskDelete(const Context& context, Cluster& cluster, StopToken stop) {
     patch["metadata"]["labels"][kUse] = nullptr;
     const Answer<Json> freed = co_await cluster.Merge(path, patch, stop);
     if (!freed.ok()) co_return Unreachable(context, cluster, freed.error());
-    context.out.Write("namespace " + name.name_space + " uses it no longer\n");
+    context.out.Line({"namespace " + name.name_space + " uses it no longer"});
   }
   const Answer<bool> deleted = co_await cluster.Delete(name, "Background", stop);
   if (!deleted.ok()) co_return Unreachable(context, cluster, deleted.error());
-  context.out.Write("waypoint " + name.name_space + "/" + name.name + " deleted\n");
+  context.out.Line({"waypoint " + name.name_space + "/" + name.name + " deleted"});
   context.out.Say("Services and pods that name it themselves by " + std::string(kUse) +
                   " are refused until they name another");
   co_return 0;

@@ -30,4 +30,14 @@ Serving ServingOf(const Json& workload) {
   return {good >= wanted, std::to_string(good) + " of " + std::to_string(wanted)};
 }
 
+bool SameButForWrites(Json before, Json after) {
+  for (Json* object : {&before, &after}) {
+    if (!object->is_object()) continue;
+    object->erase("status");
+    const auto metadata = object->find("metadata");
+    if (metadata != object->end() && metadata->is_object()) metadata->erase("resourceVersion");
+  }
+  return before == after;
+}
+
 }  // namespace aquifer::cli

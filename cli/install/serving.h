@@ -16,4 +16,7 @@ struct Serving {
 // Of a Deployment or DaemonSet: all its pods are of its newest template and available.
 Serving ServingOf(const kube::Json& workload);
 
+// Whether nothing but the server's own count of writes, and the status, tells two answers apart.
+bool SameButForWrites(kube::Json before, kube::Json after);
+
 }  // namespace aquifer::cli

@@ -22,17 +22,6 @@ bool IsManifestName(std::string_view name) {
   return name.ends_with(".yaml") || name.ends_with(".yml") || name.ends_with(".json");
 }
 
-// The names of manifest files, or why there are none.
-Decoded<std::set<std::string>> List(const std::string& path) {
-  const std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir(path.c_str()), &::closedir);
-  if (directory == nullptr) return Refusal{"", "cannot be read: " + ErrnoText(errno)};
-  std::set<std::string> names;
-  while (const dirent* entry = ::readdir(directory.get())) {
-    if (IsManifestName(entry->d_name)) names.emplace(entry->d_name);
-  }
-  return names;
-}
-
 std::set<ObjectKey> KeysOf(const std::vector<Object>& objects) {
   std::set<ObjectKey> keys;
   for (const Object& object : objects) keys.insert(KeyOf(object));
@@ -55,6 +44,16 @@ ManifestRefusal OfFile(const std::string& file, const std::string& why) {
 }
 
 }  // namespace
+
+Decoded<std::set<std::string>> ManifestNames(const std::string& path) {
+  const std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir(path.c_str()), &::closedir);
+  if (directory == nullptr) return Refusal{"", "cannot be read: " + ErrnoText(errno)};
+  std::set<std::string> names;
+  while (const dirent* entry = ::readdir(directory.get())) {
+    if (IsManifestName(entry->d_name)) names.emplace(entry->d_name);
+  }
+  return names;
+}
 
 ManifestDirectory::ManifestDirectory(std::string path, std::string memory, DirectoryLimits limits)
     : path_(std::move(path)), last_good_(std::move(memory)), limits_(limits) {}
@@ -140,7 +139,7 @@ void ManifestDirectory::Reduce(std::set<std::string>& names) {
 void ManifestDirectory::Read(const std::set<std::string>& being_written) {
   next_ = Reading();
   fresh_.clear();
-  auto names = List(path_);
+  auto names = ManifestNames(path_);
   if (!names.ok()) {
     next_ = {current_.files, names.error().why};
     return;

@@ -24,6 +24,9 @@ struct DirectoryLimits {
   size_t total_bytes = 64 << 20;
 };
 
+// The names of its files that count as manifests, or why they cannot be told.
+Decoded<std::set<std::string>> ManifestNames(const std::string& path);
+
 class ManifestDirectory {
  public:
   // `memory` is a directory of our own for what was read well (control/source/last_good.h), or

@@ -120,4 +120,14 @@ TEST_CASE("of GatewayClasses only those of our controllers go") {
   CHECK_FALSE(IsOurs(classes, Json::parse(R"({"spec": {"controllerName": "istio.io/x"}})")));
 }
 
+TEST_CASE("answers are compared without what each write changes, whatever they hold") {
+  const Json before = Json::parse(R"({"metadata": {"name": "a", "resourceVersion": "1"}})");
+  Json after = Json::parse(R"({"metadata": {"name": "a", "resourceVersion": "2"}, "status": 1})");
+  CHECK(SameButForWrites(before, after));
+  after["spec"] = 1;
+  CHECK_FALSE(SameButForWrites(before, after));
+  CHECK_FALSE(SameButForWrites(before, Json::parse(R"({"metadata": "none"})")));
+  CHECK_FALSE(SameButForWrites(Json::parse("[]"), before));
+}
+
 }  // namespace aquifer::cli

@@ -33,6 +33,13 @@ TEST_CASE("foreign text cannot steer a terminal") {
               "1my") == "x??1my");
   CHECK(Shown("\xff\xfe") == "??");
   CHECK(Shown("gr\xc3\xbcn") == "gr\xc3\xbcn");
+  // U+202E turns what follows around.
+  CHECK(Shown("a\xe2\x80\xae"
+              "b") == "a???b");
+  CHECK(Shown("a\xe2\x80\x93"
+              "b") ==
+        "a\xe2\x80\x93"
+        "b");
 }
 
 TEST_CASE("documents are separated in YAML and follow each other in JSON") {
@@ -43,6 +50,16 @@ TEST_CASE("documents are separated in YAML and follow each other in JSON") {
   Captured json;
   json.out.Document({{"b", 1}, {"a", 2}}, Form::kJson);
   CHECK(json.text() == "{\n  \"b\": 1,\n  \"a\": 2\n}\n");
+}
+
+TEST_CASE("a document holds nothing that a terminal obeys, and reads back as the same") {
+  const OrderedJson value = {{"a",
+                              "\x1b[2J \xc2\x9b"
+                              "1m \x7f \xe2\x80\xae \xc3\xbc"}};
+  Captured json;
+  json.out.Document(value, Form::kJson);
+  CHECK(json.text() == "{\n  \"a\": \"\\u001b[2J \\u009b1m \\u007f \\u202e \xc3\xbc\"\n}\n");
+  CHECK(OrderedJson::parse(json.text()) == value);
 }
 
 TEST_CASE("the form of an answer is one of three") {
