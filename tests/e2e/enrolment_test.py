@@ -17,6 +17,8 @@ import traceback
 import cluster
 from cluster import NODES, SYSTEM, Cluster, istio, lib
 
+import agents
+
 DATAPLANE = 'istio.io/dataplane-mode'
 WITHIN = 2.0
 RUNNING = [f'pod{number}' for number in range(8)]
@@ -111,18 +113,12 @@ class World:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def pod(self, name, node, ns='shop', **container):
-        words = {'name': 'agent', 'image': 'aquifer-e2e:dev', 'imagePullPolicy': 'Never', 'args': [name, f'/agents/{name}.sock'],
-                 'volumeMounts': [{'name': 'agents', 'mountPath': '/agents'}]} | container
-        return {'apiVersion': 'v1', 'kind': 'Pod', 'metadata': {'name': name, 'namespace': ns, 'labels': {'app': ns}},
-                'spec': {'nodeName': node, 'containers': [words], 'terminationGracePeriodSeconds': 0,
-                         'volumes': [{'name': 'agents', 'hostPath': {'path': str(self.folder)}}]}}
+        pod = agents.pod(name, ns, node, 'default', self.folder, {'app': ns})
+        pod['spec']['containers'][0] |= container
+        return pod
 
-    def order(self, name, op, **words):
-        with socket.socket(socket.AF_UNIX) as s:
-            s.settimeout(60)
-            s.connect(str(self.folder / f'{name}.sock'))
-            s.sendall(json.dumps({'op': op, **words}).encode() + b'\n')
-            return json.loads(s.makefile('rb').readline())
+    def order(self, pod_name, op, **words):
+        return agents.order(self.folder, pod_name, op, 60, **words)
 
     def wait_ready(self, ns, *names):
         self.cluster.kubectl('-n', ns, 'wait', '--for=condition=Ready', '--timeout=90s', *(f'pod/{name}' for name in names), timeout=120)
@@ -189,8 +185,7 @@ def pods_start(world):
     """In the labelled namespace: one that sends from its first instant, and one that is spoken to."""
     c = world.cluster
     address = c.get('service', '-n', 'shop', 'shop')['spec']['clusterIP']
-    _, python = istio.agent_files()
-    talker = {'command': [python, '-I', '-S', '-B', '-c', NEWBORN, address], 'args': []}
+    talker = {'command': [agents.PYTHON, '-I', '-S', '-B', '-c', NEWBORN, address], 'args': []}
     born = {'talker1': talker, 'talker2': talker, 'listener1': {}, 'listener2': {}}
     c.apply(*(world.pod(name, NODES[int(name[-1]) - 1], **more) for name, more in born.items()))
     world.wait_ready('shop', *born)
