@@ -117,9 +117,9 @@ std::string CaSecretBody(std::string_view namespace_name, std::string_view name,
                  {"metadata",
                   {{"name", name}, {"namespace", namespace_name}, {"labels", {{kManagedBy, kUs}}}}},
                  {"data", std::move(data)}};
-  if (made_here) {
-    secret["metadata"]["annotations"][std::string(kMadeRoot)] =
-        ContentVersion(files.at(kCertificate));
+  const auto certificate = files.find(kCertificate);
+  if (made_here && certificate != files.end()) {
+    secret["metadata"]["annotations"][std::string(kMadeRoot)] = ContentVersion(certificate->second);
   }
   return secret.dump();
 }

@@ -41,6 +41,11 @@ Json BodyFor(const WantedObject& wanted, const Json* live) {
   return body;
 }
 
+// What an apply brings about: whether only others have changed it.
+std::string_view DeedOn(const Json& live, const WantedObject& wanted) {
+  return HashOf(live) == HashOf(wanted.body) ? "repaired" : "changed";
+}
+
 }  // namespace
 
 void Applier::Forget() {
@@ -179,13 +184,6 @@ Task<Applier::Outcome> Applier::Look(const WantedObject& wanted, StopToken stop)
   co_return Outcome::kThere;
 }
 
-std::string_view Applier::DeedOf(const WantedObject& wanted, const Json* live) const {
-  if (live != nullptr) return HashOf(*live) == HashOf(wanted.body) ? "repaired" : "changed";
-  const auto before = attempts_.find(wanted.key);
-  const bool was_there = before != attempts_.end() && before->second.settled.has_value();
-  return was_there && before->second.hash == HashOf(wanted.body) ? "repaired" : "made";
-}
-
 void Applier::Count(const DeployedKey& key, std::string_view outcome) const {
   if (metrics_ == nullptr) return;
   metrics_->deployments.With({{"kind", RowOf(key.kind).word}, {"outcome", outcome}})->Add();
@@ -206,7 +204,7 @@ Task<Applier::Outcome> Applier::Bring(const WantedObject& wanted, StopToken stop
   std::string path = wanted.key.Path();
   std::string body = WriteJson(BodyFor(wanted, is_new ? nullptr : &live->second));
   // Of an object that somebody makes just now nothing is taken over.
-  const std::string_view deed = DeedOf(wanted, is_new ? nullptr : &live->second);
+  const std::string_view deed = is_new ? "made" : DeedOn(live->second, wanted);
   const auto force = is_new ? ObjectWriter::Force::kNo : ObjectWriter::Force::kYes;
   Result<Json, WriteFailure> applied =
       co_await writer_.Apply(std::move(path), std::move(body), force, stop);

@@ -81,9 +81,6 @@ class Applier {
   bool IsAsWanted(const WantedObject& wanted, const Json& live) const;
   Outcome Fail(const WantedObject& wanted, const WriteFailure& failure);
   Outcome SetForeign(const WantedObject& wanted);
-  // What an apply brings about: "made", "repaired" if only others have changed or deleted what was
-  // wanted before, else "changed".
-  std::string_view DeedOf(const WantedObject& wanted, const Json* live) const;
   void Count(const DeployedKey& key, std::string_view outcome) const;
 
   ObjectWriter& writer_;

@@ -93,7 +93,6 @@ TEST_CASE("a policy that targets a Service goes to the waypoint that serves it")
   CHECK(Accepted(With("web", Target("Service", "plain")), "web/p") == "False AncestorNotBound");
   CHECK(Accepted(With("web", Target("Service", "missing")), "web/p") == "False TargetNotFound");
   CHECK(Accepted(With("web", Target("ServiceEntry", "x")), "web/p") == "False TargetNotFound");
-  CHECK(Accepted(With("web", Target("Elephant", "x")), "web/p") == "False TargetNotFound");
 }
 
 TEST_CASE(
