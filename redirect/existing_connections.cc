@@ -24,12 +24,17 @@ namespace {
 
 // As many as the tracking of a node commonly holds; with more the pod is not kept from the mesh.
 constexpr std::size_t kMost = 65'536;
-// The kernel's for an established connection. Its next packet sets what is configured.
-constexpr std::uint32_t kTimeoutSeconds = 5 * 24 * 3600;
+// The kernel's for an established connection, and for one that is being opened; for the others
+// ours (redirect/tracking.cc). The next packet sets what is configured.
+constexpr std::uint32_t kEstablishedSeconds = 5 * 24 * 3600;
+constexpr std::uint32_t kOpeningSeconds = 60;
+constexpr std::uint32_t kHalfClosedSeconds = 3600;
+constexpr std::uint32_t kEndingSeconds = 180;
 
 struct Ends {
   Address near;
   Address far;
+  int state = TCP_ESTABLISHED;
 };
 
 struct Sockets {
@@ -67,7 +72,8 @@ void Take(const NetlinkAnswer& answer, Sockets& found) {
     return;
   }
   const Ends ends{AddressOf(socket->idiag_family, id.idiag_src, id.idiag_sport),
-                  AddressOf(socket->idiag_family, id.idiag_dst, id.idiag_dport)};
+                  AddressOf(socket->idiag_family, id.idiag_dst, id.idiag_dport),
+                  socket->idiag_state};
   if (!ends.far.ip.is_loopback()) found.connections.push_back(ends);
 }
 
@@ -109,12 +115,12 @@ void PutTuple(NetlinkRequest& request, std::uint16_t type, const Address& from, 
 }
 
 // As the kernel itself takes up a connection in its middle: its windows are not known.
-void PutState(NetlinkRequest& request) {
+void PutState(NetlinkRequest& request, std::uint8_t state) {
   constexpr std::uint8_t kFlags = IP_CT_TCP_FLAG_SACK_PERM | IP_CT_TCP_FLAG_BE_LIBERAL;
   constexpr nf_ct_tcp_flags kBoth{.flags = kFlags, .mask = kFlags};
   const std::size_t protocol = request.Begin(CTA_PROTOINFO);
   const std::size_t tcp = request.Begin(CTA_PROTOINFO_TCP);
-  Put<std::uint8_t>(request, CTA_PROTOINFO_TCP_STATE, TCP_CONNTRACK_ESTABLISHED);
+  Put<std::uint8_t>(request, CTA_PROTOINFO_TCP_STATE, state);
   Put(request, CTA_PROTOINFO_TCP_FLAGS_ORIGINAL, kBoth);
   Put(request, CTA_PROTOINFO_TCP_FLAGS_REPLY, kBoth);
   request.End(tcp);
@@ -122,7 +128,7 @@ void PutState(NetlinkRequest& request) {
 }
 
 // `first` opened the connection: who opens it again after its end starts a new one.
-NetlinkRequest EntryRequest(const Address& first, const Address& second) {
+NetlinkRequest EntryRequest(const Address& first, const Address& second, TrackedAs as) {
   constexpr std::uint16_t kNew = (NFNL_SUBSYS_CTNETLINK << 8) | IPCTNL_MSG_CT_NEW;
   constexpr std::uint32_t kStatus = IPS_CONFIRMED | IPS_SEEN_REPLY | IPS_ASSURED;
   nfgenmsg header{};
@@ -132,12 +138,29 @@ NetlinkRequest EntryRequest(const Address& first, const Address& second) {
   PutTuple(request, CTA_TUPLE_ORIG, first, second);
   PutTuple(request, CTA_TUPLE_REPLY, second, first);
   request.Attribute(CTA_STATUS, htonl(kStatus));
-  request.Attribute(CTA_TIMEOUT, htonl(kTimeoutSeconds));
-  PutState(request);
+  request.Attribute(CTA_TIMEOUT, htonl(as.seconds));
+  PutState(request, as.state);
   return request;
 }
 
 }  // namespace
+
+TrackedAs TrackedAsOf(int socket_state) {
+  switch (socket_state) {
+    case TCP_ESTABLISHED:
+    case TCP_CLOSE_WAIT:  // its application ends it, with packets that are seen
+      return {TCP_CONNTRACK_ESTABLISHED, kEstablishedSeconds};
+    case TCP_FIN_WAIT1:
+      return {TCP_CONNTRACK_FIN_WAIT, kEndingSeconds};
+    case TCP_FIN_WAIT2:  // may end without one more packet
+      return {TCP_CONNTRACK_CLOSE_WAIT, kHalfClosedSeconds};
+    case TCP_CLOSING:
+    case TCP_LAST_ACK:
+      return {TCP_CONNTRACK_LAST_ACK, kEndingSeconds};
+    default:  // its handshake is under way; whoever asked may never end it
+      return {TCP_CONNTRACK_SYN_RECV, kOpeningSeconds};
+  }
+}
 
 Existing KeepExisting() {
   Existing existing;
@@ -152,8 +175,9 @@ Existing KeepExisting() {
   if (!sockets->all) existing.not_kept = {"connections", "are more than " + std::to_string(kMost)};
   for (const Ends& ends : sockets->connections) {
     const bool accepted = sockets->listening.contains(ends.near.port);
-    const Status made = tracking->Do(accepted ? EntryRequest(ends.far, ends.near)
-                                              : EntryRequest(ends.near, ends.far));
+    const TrackedAs as = TrackedAsOf(ends.state);
+    const Status made = tracking->Do(accepted ? EntryRequest(ends.far, ends.near, as)
+                                              : EntryRequest(ends.near, ends.far, as));
     if (made) ++existing.kept;
     if (made || made.error().os_error == EEXIST) continue;
     existing.not_kept = {"connection of " + ends.near.ToString() + " and " + ends.far.ToString(),

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 
 #include "core/base/result.h"
@@ -16,6 +17,15 @@ struct Existing {
   std::size_t kept = 0;
   std::optional<Refusal> not_kept;  // why others, or all, are cut by their next packet
 };
+
+// As what the kernel would track a connection by now of which a socket is in this state. What is
+// about to end must not stay for days: a new connection between the same ends would pass by its
+// entry.
+struct TrackedAs {
+  std::uint8_t state;  // TCP_CONNTRACK_ESTABLISHED and the like
+  std::uint32_t seconds;
+};
+TrackedAs TrackedAsOf(int socket_state);
 
 // Gives those an entry that have none.
 Existing KeepExisting();

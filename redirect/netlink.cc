@@ -3,6 +3,7 @@
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <vector>
 
@@ -20,6 +21,20 @@ int Verdict(const nlmsghdr& message) {
   nlmsgerr verdict;
   std::memcpy(&verdict, NLMSG_DATA(&message), sizeof verdict);
   return -verdict.error;
+}
+
+// The same of the end of a dump: what fails once it has begun, be it at its first message, is told
+// there alone.
+int VerdictOfDump(const nlmsghdr& message) {
+  int error = 0;
+  if (message.nlmsg_len < NLMSG_LENGTH(sizeof error)) return 0;
+  std::memcpy(&error, NLMSG_DATA(&message), sizeof error);
+  return -error;
+}
+
+Result<bool> Ended(int verdict) {
+  if (verdict == 0) return true;
+  return Error{ReasonFromErrno(verdict), verdict};
 }
 
 }  // namespace
@@ -70,6 +85,20 @@ std::optional<std::uint32_t> NetlinkAnswer::Attribute(std::size_t header_size,
   return std::nullopt;
 }
 
+Result<bool> ReadAnswers(Bytes bytes, const std::function<void(const NetlinkAnswer&)>& each) {
+  while (bytes.size() >= sizeof(nlmsghdr)) {
+    const auto& message = *reinterpret_cast<const nlmsghdr*>(bytes.data());
+    if (message.nlmsg_len < sizeof(nlmsghdr) || message.nlmsg_len > bytes.size()) {
+      return Error{Reason::kSystem, EBADMSG};
+    }
+    if (message.nlmsg_type == NLMSG_DONE) return Ended(VerdictOfDump(message));
+    if (message.nlmsg_type == NLMSG_ERROR) return Ended(Verdict(message));
+    each(NetlinkAnswer(message));
+    bytes = bytes.subspan(std::min<std::size_t>(NLMSG_ALIGN(message.nlmsg_len), bytes.size()));
+  }
+  return false;
+}
+
 Result<NetlinkSocket> NetlinkSocket::Open(int protocol) {
   UniqueFd fd(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol));
   if (!fd.valid()) return LastError();
@@ -97,27 +126,17 @@ Status NetlinkSocket::Dump(const NetlinkRequest& request,
   AQ_TRY_STATUS(Send(request));
   std::vector<std::uint8_t> buffer(kReadBytes);
   while (true) {
-    const ssize_t received = ::recv(fd_.get(), buffer.data(), buffer.size(), 0);
+    sockaddr_nl from{};
+    socklen_t length = sizeof from;
+    const ssize_t received = ::recvfrom(fd_.get(), buffer.data(), buffer.size(), 0,
+                                        reinterpret_cast<sockaddr*>(&from), &length);
     if (received < 0 && errno == EINTR) continue;
     if (received < 0) return LastError();
-    std::size_t left = static_cast<std::size_t>(received);
-    const std::uint8_t* at = buffer.data();
-    while (left >= sizeof(nlmsghdr)) {
-      const auto& message = *reinterpret_cast<const nlmsghdr*>(at);
-      if (message.nlmsg_len < sizeof(nlmsghdr) || message.nlmsg_len > left) {
-        return Error{Reason::kSystem, EBADMSG};
-      }
-      if (message.nlmsg_type == NLMSG_DONE) return {};
-      if (message.nlmsg_type == NLMSG_ERROR) {
-        const int verdict = Verdict(message);
-        if (verdict == 0) return {};
-        return Error{ReasonFromErrno(verdict), verdict};
-      }
-      each(NetlinkAnswer(message));
-      const std::size_t step = std::min<std::size_t>(NLMSG_ALIGN(message.nlmsg_len), left);
-      at += step;
-      left -= step;
-    }
+    // Who administers the namespace, as a pod may, can send here too.
+    if (from.nl_pid != 0) continue;
+    AQ_TRY(const bool ended,
+           ReadAnswers(Bytes(buffer).first(static_cast<std::size_t>(received)), each));
+    if (ended) return {};
   }
 }
 

@@ -63,6 +63,10 @@ class NetlinkAnswer {
   const nlmsghdr& message_;
 };
 
+// Calls `each` for every message of what one read gave. True once the end has come, with the errno
+// of a dump that the kernel gave up as an error.
+Result<bool> ReadAnswers(Bytes bytes, const std::function<void(const NetlinkAnswer&)>& each);
+
 class NetlinkSocket {
  public:
   // `protocol` is one of netlink's: NETLINK_ROUTE and the like.

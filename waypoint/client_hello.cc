@@ -28,6 +28,8 @@ std::optional<std::string> HostNameOf(Bytes extension) {
   if (names.U8() != kHostName) return std::nullopt;
   const std::string_view name = AsText(names.Take(names.U16()));
   if (!names.ok() || names.left() > 0 || !CheckName(name, "").ok()) return std::nullopt;
+  // RFC 6066 has no such name; servers that take the dot away would serve past what names it.
+  if (name.ends_with('.')) return std::nullopt;
   return LowerCase(name);
 }
 

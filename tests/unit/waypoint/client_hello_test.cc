@@ -57,6 +57,11 @@ TEST_CASE("a hello that could be read in two ways is refused") {
         State::kRefused);
 }
 
+TEST_CASE("a server name that ends in a dot is refused, so that policies know each by one name") {
+  CHECK(Read(test::HelloFor("a.example.com.")).state == State::kRefused);
+  CHECK(Read(test::HelloFor("a.example.com")).state == State::kComplete);
+}
+
 TEST_CASE("a hello in more pieces or bytes than any client sends is refused") {
   const std::string message = test::HelloMessage({test::ServerNameExtension("a.example.com")});
   std::string pieces;
