@@ -57,6 +57,11 @@ class Cluster(istio.Cluster):
         (self.bin / name).write_text(f'#!/bin/sh\nexec {command} "$@"\n')
         (self.bin / name).chmod(0o755)
 
+    def aquifer(self, *words):
+        """Exit status and output of a command of the command line."""
+        done = subprocess.run([self.bin / 'aquifer', *words], env=self.shell_environment(), text=True, capture_output=True, timeout=90, check=False)
+        return done.returncode, done.stdout + done.stderr
+
     @staticmethod
     def has_command_line():
         return COMMAND_LINE.exists()

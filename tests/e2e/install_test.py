@@ -135,6 +135,29 @@ def a_waypoint_is_deployed_and_denies_by_path(world):
     lib.eventually(lambda: c.condition('service', 'shop', 'server', 'istio.io/WaypointBound') == 'True WaypointAccepted', 'its status', 10)
 
 
+def the_command_line_tells_what_there_is_and_who_decides(world):
+    c = world.cluster
+
+    def tells(status, words, *wanted):
+        found, text = c.aquifer(*words)
+        lib.check(found == status and all(want in text for want in wanted), f'aquifer {" ".join(words)}: expected {wanted}, {status}\n{text}[{found}]')
+
+    tells(0, ('check',), 'ok    aquifer-node: 2 of 2 serve', 'pods of the mesh are captured')
+    tells(0, ('status',), 'shop/client', 'shop/waypoint')
+    tells(0, ('waypoint', 'status', '-n', 'shop'), 'waypoint')
+    tells(0, ('certs',), 'node2   shop/stranger', 'ROOT SERIAL')
+    tells(0, ('config', 'shop/server'), 'captured: true', 'server.shop.svc.cluster.local')
+    tells(0, ('logs', 'control', '--since', '10m'), 'aquifer-control-')
+    to = 'shop/server:80'
+    tells(0, ('policy', 'why', 'shop/client', to, 'GET', '/other'), 'ALLOWED')
+    tells(1, ('policy', 'why', 'shop/client', to, 'GET', '/status/418'), 'DENIED', 'shop/paths')
+    c.apply(stranger_denied())
+    address = c.pod('shop', 'server')['status']['podIP']
+    tells(1, ('policy', 'why', 'shop/stranger', f'{address}:8080'), 'DENIED', 'shop/no-strangers')
+    tells(0, ('policy', 'why', 'shop/client', f'{address}:8080'), 'ALLOWED')
+    c.delete(stranger_denied())
+
+
 def istios_node_proxy_serves_under_our_control_plane(world):
     c = world.cluster
     c.load_ztunnel(world.folder)
@@ -184,8 +207,8 @@ def nothing_stays_after_it_is_uninstalled(world):
 
 
 PARTS = (installed_in_a_minute, a_new_pod_starts_in_the_mesh, a_running_pod_joins_and_leaves_by_its_namespace, a_policy_denies_by_identity,
-         a_waypoint_is_deployed_and_denies_by_path, istios_node_proxy_serves_under_our_control_plane, the_other_replica_takes_over,
-         nothing_stays_after_it_is_uninstalled)
+         a_waypoint_is_deployed_and_denies_by_path, the_command_line_tells_what_there_is_and_who_decides,
+         istios_node_proxy_serves_under_our_control_plane, the_other_replica_takes_over, nothing_stays_after_it_is_uninstalled)
 
 
 def play(world):
