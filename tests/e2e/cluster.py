@@ -59,12 +59,8 @@ class Cluster(istio.Cluster):
 
     def aquifer(self, *words):
         """Exit status and output of a command of the command line."""
-        done = subprocess.run([self.bin / 'aquifer', *words], env=self.shell_environment(), text=True, capture_output=True, timeout=90, check=False)
+        done = subprocess.run([self.bin / 'aquifer', *words], env=self.shell_environment(), text=True, capture_output=True, timeout=150, check=False)
         return done.returncode, done.stdout + done.stderr
-
-    @staticmethod
-    def has_command_line():
-        return COMMAND_LINE.exists()
 
     def shell_environment(self):
         return dict(self.env, PATH=f'{self.bin}:{self.env["PATH"]}')
