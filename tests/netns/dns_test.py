@@ -276,10 +276,16 @@ def a_storm_of_questions_leaves_the_others_alone():
         with made.client.entered():
             client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         with client:
-            for number in range(2000):
-                client.sendto(query('www.example.net', A, number), ('172.30.0.200', 53))
-        lib.equal(asked_again(made.client, made.first.address, 'api').addresses, ['10.96.0.1'], 'answer')
-        made.proxy.wait_log('too many questions at a time')
+            numbers = itertools.count()
+
+            def refused():
+                # In gusts: of what comes while the proxy has no turn, the socket holds only so much.
+                for number in itertools.islice(numbers, 500):
+                    client.sendto(query('www.example.net', A, number % 65536), ('172.30.0.200', 53))
+                return 'too many questions at a time' in made.proxy.log()
+
+            lib.eventually(refused, 'a storm that is too much')
+            lib.equal(asked_again(made.client, made.first.address, 'api').addresses, ['10.96.0.1'], 'answer')
 
 
 lib.main([
